@@ -1,0 +1,65 @@
+/**
+ * What a gate tells about its work: to listeners on the gate itself and to a
+ * `node:diagnostics_channel`. Nothing is built when nobody listens, and a
+ * listener that throws never harms the request.
+ */
+import diagnostics_channel from 'node:diagnostics_channel'
+
+/** Stops listening. */
+export type Unsubscribe = () => void
+
+/** A source of events; `Events` maps an event's name to what its listeners receive. */
+export interface EventSource<Events> {
+  on<Name extends keyof Events & string>(name: Name, listener: (event: Events[Name]) => void): Unsubscribe
+}
+
+/** The sending side of an {@link EventSource}. */
+export interface Emitter<Events> extends EventSource<Events> {
+  /** Whether anybody listens; ask before building an event on a hot path. */
+  heard(name: keyof Events & string): boolean
+  emit<Name extends keyof Events & string>(name: Name, event: Events[Name]): void
+}
+
+/** An emitter for `names`; each event also goes to the diagnostics channel `sallyport:<name>`. */
+export function createEmitter<Events>(names: readonly (keyof Events & string)[]): Emitter<Events> {
+  type Listener = (event: Events[keyof Events & string]) => void
+  const parts = new Map(
+    names.map((name) => [
+      name,
+      { channel: diagnostics_channel.channel(`sallyport:${name}`), listeners: new Set<Listener>() },
+    ]),
+  )
+  const part = (name: keyof Events & string) => {
+    const found = parts.get(name)
+    if (found === undefined) throw new TypeError(`no event named "${name}"; there are: ${names.join(', ')}`)
+    return found
+  }
+  return {
+    on(name, listener) {
+      const { listeners } = part(name)
+      const own: Listener = (event) => listener(event as Parameters<typeof listener>[0])
+      listeners.add(own)
+      return () => void listeners.delete(own)
+    },
+    heard(name) {
+      const { channel, listeners } = part(name)
+      return listeners.size > 0 || channel.hasSubscribers
+    },
+    emit(name, event) {
+      const { channel, listeners } = part(name)
+      for (const listener of listeners) {
+        try {
+          listener(event)
+        } catch (error) {
+          process.emitWarning(
+            `a listener of "${name}" threw: ${error instanceof Error ? error.stack : String(error)}`,
+            {
+              code: 'SALLYPORT_LISTENER',
+            },
+          )
+        }
+      }
+      if (channel.hasSubscribers) channel.publish(event)
+    },
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The one idea that holds sallyport together: a gate looks at a request and says
+ * pass, reply or skip. Adapters make the request and carry out the outcome.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+
+/** The request as a gate sees it, whatever server it came through. */
+export interface GateRequest {
+  /** The request method as sent, `GET`. */
+  readonly method: string
+  /** The request target as the client sent it (RFC 9112 §3.2), not what a mount path left of it. */
+  readonly target: string
+  readonly headers: IncomingHttpHeaders
+  /** Names and values in turn, as received; duplicates are only visible here. */
+  readonly rawHeaders: readonly string[]
+  /** The other end of the connection. With a reverse proxy in front, that is the proxy. */
+  readonly peer: { readonly address: string; readonly encrypted: boolean }
+  /** The port that the connection came in on. Unlike the port in `Host`, a client cannot choose it freely. */
+  readonly localPort: number
+  readonly body: RequestBody
+  /** Aborts when the client goes away before the answer is complete. Made on first use. */
+  readonly signal: AbortSignal
+  /** The framework's own object (`req`, `ctx`, `request`), for code of the host application. */
+  readonly host: unknown
+  readonly kind: 'http' | 'upgrade'
+}
+
+/** The request body: untouched, already parsed by a framework, or absent. */
+export type RequestBody =
+  | { kind: 'stream'; stream: Readable }
+  | { kind: 'parsed'; value: unknown; raw?: Uint8Array }
+  | { kind: 'none' }
+
+/** Header fields of an answer; a list becomes several lines. */
+export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>
+
+/** A whole answer. */
+export interface Reply {
+  readonly status: number
+  readonly headers?: ReplyHeaders
+  readonly body?: string | Uint8Array | Readable
+}
+
+/** Who came in, and how: what `authOf(req)` returns once a gate has let a request pass. */
+export interface Auth {
+  /** How the caller was authenticated. */
+  readonly type: 'none' | 'basic' | 'jwt'
+  /** The route that matched: its `name`, or host and path. */
+  readonly route: string
+  /** The same for one person whatever they log in with: a hash of issuer and subject. Absent for `none`. */
+  readonly id?: string
+  /** The user name (basic) or the integration's subject claim (jwt). */
+  readonly subject?: string
+  /** The integration that accepted the token (jwt). */
+  readonly integration?: string
+  /** The token's claims, frozen (jwt). */
+  readonly claims?: Readonly<Record<string, unknown>>
+}
+
+/** What a gate decides. */
+export type Outcome =
+  /** Go on to the application. `headers` (say, a renewed cookie) are added to whatever the application sends. */
+  | { readonly kind: 'pass'; readonly auth: Auth; readonly headers?: ReplyHeaders }
+  /** Answer now. */
+  | { readonly kind: 'reply'; readonly reply: Reply }
+  /** Not mine: the next gate decides, or the application gets the request as it is. */
+  | { readonly kind: 'skip' }
+
+/** Decides about requests. `createGuard` and `createGateway` return gates, and anybody can write one. */
+export interface Gate {
+  /** Decides. Answers at once where it can; never rejects. */
+  handle(request: GateRequest): Outcome | Promise<Outcome>
+  /** Resolves once secrets and keys are there; rejects with what is missing. Calling it is optional. */
+  ready(): Promise<void>
+  /** Lets go of timers, sockets and listeners. */
+  close(): Promise<void>
+}

@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^sallyport$/, replacement: at('src/index.ts') },
+      { find: /^sallyport\/(express|koa|fastify|node)$/, replacement: at('adapters/$1.ts') },
+    ],
+  },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 20_000, hookTimeout: 60_000 },
+})

@@ -5,7 +5,7 @@
 
 /** Base class of every error that sallyport throws. `code` is stable, `message` is not. */
 export class SallyportError extends Error {
-  /** Stable, for a `switch`: `ERR_CONFIG`, `ERR_SECRET`, `ERR_FETCH`, `ERR_DEPENDENCY` or `ERR_CLOSED`. */
+  /** Stable, for a `switch`: `ERR_CONFIG`, `ERR_SECRET`, `ERR_FETCH`, `ERR_DEPENDENCY` or `ERR_NOT_READY`. */
   readonly code: string
 
   constructor(code: string, message: string, options?: ErrorOptions) {

@@ -1,0 +1,51 @@
+/** sallyport for Fastify 4 and 5. */
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import { readAuth } from '../src/http/auth-of.ts'
+import { carryOut } from '../src/http/carry-out.ts'
+import { decide } from '../src/http/decide.ts'
+import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
+import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
+
+export type { Auth, Gate, GateRequest, Outcome, Reply, ReplyHeaders, RequestBody } from '../src/http/gate.ts'
+export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
+
+/**
+ * A plugin for one or more gates; the first that does not skip decides. It guards the instance it is registered on and
+ * everything registered on it later.
+ *
+ * ```ts
+ * await app.register(sallyport(guard))
+ * ```
+ */
+export function sallyport(...gates: Gate[]): FastifyPluginCallback {
+  const plugin = (app: FastifyInstance, _options: unknown, done: (error?: Error) => void): void => {
+    app.decorateRequest('sallyport')
+    app.addHook('onRequest', (request, reply, next) => {
+      const gateRequest = new NodeRequest(request.raw, reply.raw, request.originalUrl, request, request as BodyHolder)
+      const outcome = decide(gates, gateRequest)
+      if ('then' in outcome) void outcome.then((later) => settle(later, request, reply, next))
+      else settle(outcome, request, reply, next)
+    })
+    done()
+  }
+  // What fastify-plugin does: without it the hook would guard nothing but the plugin's own, empty scope.
+  return Object.assign(plugin, {
+    [Symbol.for('skip-override')]: true,
+    [Symbol.for('fastify.display-name')]: 'sallyport',
+  })
+}
+
+function settle(outcome: Outcome, request: FastifyRequest, reply: FastifyReply, next: () => void): void {
+  const answers = outcome.kind === 'reply'
+  if (answers) reply.hijack()
+  carryOut(outcome, request, reply.raw, next, answers ? reply.getHeaders() : undefined)
+}
+
+/**
+ * Who came in: what the gate found out about the caller, or `undefined` where no gate has decided. Takes Fastify's
+ * request, or the bare one in an `upgrade` handler.
+ */
+export function authOf(request: FastifyRequest | IncomingMessage): Auth | undefined {
+  return readAuth(request)
+}

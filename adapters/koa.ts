@@ -1,0 +1,52 @@
+/** sallyport for Koa 2 and 3. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { readAuth } from '../src/http/auth-of.ts'
+import { carryOut } from '../src/http/carry-out.ts'
+import { decide } from '../src/http/decide.ts'
+import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
+import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
+
+export type { Auth, Gate, GateRequest, Outcome, Reply, ReplyHeaders, RequestBody } from '../src/http/gate.ts'
+export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
+
+/** The parts of Koa's context that are used, by structure, so that it fits every version's types. */
+export interface KoaContext {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly request: object
+  readonly originalUrl: string
+  readonly state: object
+  /** `false` tells Koa that the answer has been written already. */
+  respond?: boolean
+}
+
+/** Koa's middleware. */
+export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<unknown>
+
+/**
+ * Middleware for one or more gates; the first that does not skip decides.
+ *
+ * ```ts
+ * app.use(sallyport(guard))
+ * ```
+ */
+export function sallyport(...gates: Gate[]): KoaMiddleware {
+  return (ctx, next) => {
+    const request = new NodeRequest(ctx.req, ctx.res, ctx.originalUrl, ctx, ctx.request as BodyHolder)
+    const outcome = decide(gates, request)
+    return 'then' in outcome ? outcome.then((later) => settle(later, ctx, next)) : settle(outcome, ctx, next)
+  }
+}
+
+function settle(outcome: Outcome, ctx: KoaContext, next: () => Promise<unknown>): Promise<unknown> {
+  if (outcome.kind === 'reply') ctx.respond = false
+  return carryOut(outcome, ctx.state, ctx.res, next) ?? Promise.resolve()
+}
+
+/**
+ * Who came in: what the gate found out about the caller, or `undefined` where no gate has decided. Takes Koa's
+ * context, or the bare request in an `upgrade` handler.
+ */
+export function authOf(ctx: { readonly state: object } | IncomingMessage): Auth | undefined {
+  return readAuth('state' in ctx ? ctx.state : ctx)
+}

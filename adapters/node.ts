@@ -1,0 +1,31 @@
+/** sallyport for `node:http`, `node:https` and `node:http2` (compatibility API): a wrapper around the handler. */
+import type { IncomingMessage, RequestListener } from 'node:http'
+import { readAuth } from '../src/http/auth-of.ts'
+import { carryOut } from '../src/http/carry-out.ts'
+import { decide } from '../src/http/decide.ts'
+import type { Auth, Gate } from '../src/http/gate.ts'
+import { NodeRequest } from '../src/http/node-request.ts'
+
+export type { Auth, Gate, GateRequest, Outcome, Reply, ReplyHeaders, RequestBody } from '../src/http/gate.ts'
+export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
+
+/**
+ * Wraps a request handler behind one or more gates; the first that does not skip decides.
+ *
+ * ```ts
+ * createServer(sallyport(guard)((req, res) => res.end(`hello ${authOf(req)?.subject}`)))
+ * ```
+ */
+export function sallyport(...gates: Gate[]): (handler: RequestListener) => RequestListener {
+  return (handler) => (req, res) => {
+    const outcome = decide(gates, new NodeRequest(req, res, req.url ?? '', req))
+    const proceed = () => handler(req, res)
+    if ('then' in outcome) void outcome.then((later) => carryOut(later, req, res, proceed))
+    else carryOut(outcome, req, res, proceed)
+  }
+}
+
+/** Who came in: what the gate found out about the caller, or `undefined` where no gate has decided. */
+export function authOf(req: IncomingMessage): Auth | undefined {
+  return readAuth(req)
+}

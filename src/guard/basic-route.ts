@@ -1,0 +1,119 @@
+/** Routes with `auth: { type: 'basic' }`: from the `Authorization` field to a verdict (RFC 7617). */
+import { parseBasicCredentials } from '../basic/credentials.ts'
+import { parseHtpasswd } from '../basic/htpasswd.ts'
+import {
+  type CheckResult,
+  createPasswordChecker,
+  createVerifyChecker,
+  type PasswordChecker,
+} from '../basic/password-checker.ts'
+import { parsePasswordHash } from '../basic/password-hash.ts'
+import type { WorkLimiter } from '../basic/work-limiter.ts'
+import type { Clock } from '../core/clock.ts'
+import { messageOf } from '../core/errors.ts'
+import { resolveSecret, type SecretResolver } from '../core/secrets.ts'
+import { challenge } from '../http/challenge.ts'
+import type { Auth } from '../http/gate.ts'
+import { problem } from '../http/replies.ts'
+import { identityId } from '../identity/identity.ts'
+import type { BasicAuth, BasicUser } from './config.ts'
+import type { Authenticator, Verdict } from './verdict.ts'
+
+const BUSY = problem(503, { 'retry-after': '1' })
+const NOT_READY = problem(503, { 'retry-after': '5' })
+/** After a secret could not be looked up, it is not tried again for so long. */
+const RETRY_MS = 1_000
+
+/** What a basic route needs from the guard. */
+export interface BasicRouteSettings {
+  readonly secrets: SecretResolver | undefined
+  readonly clock: Clock
+  readonly limiter: WorkLimiter
+}
+
+/** An authenticator for the route called `name`. */
+export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicRouteSettings): Authenticator {
+  const { clock } = settings
+  const realm = auth.realm ?? name
+  const unauthorized = problem(401, { 'www-authenticate': challenge('Basic', { realm, charset: 'UTF-8' }) })
+  let checker: PasswordChecker | undefined
+  let preparing: Promise<PasswordChecker> | undefined
+  let failure: { readonly error: unknown; readonly at: number } | undefined
+
+  function prepare(): Promise<PasswordChecker> {
+    preparing ??= makeChecker(auth, settings)
+      .then(async (made) => {
+        await made.load()
+        checker = made
+        return made
+      })
+      .catch((error: unknown) => {
+        failure = { error, at: clock.now() }
+        throw error
+      })
+      .finally(() => {
+        preparing = undefined
+      })
+    return preparing
+  }
+
+  function judge(username: string, result: CheckResult): Verdict {
+    if (result === true) return { kind: 'admit', auth: authFor(username) }
+    if (result === 'busy') return { kind: 'refuse', reply: BUSY, reason: 'busy', detail: 'too many passwords to hash' }
+    return { kind: 'refuse', reply: unauthorized, reason: 'bad_credentials' }
+  }
+
+  function authFor(username: string): Auth {
+    return { type: 'basic', route: name, subject: username, id: identityId(`basic:${realm}`, username) }
+  }
+
+  async function authenticateLater(
+    username: string,
+    pending: () => CheckResult | Promise<CheckResult>,
+  ): Promise<Verdict> {
+    try {
+      return judge(username, await pending())
+    } catch (error) {
+      return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail: messageOf(error) }
+    }
+  }
+
+  return {
+    async ready() {
+      if (checker === undefined) await prepare()
+    },
+    authenticate(_request, { authorization }) {
+      if (authorization === undefined) return { kind: 'refuse', reply: unauthorized, reason: 'no_credentials' }
+      const credentials = parseBasicCredentials(authorization)
+      if (credentials === undefined) return { kind: 'refuse', reply: unauthorized, reason: 'malformed' }
+      const { username, password } = credentials
+      if (checker === undefined) {
+        if (failure !== undefined && preparing === undefined && clock.now() - failure.at < RETRY_MS) {
+          return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail: messageOf(failure.error) }
+        }
+        return authenticateLater(username, async () => (await prepare()).check(username, password))
+      }
+      const result = checker.check(username, password)
+      return typeof result === 'object' ? authenticateLater(username, () => result) : judge(username, result)
+    },
+  }
+}
+
+async function makeChecker(auth: BasicAuth, { secrets, clock, limiter }: BasicRouteSettings): Promise<PasswordChecker> {
+  if (auth.verify !== undefined) return createVerifyChecker(auth.verify)
+  const options = { cacheSeconds: auth.cacheSeconds ?? 60, clock, limiter }
+  if (auth.htpasswd !== undefined) {
+    return createPasswordChecker({ ...options, users: parseHtpasswd(await resolveSecret(auth.htpasswd, secrets)) })
+  }
+  const users = auth.users ?? [auth as BasicUser]
+  return createPasswordChecker({
+    ...options,
+    users: await Promise.all(
+      users.map(async ({ username, password, passwordHash }) =>
+        passwordHash === undefined
+          ? { username, password: await resolveSecret(password ?? '', secrets) }
+          : { username, hash: parsePasswordHash(await resolveSecret(passwordHash, secrets)) },
+      ),
+    ),
+  })
+}

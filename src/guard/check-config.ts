@@ -1,0 +1,222 @@
+/**
+ * Checks a guard's configuration and brings its routes into the form that the
+ * table uses. Every problem is found before anything is thrown.
+ */
+import { check, joinPath } from '../core/config.ts'
+import { ConfigError, type ConfigProblem } from '../core/errors.ts'
+import { suggest } from '../core/suggest.ts'
+import { readPath } from '../http/path.ts'
+import { liesOn, parseDomain } from '../match/domains.ts'
+import { type HostPattern, hostPatternText, parseHostPattern } from '../match/host-pattern.ts'
+import type { RoutePattern } from '../match/route-table.ts'
+import { isSecureUrl } from '../net/fetch.ts'
+import type { BasicAuth, GuardConfig, Integration, Route } from './config.ts'
+import { authSchemas, guardSchema, integrationSchema, routeSchema } from './schema.ts'
+
+/** A route whose configuration is sound. */
+export interface CheckedRoute {
+  readonly name: string
+  /** `routes[2]`, for messages. */
+  readonly at: string
+  readonly pattern: RoutePattern
+  /** As configured, wildcard included; `undefined` for any host. */
+  readonly host: string | undefined
+  readonly exposed: boolean
+  readonly auth: Route['auth']
+}
+
+/**
+ * The routes of a sound configuration.
+ *
+ * @throws ConfigError (`ERR_CONFIG`) with every problem found.
+ */
+export function checkGuardConfig(config: GuardConfig): CheckedRoute[] {
+  const problems: ConfigProblem[] = []
+  const add = (path: string, message: string | undefined) => {
+    if (message !== undefined) problems.push({ path, message })
+  }
+  if (typeof config !== 'object' || config === null)
+    throw new ConfigError([{ path: '', message: 'expected an object' }])
+  check(guardSchema, config, '', problems)
+  checkIntegrations(config.integrations, problems)
+
+  const domains: HostPattern[] = []
+  for (const [index, text] of asList(config.domains).entries()) {
+    const domain = typeof text === 'string' ? parseDomain(text) : undefined
+    if (typeof domain === 'object') domains.push(domain)
+    else add(`domains[${index}]`, domain)
+  }
+
+  const checked: CheckedRoute[] = []
+  const names = Object.keys(config.integrations ?? {})
+  for (const [index, route] of asList<Route>(config.routes).entries()) {
+    const at = `routes[${index}]`
+    const before = problems.length
+    const shaped = check(routeSchema, route, at, problems)
+    checkAuth((route as Route | undefined)?.auth, `${at}.auth`, names, problems)
+    const place = shaped ? readPlace(route, at, add) : undefined
+    if (place === undefined) continue
+
+    const host = place.host === undefined ? undefined : hostPatternText(place.host)
+    const exposed = route.exposed !== false
+    if (!exposed && host === undefined)
+      add(`${at}.host`, 'required: a route that is not exposed answers only on its internal host')
+    if (!exposed && asList(config.internalNetworks).length === 0) {
+      add(
+        `${at}.exposed`,
+        'nobody could call it: internalNetworks is empty; list the networks that may, say ["10.0.0.0/8"]',
+      )
+    }
+    if (
+      exposed &&
+      place.host !== undefined &&
+      domains.length > 0 &&
+      !domains.some((domain) => liesOn(domain, place.host as HostPattern))
+    ) {
+      add(`${at}.host`, `"${host}" is on none of the domains: ${asList(config.domains).join(', ')}`)
+    }
+    if (problems.length > before) continue
+    const pattern: RoutePattern = {
+      host: place.host?.name,
+      wildcard: place.host?.wildcard === true,
+      port: place.port,
+      path: place.path,
+      methods: route.methods,
+    }
+    checked.push({ name: route.name ?? `${host ?? ''}${place.path}`, at, pattern, host, exposed, auth: route.auth })
+  }
+  checkOverlaps(checked, config.caseSensitive === true, add)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return checked
+}
+
+type Add = (path: string, message: string | undefined) => void
+
+/** Host, port and path, of which the host's text may carry all three. */
+function readPlace(route: Route, at: string, add: Add) {
+  const host = route.host === undefined ? undefined : parseHostPattern(route.host)
+  if (typeof host === 'string') {
+    add(`${at}.host`, host)
+    return undefined
+  }
+  if (host?.port !== undefined && route.port !== undefined && host.port !== route.port) {
+    add(`${at}.port`, `${route.port} is not the port in host, ${host.port}`)
+    return undefined
+  }
+  const prefix = readPrefix(host?.path ?? '/')
+  const path = readPrefix(route.path ?? '/')
+  if (prefix.problem !== undefined || path.problem !== undefined) {
+    add(`${at}.host`, prefix.problem)
+    add(`${at}.path`, path.problem)
+    return undefined
+  }
+  const joined = prefix.path === '/' ? path.path : path.path === '/' ? prefix.path : prefix.path + path.path
+  return { host, port: route.port ?? host?.port, path: joined }
+}
+
+/** A path prefix in the form that requests are brought into. */
+function readPrefix(text: string): { path: string; problem?: undefined } | { problem: string; path?: undefined } {
+  if (!text.startsWith('/')) return { problem: `"${text}" does not start with "/"` }
+  if (text.includes('*')) return { problem: `"${text}": a path is a prefix already; leave the star out` }
+  if (/[?#]/.test(text)) return { problem: `"${text}": a path has no query and no fragment` }
+  const reading = readPath(text.includes('%') ? text : encodeURI(text))
+  if (reading === undefined || /\/\.{1,2}(?:\/|$)|\/\//.test(text))
+    return { problem: `"${text}" is ambiguous as a path` }
+  return { path: reading.path }
+}
+
+function checkIntegrations(integrations: unknown, problems: ConfigProblem[]): void {
+  if (typeof integrations !== 'object' || integrations === null) return
+  for (const [name, value] of Object.entries(integrations)) {
+    const at = joinPath('integrations', [name])
+    if (!check(integrationSchema, value, at, problems)) continue
+    const integration = value as Integration
+    for (const key of ['issuer', 'jwksUri'] as const) {
+      const url = integration[key]
+      if (url === undefined || isSecureUrl(url)) continue
+      if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+        problems.push({ path: `${at}.${key}`, message: `"${url}" is not a URL` })
+      else if (integration.allowInsecureHttp !== true && (key === 'jwksUri' || integration.jwksUri === undefined)) {
+        problems.push({
+          path: `${at}.${key}`,
+          message: 'must be https; to accept the risk, set allowInsecureHttp: true',
+        })
+      }
+    }
+    const { maxAgeSeconds = 600, ceilingSeconds = 21_600 } = integration.keys ?? {}
+    if (ceilingSeconds < maxAgeSeconds) {
+      problems.push({
+        path: `${at}.keys.ceilingSeconds`,
+        message: `must not be below maxAgeSeconds (${maxAgeSeconds})`,
+      })
+    }
+  }
+}
+
+function checkAuth(auth: unknown, at: string, integrations: readonly string[], problems: ConfigProblem[]): void {
+  const type = (auth as { type?: unknown } | null | undefined)?.type
+  if (typeof type !== 'string' || !Object.hasOwn(authSchemas, type)) {
+    const types = Object.keys(authSchemas)
+    const near = typeof type === 'string' ? suggest(type, types) : ''
+    const known = types.map((each) => `"${each}"`).join(', ')
+    const message =
+      auth === undefined ? `required; for an open route write { type: 'none' }` : `expected one of ${known}${near}`
+    problems.push({ path: auth === undefined ? at : `${at}.type`, message })
+    return
+  }
+  if (!check(authSchemas[type as keyof typeof authSchemas], auth, at, problems)) return
+  if (type === 'basic') checkBasic(auth as BasicAuth, at, problems)
+  if (type !== 'jwt') return
+  const { integration } = auth as { integration: string | string[] }
+  for (const [index, name] of asList<string>(Array.isArray(integration) ? integration : [integration]).entries()) {
+    if (integrations.includes(name)) continue
+    const path = Array.isArray(integration) ? `${at}.integration[${index}]` : `${at}.integration`
+    problems.push({ path, message: `no integration named "${name}"${suggest(name, integrations)}` })
+  }
+}
+
+/** Who may come in is said in exactly one way. */
+function checkBasic(auth: BasicAuth, at: string, problems: ConfigProblem[]): void {
+  const ways = (['username', 'users', 'htpasswd', 'verify'] as const).filter((key) => auth[key] !== undefined)
+  if (ways.length !== 1) {
+    const message = `expected exactly one of username, users, htpasswd and verify${ways.length === 0 ? '' : `, got ${ways.join(' and ')}`}`
+    problems.push({ path: at, message })
+    return
+  }
+  const users = auth.users?.map((user, index) => ({ user, path: `${at}.users[${index}]` })) ?? [
+    { user: auth, path: at },
+  ]
+  for (const { user, path } of users) {
+    const given = Number(user.password !== undefined) + Number(user.passwordHash !== undefined)
+    const wanted = user.username === undefined ? 0 : 1
+    if (given !== wanted) {
+      const message =
+        wanted === 0
+          ? `password and passwordHash do not go with ${ways[0]}`
+          : 'expected exactly one of password and passwordHash'
+      problems.push({ path, message })
+    }
+  }
+}
+
+/** Two routes in the same place with a method in common: one of them would never be reached. */
+function checkOverlaps(routes: readonly CheckedRoute[], caseSensitive: boolean, add: Add): void {
+  const seen = new Map<string, CheckedRoute>()
+  for (const route of routes) {
+    const { pattern } = route
+    const path = caseSensitive ? pattern.path : pattern.path.toLowerCase()
+    for (const method of pattern.methods ?? ['*']) {
+      const key = JSON.stringify([route.host, pattern.port, path, method])
+      const other = seen.get(key)
+      if (other !== undefined && other !== route) {
+        add(route.at, `never reached: ${other.at} is in the same place${method === '*' ? '' : ` for ${method}`}`)
+        break
+      }
+      seen.set(key, route)
+    }
+  }
+}
+
+function asList<Item>(value: unknown): Item[] {
+  return Array.isArray(value) ? (value as Item[]) : []
+}

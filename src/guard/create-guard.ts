@@ -1,0 +1,215 @@
+/** `createGuard`: puts the parts together and walks each request through them. */
+import { createWorkLimiter } from '../basic/work-limiter.ts'
+import { systemClock } from '../core/clock.ts'
+import { messageOf, SallyportError } from '../core/errors.ts'
+import { createEmitter, type EventSource } from '../core/events.ts'
+import { type Networks, parseNetworks } from '../core/networks.ts'
+import type { Auth, Gate, GateRequest, Outcome, Reply } from '../http/gate.ts'
+import { type NormalisedRequest, normalise } from '../http/normalise.ts'
+import { problem } from '../http/replies.ts'
+import { createSignatureCache } from '../jwt/signature-cache.ts'
+import { createTokenVerifier } from '../jwt/token-verifier.ts'
+import { createRouteTable } from '../match/route-table.ts'
+import { createBasicRoute } from './basic-route.ts'
+import { type CheckedRoute, checkGuardConfig } from './check-config.ts'
+import type { GuardConfig } from './config.ts'
+import type { Decision, GuardEvents } from './decision.ts'
+import { type Endpoint, toEndpoint } from './endpoints.ts'
+import { createIntegrations, type KeyReport, type LiveIntegration } from './integrations.ts'
+import { createJwtRoute } from './jwt-route.ts'
+import type { Authenticator, Verdict } from './verdict.ts'
+
+/** A gate that protects services. Made by {@link createGuard}. */
+export interface Guard extends Gate, EventSource<GuardEvents> {
+  /** What is protected, route by route (A14). */
+  endpoints(): Endpoint[]
+}
+
+interface LiveRoute extends Authenticator {
+  readonly name: string
+  readonly exposed: boolean
+}
+
+const DEFAULT_CACHE = { maxEntries: 20_000, maxBytes: 64 * 1024 * 1024 }
+/** Password hashes computed at once, over all routes, and how many may wait for that. */
+const HASHING = { maxConcurrent: 2, maxQueued: 100 }
+
+const BAD_REQUEST = problem(400)
+const NOT_FOUND = problem(404)
+const SKIP: Outcome = { kind: 'skip' }
+
+/**
+ * Makes a guard.
+ *
+ * ```ts
+ * const guard = createGuard({
+ *   integrations: { corp: { issuer: 'https://login.example.com/', audience: 'orders-api' } },
+ *   routes: [
+ *     { path: '/healthz', auth: { type: 'none' } },
+ *     { path: '/', auth: { type: 'jwt', integration: 'corp', claims: { email: '*@example.com' } } },
+ *   ],
+ * })
+ * app.use(sallyport(guard))
+ * ```
+ *
+ * Nothing is fetched or looked up yet. `await guard.ready()` does that before the first request and rejects with what
+ * is missing; without it the first requests do.
+ *
+ * @throws ConfigError (`ERR_CONFIG`) with every problem in `config`.
+ */
+export function createGuard(config: GuardConfig): Guard {
+  const checked = checkGuardConfig(config)
+  const clock = config.clock ?? systemClock
+  const emitter = createEmitter<GuardEvents>(['decision', 'keys'])
+  const trusted = config.trustProxy?.length ? parseNetworks(config.trustProxy) : undefined
+  const internal: Networks = parseNetworks(config.internalNetworks ?? [])
+  const fetch = config.fetch ?? ((url, init) => globalThis.fetch(url, init))
+  const tellKeys = keyReporter(emitter)
+  const integrations = createIntegrations(config.integrations ?? {}, fetch, clock, tellKeys.report)
+  const cache = createSignatureCache({ ...DEFAULT_CACHE, ...config.tokenCache })
+  const verify = createTokenVerifier(cache, clock)
+  const limiter = createWorkLimiter(HASHING)
+  const routes = checked.map((route) => ({ pattern: route.pattern, route: toLive(route) }))
+  const table = createRouteTable(routes, { caseSensitive: config.caseSensitive === true })
+  let closed = false
+
+  function toLive({ name, exposed, auth }: CheckedRoute): LiveRoute {
+    return { name, exposed, ...authenticatorFor(name, auth) }
+  }
+
+  function authenticatorFor(name: string, auth: CheckedRoute['auth']): Authenticator {
+    switch (auth.type) {
+      case 'none':
+        return createOpenRoute(name)
+      case 'basic':
+        return createBasicRoute(name, auth, { secrets: config.secrets, clock, limiter })
+      case 'jwt': {
+        const own = [auth.integration].flat().map((each) => integrations.get(each) as LiveIntegration)
+        return createJwtRoute(name, auth, own, verify, config.unauthenticated ?? 403)
+      }
+    }
+  }
+
+  function handle(request: GateRequest): Outcome | Promise<Outcome> {
+    if (closed) return refuse(request, undefined, undefined, problem(503), 'closed')
+    const normalised = normalise(request, trusted)
+    if (typeof normalised === 'string') return refuse(request, undefined, undefined, BAD_REQUEST, normalised)
+    const route = table.find(normalised)
+    if (route === 'ambiguous') return refuse(request, normalised, undefined, BAD_REQUEST, 'ambiguous_target')
+    if (route === undefined) {
+      if (config.unmatched !== 'skip') return refuse(request, normalised, undefined, NOT_FOUND, 'no_route')
+      if (emitter.heard('decision')) tell(request, normalised, undefined, { outcome: 'skip', reason: 'no_route' })
+      return SKIP
+    }
+    if (!route.exposed && !internal.has(normalised.clientAddress)) {
+      return refuse(request, normalised, route, NOT_FOUND, 'not_exposed')
+    }
+    const verdict = route.authenticate(request, normalised)
+    return 'then' in verdict
+      ? verdict.then(
+          (later) => carry(request, normalised, route, later),
+          (error) => refuse(request, normalised, route, problem(500), 'error', messageOf(error)),
+        )
+      : carry(request, normalised, route, verdict)
+  }
+
+  function carry(request: GateRequest, normalised: NormalisedRequest, route: LiveRoute, verdict: Verdict): Outcome {
+    if (verdict.kind === 'refuse') {
+      return refuse(request, normalised, route, verdict.reply, verdict.reason, verdict.detail, verdict.auth)
+    }
+    const { auth } = verdict
+    if (emitter.heard('decision')) {
+      const reason = auth.type === 'none' ? 'open' : 'authenticated'
+      tell(request, normalised, route, { outcome: 'pass', reason, auth })
+    }
+    return { kind: 'pass', auth }
+  }
+
+  function refuse(
+    request: GateRequest,
+    normalised: NormalisedRequest | undefined,
+    route: LiveRoute | undefined,
+    reply: Reply,
+    reason: string,
+    detail?: string,
+    auth?: Auth,
+  ): Outcome {
+    if (emitter.heard('decision')) {
+      tell(request, normalised, route, { outcome: 'reply', status: reply.status, reason, detail, auth })
+    }
+    return { kind: 'reply', reply }
+  }
+
+  function tell(
+    request: GateRequest,
+    normalised: NormalisedRequest | undefined,
+    route: LiveRoute | undefined,
+    what: Pick<Decision, 'outcome' | 'reason'> & {
+      status?: number
+      detail?: string | undefined
+      auth?: Auth | undefined
+    },
+  ): void {
+    emitter.emit('decision', {
+      kind: request.kind,
+      method: request.method,
+      host: normalised?.host ?? '',
+      path: normalised?.path ?? '',
+      clientAddress: normalised?.clientAddress ?? request.peer.address,
+      route: route?.name ?? null,
+      outcome: what.outcome,
+      status: what.status ?? null,
+      reason: what.reason,
+      detail: what.detail ?? null,
+      id: what.auth?.id ?? null,
+      subject: what.auth?.subject ?? null,
+      integration: what.auth?.integration ?? null,
+    })
+  }
+
+  return {
+    handle,
+    async ready() {
+      const results = await Promise.allSettled(routes.map(({ route }) => route.ready()))
+      const failed = results.flatMap((result, index) =>
+        result.status === 'rejected' ? [`route "${routes[index]?.route.name}": ${messageOf(result.reason)}`] : [],
+      )
+      if (failed.length === 0) return
+      const reasons = [...failed, ...tellKeys.failures()]
+      throw new SallyportError('ERR_NOT_READY', `the guard is not ready:\n  ${reasons.join('\n  ')}`)
+    },
+    async close() {
+      closed = true
+      for (const { keySet } of integrations.values()) keySet.close()
+    },
+    endpoints: () => checked.map(toEndpoint),
+    on: emitter.on,
+  }
+}
+
+/** An authenticator that lets everybody in. */
+function createOpenRoute(name: string): Authenticator {
+  const verdict: Verdict = { kind: 'admit', auth: { type: 'none', route: name } }
+  return { ready: async () => {}, authenticate: () => verdict }
+}
+
+/** Tells listeners about keys; where nobody listens, the first failure of a series becomes a process warning. */
+function keyReporter(emitter: ReturnType<typeof createEmitter<GuardEvents>>) {
+  const failing = new Map<string, string>()
+  return {
+    report(event: KeyReport): void {
+      emitter.emit('keys', event)
+      if (event.kind === 'loaded') {
+        failing.delete(event.source)
+        return
+      }
+      if (!failing.has(event.source) && !emitter.heard('keys')) {
+        process.emitWarning(`the keys of ${event.source} cannot be fetched: ${event.reason}`, {
+          code: 'SALLYPORT_KEYS',
+        })
+      }
+      failing.set(event.source, event.reason)
+    },
+    failures: (): string[] => [...failing].map(([source, reason]) => `keys of ${source}: ${reason}`),
+  }
+}

@@ -1,0 +1,36 @@
+/** What a guard tells about each decision. Never holds a token, a password, or the query of a URL. */
+import type { KeyReport } from './integrations.ts'
+
+/** One decision. */
+export interface Decision {
+  readonly kind: 'http' | 'upgrade'
+  readonly method: string
+  /** Normalised; `''` where the request had no normal form. */
+  readonly host: string
+  readonly path: string
+  readonly clientAddress: string
+  /** The name of the route; `null` where none matched. */
+  readonly route: string | null
+  readonly outcome: 'pass' | 'reply' | 'skip'
+  /** The status of a `reply`. */
+  readonly status: number | null
+  /**
+   * Why: `open`, `authenticated`; `no_credentials`, `bad_credentials`, `busy`, `check_failed` (basic);
+   * `malformed`, `algorithm`, `type`, `issuer`, `audience`, `expired`, `not_yet_valid`, `unknown_key`, `signature`,
+   * `scope`, `claim`, `cross_origin`, `keys_unavailable` (jwt); `no_route`, `not_exposed`, `ambiguous_target`,
+   * `ambiguous_host`, `ambiguous_forwarding`, `duplicate_header`; `closed`, `error`.
+   */
+  readonly reason: string
+  readonly detail: string | null
+  /** Who it was, where that is known: see `Auth`. */
+  readonly id: string | null
+  readonly subject: string | null
+  readonly integration: string | null
+}
+
+/** The guard's events, by name. Each is also published on the diagnostics channel `sallyport:<name>`. */
+export interface GuardEvents {
+  decision: Decision
+  /** Keys were fetched, or could not be. */
+  keys: KeyReport
+}

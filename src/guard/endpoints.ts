@@ -1,0 +1,37 @@
+/** What a guard protects, as a list for people (A14). */
+import type { CheckedRoute } from './check-config.ts'
+
+/** One protected place. */
+export interface Endpoint {
+  /** The route's name. */
+  readonly route: string
+  /** Where it answers: `https://s1.example.com/`, or for a route that is not exposed `http://s1.ns.svc.cluster.local:8080/`. `null` for a route on any host. */
+  readonly url: string | null
+  readonly host: string | null
+  readonly path: string
+  readonly port: number | null
+  readonly methods: readonly string[] | null
+  readonly exposed: boolean
+  readonly auth: 'none' | 'basic' | 'jwt'
+  /** The integrations of a JWT route. */
+  readonly integrations: readonly string[]
+}
+
+/** The endpoint of a route. */
+export function toEndpoint({ name, pattern, host, exposed, auth }: CheckedRoute): Endpoint {
+  const path = pattern.path === '/' ? '/' : `${encodeURI(pattern.path)}/`
+  const port = pattern.port === undefined ? '' : `:${pattern.port}`
+  // The port that the service listens on is where it answers inside; outside, a load balancer has its own.
+  const url = host === undefined ? null : exposed ? `https://${host}${path}` : `http://${host}${port}${path}`
+  return {
+    route: name,
+    url,
+    host: host ?? null,
+    path: pattern.path,
+    port: pattern.port ?? null,
+    methods: pattern.methods ?? null,
+    exposed,
+    auth: auth.type,
+    integrations: auth.type === 'jwt' ? [auth.integration].flat() : [],
+  }
+}

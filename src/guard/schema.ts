@@ -1,0 +1,107 @@
+/** The shapes of the guard's configuration, part by part; what goes beyond shape is in `check-config.ts`. */
+import { z } from 'zod'
+import { callable, secret, strict, text } from '../core/config.ts'
+import { networkProblem } from '../core/networks.ts'
+import { ALGORITHMS } from '../jwt/algorithms.ts'
+import { claimValueProblem } from '../jwt/claim-rules.ts'
+
+/** RFC 9110 §9.1: a token; the methods that exist are upper case. */
+const method = z.string().regex(/^[A-Z][A-Z-]*$/, 'expected a method in upper case, such as "GET"')
+const seconds = (max: number) => z.number().min(0, 'must not be negative').max(max, `at most ${max}`)
+const count = z.number().int('must be a whole number').min(0, 'must not be negative')
+const network = z.string().superRefine((value, context) => {
+  const message = networkProblem(value)
+  if (message !== undefined) context.addIssue({ code: 'custom', message })
+})
+const claimValue = z
+  .union([z.string(), z.number(), z.boolean()], { error: 'expected a text, a number, true or false' })
+  .superRefine((value, context) => {
+    const message = claimValueProblem(value)
+    if (message !== undefined) context.addIssue({ code: 'custom', message })
+  })
+/** A list or a single value; one schema after the other, so that a problem names the element. */
+const oneOrMore = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(schema).min(1, 'must not be empty'))
+
+export const guardSchema = strict({
+  routes: z.array(z.unknown()).min(1, 'must not be empty; without routes everything is answered 404'),
+  integrations: z.record(z.string(), z.unknown()).optional(),
+  domains: z.array(text).optional(),
+  internalNetworks: z.array(network).optional(),
+  trustProxy: z.array(network).optional(),
+  caseSensitive: z.boolean().optional(),
+  unmatched: z.enum(['deny', 'skip']).optional(),
+  unauthenticated: z.literal([401, 403]).optional(),
+  secrets: callable.optional(),
+  tokenCache: strict({ maxEntries: count.optional(), maxBytes: count.optional() }).optional(),
+  fetch: callable.optional(),
+  clock: z.custom((value) => typeof (value as { now?: unknown })?.now === 'function', 'expected { now() }').optional(),
+})
+
+export const integrationSchema = strict({
+  issuer: text,
+  jwksUri: text.optional(),
+  audience: z.union([text, z.array(text).min(1), z.null()], {
+    error: (issue) =>
+      issue.input === undefined
+        ? 'required: the audience that tokens must be made for, or null, typed out, for "not checked"'
+        : 'expected a text, a list of texts, or null',
+  }),
+  jwtSource: z.enum(['access_token', 'id_token']).optional(),
+  algorithms: z
+    .array(z.enum(ALGORITHMS as [string, ...string[]]))
+    .min(1, 'must not be empty')
+    .optional(),
+  subjectClaim: text.optional(),
+  clockToleranceSeconds: seconds(300).optional(),
+  allowInsecureHttp: z.boolean().optional(),
+  keys: strict({
+    maxAgeSeconds: z.number().min(1).max(86_400).optional(),
+    ceilingSeconds: z.number().min(1).max(604_800).optional(),
+    timeoutMs: z.number().min(1).max(60_000).optional(),
+  }).optional(),
+})
+
+const routeParts = {
+  name: text.optional(),
+  host: text.optional(),
+  path: text.optional(),
+  port: z.number().int().min(1).max(65_535).optional(),
+  methods: z.array(method).min(1, 'must not be empty').optional(),
+  exposed: z.boolean().optional(),
+}
+
+const basicUser = strict({ username: z.string(), password: secret.optional(), passwordHash: secret.optional() })
+
+/** The forms of `auth`, by `type`. */
+export const authSchemas = {
+  none: strict({ type: z.literal('none') }),
+  basic: strict({
+    type: z.literal('basic'),
+    username: z.string().optional(),
+    password: secret.optional(),
+    passwordHash: secret.optional(),
+    users: z.array(basicUser).min(1, 'must not be empty').optional(),
+    htpasswd: secret.optional(),
+    verify: callable.optional(),
+    realm: text.optional(),
+    cacheSeconds: seconds(600).optional(),
+  }),
+  jwt: strict({
+    type: z.literal('jwt'),
+    integration: oneOrMore(text),
+    claims: z.record(z.string(), oneOrMore(claimValue)).optional(),
+    scopes: z
+      .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'not a scope (RFC 6749 §3.3)'))
+      .min(1)
+      .optional(),
+    cookie: z
+      .string()
+      .regex(/^[!#$%&'*+.^_`|~\w-]+$/, 'not a cookie name (RFC 6265 §4.1.1)')
+      .optional(),
+    unauthenticated: z.literal([401, 403]).optional(),
+  }),
+} as const
+
+/** A route with anything as its `auth`; that is checked by {@link authSchemas}. */
+export const routeSchema = strict({ ...routeParts, auth: z.unknown() })

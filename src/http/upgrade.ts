@@ -1,0 +1,110 @@
+/**
+ * WebSocket (and other) upgrades through the same gate (B12). Node tells every
+ * `upgrade` listener of a server about every upgrade, so a refusal by one listener
+ * would still reach the others. The guarded listener therefore stands in front of
+ * the event itself: it is emitted once the gate has let the request pass.
+ */
+import diagnostics_channel from 'node:diagnostics_channel'
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { keepAuth } from './auth-of.ts'
+import { decide } from './decide.ts'
+import type { Gate, Outcome, Reply } from './gate.ts'
+import { NodeRequest } from './node-request.ts'
+import { writeReply } from './writer.ts'
+
+/** A listener of a server's `upgrade` event. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/** Published by Node for each connection that a server accepts, before anything is read from it. */
+const CONNECTION_CHANNEL = 'net.server.socket'
+
+/**
+ * Guards upgrades: `server.on('upgrade', guardUpgrade(guard, handler))`.
+ *
+ * A refused upgrade gets the gate's answer and reaches neither `handler` nor any other `upgrade` listener of the
+ * server. In `handler`, `authOf(request)` tells who it is.
+ *
+ * @param gate - a gate, or several of which the first that does not skip decides
+ */
+export function guardUpgrade(gate: Gate | readonly Gate[], handler: UpgradeListener): UpgradeListener {
+  const gates: readonly Gate[] = 'handle' in gate ? [gate] : gate
+  const admitted = new WeakSet<IncomingMessage>()
+  const guarded = new WeakSet<Server>()
+
+  /** Calls `proceed` if the gates let the request pass, else answers it. */
+  function judge(request: IncomingMessage, socket: Duplex, proceed: () => void): void {
+    const outcome = decide(gates, new NodeRequest(request, socket, request.url ?? '', request, undefined, 'upgrade'))
+    if ('then' in outcome) {
+      // Nobody else listens for errors while the gate thinks; an unheard one would end the process.
+      socket.on('error', ignore)
+      void outcome.then((later) => {
+        socket.off('error', ignore)
+        if (!socket.destroyed) settle(later, request, socket, proceed)
+      })
+    } else settle(outcome, request, socket, proceed)
+  }
+
+  function standInFront(server: Server): void {
+    if (guarded.has(server) || !server.listeners('upgrade').includes(listener)) return
+    guarded.add(server)
+    const emit: (event: string, ...args: unknown[]) => boolean = server.emit.bind(server)
+    server.emit = (event: string, ...args: unknown[]): boolean => {
+      const [request, socket] = args as [IncomingMessage, Duplex]
+      if (event !== 'upgrade' || !server.listeners('upgrade').includes(listener)) return emit(event, ...args)
+      judge(request, socket, () => {
+        admitted.add(request)
+        emit(event, ...args)
+      })
+      return true
+    }
+  }
+
+  const door = { standInFront }
+  function listener(this: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (admitted.has(request)) {
+      handler(request, socket, head)
+      return
+    }
+    door.standInFront(this)
+    judge(request, socket, () => handler(request, socket, head))
+  }
+  onConnection(new WeakRef(door))
+  return listener
+}
+
+/** Shows the door every server that accepts a connection, for as long as the listener (which holds the door) is in use. */
+function onConnection(held: WeakRef<{ standInFront(server: Server): void }>): void {
+  const watch = (message: unknown): void => {
+    const door = held.deref()
+    if (door === undefined) {
+      diagnostics_channel.unsubscribe(CONNECTION_CHANNEL, watch)
+      return
+    }
+    const { server } = (message as { socket: { server?: Server } }).socket
+    if (server !== undefined) door.standInFront(server)
+  }
+  diagnostics_channel.subscribe(CONNECTION_CHANNEL, watch)
+}
+
+function settle(outcome: Outcome, request: IncomingMessage, socket: Duplex, proceed: () => void): void {
+  if (outcome.kind === 'reply') {
+    refuse(request, socket, outcome.reply)
+    return
+  }
+  if (outcome.kind === 'pass') keepAuth(request, outcome.auth)
+  proceed()
+}
+
+/** Answers on the bare socket and closes it. */
+function refuse(request: IncomingMessage, socket: Duplex, reply: Reply): void {
+  socket.on('error', ignore)
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
+  response.once('finish', () => socket.end())
+  response.once('close', () => socket.destroy())
+  writeReply(response, reply)
+}
+
+function ignore(): void {}

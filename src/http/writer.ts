@@ -1,0 +1,97 @@
+/**
+ * Writes answers. One writer serves every adapter, so that a reply reaches the
+ * client in the same way through Express, Koa, Fastify and node:http.
+ */
+import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
+import { pipeline, Readable } from 'node:stream'
+import type { Reply, ReplyHeaders } from './gate.ts'
+
+/** Headers by name, as frameworks keep them. */
+type InheritedHeaders = Readonly<Record<string, OutgoingHttpHeader | undefined>>
+
+/** Fields of which an answer can have several, from several parts of an application. */
+const ADDITIVE = new Set(['set-cookie', 'vary'])
+/** Fields that belong to a body, so that a framework's must not outlive the body it was meant for. */
+const OF_THE_BODY = ['content-length', 'content-encoding', 'content-type', 'etag', 'last-modified', 'transfer-encoding']
+
+/**
+ * Sends `reply`. Headers go out at once, also when the body is a stream that stays silent for a while. A stream
+ * is sent with backpressure, destroyed when the client goes away, and its failure breaks off the answer, so that the
+ * client sees that it is incomplete. `inherited` are headers that the framework keeps apart from the response (Fastify).
+ */
+export function writeReply(response: ServerResponse, reply: Reply, inherited: InheritedHeaders = {}): void {
+  const { body } = reply
+  const stream = body instanceof Readable ? body : undefined
+  if (response.headersSent || response.destroyed) {
+    stream?.destroy()
+    return
+  }
+  response.statusCode = reply.status
+  for (const [name, value] of Object.entries(inherited)) if (value !== undefined) response.setHeader(name, value)
+  for (const name of OF_THE_BODY) response.removeHeader(name)
+  for (const [name, value] of Object.entries(reply.headers ?? {})) {
+    if (ADDITIVE.has(name.toLowerCase())) addHeader(response, name, value)
+    else response.setHeader(name, typeof value === 'string' ? value : [...value])
+  }
+
+  if (stream !== undefined) {
+    if (String(response.getHeader('content-type')).startsWith('text/event-stream')) keepUnbuffered(response)
+    if (response.req?.method === 'HEAD') {
+      stream.destroy()
+      response.end()
+      return
+    }
+    response.flushHeaders()
+    // A failure has destroyed both sides by now; there is nobody left to tell.
+    pipeline(stream, response, () => {})
+    return
+  }
+  const bytes = typeof body === 'string' ? Buffer.from(body) : (body as Uint8Array | undefined)
+  const bodyless = reply.status === 204 || reply.status === 304
+  if (!bodyless) response.setHeader('content-length', bytes?.byteLength ?? 0)
+  if (bytes === undefined || bodyless || response.req?.method === 'HEAD') response.end()
+  else response.end(bytes)
+}
+
+/** Compression middleware and nginx would collect an event stream before they send it. */
+function keepUnbuffered(response: ServerResponse): void {
+  const control = String(response.getHeader('cache-control') ?? 'no-cache')
+  if (!/\bno-transform\b/.test(control)) response.setHeader('cache-control', `${control}, no-transform`)
+  response.setHeader('x-accel-buffering', 'no')
+}
+
+/**
+ * Adds `headers` to whatever the application is going to send, without replacing any of its own: they are put in
+ * when the head is written, after the application's last `setHeader`.
+ */
+export function addHeadersOnSend(response: ServerResponse, headers: ReplyHeaders): void {
+  const writeHead = response.writeHead
+  response.writeHead = function withAddedHeaders(this: ServerResponse, status: number, ...rest: unknown[]) {
+    response.writeHead = writeHead
+    const given = rest.at(-1)
+    if (typeof given === 'object' && given !== null) setGiven(response, given)
+    for (const [name, value] of Object.entries(headers)) addHeader(response, name, value)
+    if (typeof rest[0] === 'string') response.statusMessage = rest[0]
+    return writeHead.call(response, status)
+  } as typeof writeHead
+}
+
+/** The headers argument of `writeHead`: an object, or names and values in turn. */
+function setGiven(response: ServerResponse, given: object): void {
+  if (!Array.isArray(given)) {
+    for (const [name, value] of Object.entries(given)) if (value !== undefined) response.setHeader(name, value)
+    return
+  }
+  const pairs: [string, OutgoingHttpHeader][] = Array.isArray(given[0])
+    ? given
+    : Array.from({ length: given.length / 2 }, (_, index) => [given[index * 2], given[index * 2 + 1]])
+  for (const [name] of pairs) response.removeHeader(name)
+  for (const [name, value] of pairs) addHeader(response, name, typeof value === 'number' ? String(value) : value)
+}
+
+function addHeader(response: ServerResponse, name: string, value: string | readonly string[]): void {
+  const present = response.getHeader(name)
+  const before = present === undefined ? [] : Array.isArray(present) ? present : [String(present)]
+  const all = [...before, ...(typeof value === 'string' ? [value] : value)]
+  response.setHeader(name, all.length === 1 ? (all[0] ?? '') : all)
+}

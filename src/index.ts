@@ -1,0 +1,35 @@
+/** sallyport: authentication in front of the Node server you already run. */
+
+export { hashPassword } from './basic/scrypt.ts'
+export type { Clock } from './core/clock.ts'
+export {
+  ConfigError,
+  type ConfigProblem,
+  DependencyError,
+  FetchError,
+  SallyportError,
+  SecretError,
+} from './core/errors.ts'
+export type { EventSource, Unsubscribe } from './core/events.ts'
+export type { Secret, SecretReference, SecretResolver } from './core/secrets.ts'
+export type {
+  BasicAuth,
+  BasicUser,
+  GuardConfig,
+  Integration,
+  JwtAuth,
+  KeyTimes,
+  NoAuth,
+  Route,
+  RouteAuth,
+} from './guard/config.ts'
+export { createGuard, type Guard } from './guard/create-guard.ts'
+export type { Decision, GuardEvents } from './guard/decision.ts'
+export type { Endpoint } from './guard/endpoints.ts'
+export type { KeyReport } from './guard/integrations.ts'
+export type { Auth, Gate, GateRequest, Outcome, Reply, ReplyHeaders, RequestBody } from './http/gate.ts'
+export type { ClaimRules, ClaimValue } from './jwt/claim-rules.ts'
+export type { RefusedKey } from './jwt/jwk.ts'
+export type { KeySetEvent } from './jwt/key-set.ts'
+export { publicUrl, publicUrls } from './match/domains.ts'
+export type { Fetch } from './net/fetch.ts'

@@ -1,0 +1,195 @@
+/**
+ * The keys of one identity provider, fetched when needed and kept in step: renewed
+ * in the background before they go stale, kept past failures up to a hard ceiling,
+ * one fetch at a time, with growing pauses after failures.
+ *
+ * Key ids that are not in the set lead to another fetch, since providers rotate.
+ * Anybody can make up key ids, so these fetches are spaced out; whoever asks in
+ * between waits for the next one instead of being turned away, so a flood of made-up
+ * ids delays a real rotation by seconds and cannot hide it.
+ */
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../core/clock.ts'
+import { FetchError, messageOf } from '../core/errors.ts'
+import { keyFits, type RefusedKey, readJwkSet, type VerificationKey } from './jwk.ts'
+
+/** When keys are fetched. All in milliseconds. */
+export interface KeySetTimes {
+  /** Age at which the keys are renewed in the background. */
+  readonly refreshMs: number
+  /** Age at which a request waits for the renewal, unless the provider is known to be failing. */
+  readonly staleMs: number
+  /** Age at which keys are no longer used, whatever happens. */
+  readonly ceilingMs: number
+  /** Pause after the first failed fetch; doubles with each further one. */
+  readonly backoffMs: number
+  readonly maxBackoffMs: number
+  /** Pause between two fetches for the sake of unknown key ids; doubles while they find nothing. */
+  readonly lookMs: number
+  readonly maxLookMs: number
+}
+
+/** What happened to a key set, for the operator. */
+export type KeySetEvent =
+  | { readonly kind: 'loaded'; readonly keys: number; readonly refused: readonly RefusedKey[] }
+  | { readonly kind: 'failed'; readonly reason: string; readonly retryInMs: number }
+
+/** No usable keys at present; the answer is 503, never 401. */
+export class KeysUnavailable extends Error {
+  readonly retryAfterMs: number
+
+  constructor(retryAfterMs: number) {
+    super('the keys of the identity provider are not available')
+    this.name = 'KeysUnavailable'
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** See the top of the file. */
+export interface KeySet {
+  /** Whether the keys at hand may be used at `now`; starts a renewal that is due. Runs on every request. */
+  settled(now: number): boolean
+  /** Waits for keys. Rejects with {@link KeysUnavailable}. */
+  settle(): Promise<void>
+  /** The keys that may have made a signature. */
+  find(kid: string | undefined, alg: string): readonly VerificationKey[]
+  /** Fetches again for a key that was not found; `false` when this was done only just now. Rejects with {@link KeysUnavailable}. */
+  lookAgain(kid: string | undefined): Promise<boolean>
+  close(): void
+}
+
+/** A missing key id is not looked for again for so long. */
+const MISSING_MS = 5_000
+/** After so long without a look, the next ones start with the short pause again. */
+const QUIET_MS = 60_000
+const MAX_MISSING = 1_000
+const MAX_WAITING = 1_000
+
+/** A key set over `load`, which fetches the JWK set document. */
+export function createKeySet(
+  load: () => Promise<unknown>,
+  clock: Clock,
+  times: KeySetTimes,
+  report: (event: KeySetEvent) => void,
+): KeySet {
+  let keys: readonly VerificationKey[] = []
+  let loadedAt = Number.NEGATIVE_INFINITY
+  let failures = 0
+  let nextAttemptAt = Number.NEGATIVE_INFINITY
+  let inFlight: Promise<void> | undefined
+  let closed = false
+
+  let look: Promise<void> | undefined
+  let endLookPause: (() => void) | undefined
+  let waiting = 0
+  let lookPauseMs = times.lookMs
+  let lastLookAt = Number.NEGATIVE_INFINITY
+  const missing = new LRUCache<string, number>({ max: MAX_MISSING })
+
+  /** Fetches, unless that is under way already. Resolves also when it fails; the state tells. */
+  function refresh(): Promise<void> {
+    inFlight ??= attempt().finally(() => {
+      inFlight = undefined
+    })
+    return inFlight
+  }
+
+  async function attempt(): Promise<void> {
+    const startedAt = clock.now()
+    try {
+      const set = await readJwkSet(await load())
+      if (set === undefined) throw new FetchError('what the identity provider sent is not a JWK set')
+      adopt(set.keys)
+      loadedAt = startedAt
+      failures = 0
+      report({ kind: 'loaded', keys: keys.length, refused: set.refused })
+    } catch (error) {
+      const retryInMs = Math.min(times.maxBackoffMs, times.backoffMs * 2 ** failures) * (0.75 + Math.random() / 2)
+      failures++
+      nextAttemptAt = clock.now() + retryInMs
+      report({ kind: 'failed', reason: messageOf(error), retryInMs })
+    }
+  }
+
+  /** Takes over a new set, keeping the objects of keys that stay; what they verified stays good. */
+  function adopt(fetched: readonly VerificationKey[]): void {
+    const before = new Map(keys.map((key) => [key.thumbprint, key]))
+    const after = new Map(fetched.map((key) => [key.thumbprint, before.get(key.thumbprint) ?? key]))
+    for (const [thumbprint, key] of before) if (!after.has(thumbprint)) key.removed = true
+    if ([...after.keys()].some((thumbprint) => !before.has(thumbprint))) {
+      lookPauseMs = times.lookMs
+      missing.clear()
+    }
+    keys = [...after.values()]
+  }
+
+  function unavailable(): KeysUnavailable {
+    return new KeysUnavailable(Math.max(times.backoffMs, nextAttemptAt - clock.now()))
+  }
+
+  /** One fetch for everybody who misses a key, after the pause since the last such fetch. */
+  function scheduleLook(): Promise<void> {
+    const sinceLast = clock.now() - lastLookAt
+    if (sinceLast > QUIET_MS) lookPauseMs = times.lookMs
+    look ??= new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.max(0, lookPauseMs - sinceLast)).unref()
+      endLookPause = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+      .then(async () => {
+        // A fetch that is under way may have begun before the key was published.
+        if (inFlight !== undefined) await inFlight
+        if (closed) return
+        lastLookAt = clock.now()
+        lookPauseMs = Math.min(times.maxLookMs, lookPauseMs * 2)
+        await refresh()
+      })
+      .finally(() => {
+        look = undefined
+      })
+    return look
+  }
+
+  return {
+    settled(now) {
+      const age = now - loadedAt
+      if (age < times.refreshMs) return true
+      if (age >= times.ceilingMs) return false
+      if (now >= nextAttemptAt && !closed) void refresh()
+      return age < times.staleMs || failures > 0
+    },
+
+    async settle() {
+      if (closed) throw unavailable()
+      if (inFlight !== undefined || clock.now() >= nextAttemptAt) await refresh()
+      if (clock.now() - loadedAt >= times.ceilingMs) throw unavailable()
+    },
+
+    find(kid, alg) {
+      return keys.filter((key) => (kid === undefined || key.kid === kid) && keyFits(key, alg))
+    },
+
+    async lookAgain(kid = '') {
+      const seenMissingAt = missing.get(kid)
+      if (closed || (seenMissingAt !== undefined && clock.now() - seenMissingAt < MISSING_MS)) return false
+      if (waiting >= MAX_WAITING) throw unavailable()
+      waiting++
+      try {
+        await scheduleLook()
+      } finally {
+        waiting--
+      }
+      // A look that failed says nothing about the key.
+      if (failures > 0 || closed) throw unavailable()
+      if (!keys.some((key) => key.kid === kid)) missing.set(kid, clock.now())
+      return true
+    },
+
+    close() {
+      closed = true
+      endLookPause?.()
+    },
+  }
+}

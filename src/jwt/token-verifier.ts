@@ -1,0 +1,158 @@
+/**
+ * Verifies JWTs against integrations. jose checks signatures; what is decided here
+ * is which token is looked at, with which keys, and when a good signature need not
+ * be checked again.
+ */
+import { compactVerify, errors } from 'jose'
+import type { Clock } from '../core/clock.ts'
+import { type CompactJwt, parseCompactJwt } from './compact.ts'
+import type { VerificationKey } from './jwk.ts'
+import { type KeySet, KeysUnavailable } from './key-set.ts'
+import { type TokenExpectations, type TokenProblem, tokenProblem } from './registered-claims.ts'
+import type { SignatureCache, SignedToken } from './signature-cache.ts'
+
+/** An identity provider as the verifier sees it. */
+export interface TokenIntegration {
+  readonly name: string
+  readonly keySet: KeySet
+  readonly expected: TokenExpectations
+}
+
+/** What verification found. */
+export type Verification =
+  | {
+      readonly kind: 'good'
+      readonly claims: Readonly<Record<string, unknown>>
+      readonly integration: TokenIntegration
+    }
+  | { readonly kind: 'bad'; readonly problem: TokenProblem }
+  /** The keys cannot be had at present: 503. */
+  | { readonly kind: 'unavailable'; readonly retryAfterMs: number }
+
+/** Verifies `token` against `integrations`, of which one must accept it. At once where the signature is known to be good. */
+export type TokenVerifier = (
+  token: string,
+  integrations: readonly TokenIntegration[],
+) => Verification | Promise<Verification>
+
+/** Keys tried for a token that names none. */
+const MAX_KEYS_TRIED = 8
+
+const MALFORMED: Verification = {
+  kind: 'bad',
+  problem: { reason: 'malformed', detail: 'the token is not a JWT in compact form' },
+}
+
+/** A verifier with `cache`. */
+export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenVerifier {
+  /** Signature checks under way, so that a token that arrives ten times at once is checked once. */
+  const underWay = new Map<KeySet, Map<string, Promise<SignedToken | TokenProblem>>>()
+
+  /** By the cache alone: `undefined` where that does not decide. */
+  function verifyKnown(token: string, integrations: readonly TokenIntegration[]): Verification | undefined {
+    const now = clock.now()
+    let verification: Verification | undefined
+    for (const integration of integrations) {
+      const signed = cache.get(token, integration.keySet)
+      if (signed === undefined || !integration.keySet.settled(now)) continue
+      const problem = tokenProblem(signed.header, signed.payload, integration.expected, now)
+      if (problem === undefined) return { kind: 'good', claims: signed.payload, integration }
+      if (problem.reason === 'expired') cache.delete(token)
+      verification ??= { kind: 'bad', problem }
+    }
+    return integrations.length === 1 ? verification : undefined
+  }
+
+  async function verifyUnknown(token: string, integrations: readonly TokenIntegration[]): Promise<Verification> {
+    const jwt = parseCompactJwt(token)
+    if (jwt === undefined) return MALFORMED
+    let verification: Verification | undefined
+    for (const integration of integrations) {
+      const found = await verifyAgainst(token, jwt, integration)
+      if (found.kind === 'good') return found
+      if (verification === undefined || outranks(found, verification)) verification = found
+    }
+    return verification ?? MALFORMED
+  }
+
+  async function verifyAgainst(token: string, jwt: CompactJwt, integration: TokenIntegration): Promise<Verification> {
+    const { keySet } = integration
+    try {
+      // What the token says of itself is enough to turn it away without any work for a key.
+      const early = tokenProblem(jwt.header, jwt.payload, integration.expected, clock.now())
+      if (early !== undefined) return { kind: 'bad', problem: early }
+      if (!keySet.settled(clock.now())) await keySet.settle()
+      const signed = await checkSignatureOnce(token, jwt, keySet)
+      if (!('token' in signed)) return { kind: 'bad', problem: signed }
+      const problem = tokenProblem(signed.header, signed.payload, integration.expected, clock.now())
+      return problem === undefined ? { kind: 'good', claims: signed.payload, integration } : { kind: 'bad', problem }
+    } catch (error) {
+      if (error instanceof KeysUnavailable) return { kind: 'unavailable', retryAfterMs: error.retryAfterMs }
+      throw error
+    }
+  }
+
+  function checkSignatureOnce(token: string, jwt: CompactJwt, keySet: KeySet): Promise<SignedToken | TokenProblem> {
+    let ofKeySet = underWay.get(keySet)
+    if (ofKeySet === undefined) {
+      ofKeySet = new Map()
+      underWay.set(keySet, ofKeySet)
+    }
+    const checks = ofKeySet
+    let check = checks.get(token)
+    if (check === undefined) {
+      check = checkSignature(token, jwt, keySet).finally(() => checks.delete(token))
+      checks.set(token, check)
+    }
+    return check
+  }
+
+  async function checkSignature(token: string, jwt: CompactJwt, keySet: KeySet): Promise<SignedToken | TokenProblem> {
+    const { alg, kid } = jwt.header
+    let keys = keySet.find(kid, alg)
+    let key = await signingKey(token, alg, keys)
+    // A key that nobody knows yet, or a provider that rotates without naming its keys.
+    if (key === undefined && (keys.length === 0 || kid === undefined) && (await keySet.lookAgain(kid))) {
+      keys = keySet.find(kid, alg)
+      key = await signingKey(token, alg, keys)
+    }
+    if (keys.length === 0) return { reason: 'unknown_key', detail: `no ${alg} key ${JSON.stringify(kid ?? 'at all')}` }
+    if (key === undefined) return { reason: 'signature', detail: 'the signature does not fit' }
+    const signed: SignedToken = { token, header: jwt.header, payload: deepFreeze(jwt.payload), key, keySet }
+    cache.set(signed, jwt.payloadBytes)
+    return signed
+  }
+
+  return (token, integrations) => verifyKnown(token, integrations) ?? verifyUnknown(token, integrations)
+}
+
+/** The key among `keys` that made the token's signature. */
+async function signingKey(
+  token: string,
+  alg: string,
+  keys: readonly VerificationKey[],
+): Promise<VerificationKey | undefined> {
+  for (const key of keys.slice(0, MAX_KEYS_TRIED)) {
+    try {
+      await compactVerify(token, await key.cryptoKey(alg), { algorithms: [alg] })
+      if (!key.removed) return key
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw error
+    }
+  }
+  return undefined
+}
+
+/** Of two refusals by two integrations, the one that says more: the token's own provider knows best what is wrong. */
+function outranks(found: Verification, before: Verification): boolean {
+  if (found.kind === 'unavailable') return before.kind !== 'unavailable'
+  return before.kind === 'bad' && before.problem.reason === 'issuer'
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) deepFreeze(inner)
+  }
+  return value
+}

@@ -1,0 +1,101 @@
+/**
+ * Fetches what the configuration names: with a deadline that also covers a socket
+ * that never answers and a body that never ends, a size limit, and redirects that
+ * cannot leave TLS.
+ */
+import { FetchError, messageOf } from '../core/errors.ts'
+
+/** The fetch function in use: `globalThis.fetch`, or the user's own (a proxy, a test). */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+/** Limits of one fetch. */
+export interface FetchLimits {
+  /** For everything: connecting, headers, body and redirects. */
+  readonly timeoutMs: number
+  readonly maxBytes: number
+}
+
+const MAX_REDIRECTS = 3
+const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+
+/** Whether a URL is https, or http to this machine itself. */
+export function isSecureUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK_HOST.test(url.hostname))
+}
+
+/**
+ * Fetches `url` whole.
+ *
+ * @throws FetchError (`ERR_FETCH`) for no answer in time, more than `maxBytes`, too many redirects, or one from https to http.
+ */
+export async function boundedFetch(
+  fetch: Fetch,
+  url: string,
+  limits: FetchLimits,
+  init: RequestInit = {},
+): Promise<Response> {
+  const deadline = AbortSignal.timeout(limits.timeoutMs)
+  try {
+    const response = await followRedirects(fetch, url, { ...init, signal: deadline })
+    const bytes = await readBody(response, limits.maxBytes)
+    const hasBody = ![101, 204, 205, 304].includes(response.status)
+    return new Response(hasBody ? bytes : null, { status: response.status, headers: response.headers })
+  } catch (error) {
+    if (error instanceof FetchError) throw error
+    const what = deadline.aborted ? `no whole answer within ${limits.timeoutMs} ms` : reasonOf(error)
+    throw new FetchError(`${withoutQuery(url)}: ${what}`, { cause: error })
+  }
+}
+
+/** Fetches a JSON document; `ERR_FETCH` too for a status other than 200 and for what is not JSON. */
+export async function fetchJson(fetch: Fetch, url: string, limits: FetchLimits): Promise<unknown> {
+  const response = await boundedFetch(fetch, url, limits, { headers: { accept: 'application/json' } })
+  if (response.status !== 200) throw new FetchError(`${withoutQuery(url)}: answered ${response.status}`)
+  try {
+    return await response.json()
+  } catch (error) {
+    throw new FetchError(`${withoutQuery(url)}: the answer is not JSON`, { cause: error })
+  }
+}
+
+async function followRedirects(fetch: Fetch, start: string, init: RequestInit): Promise<Response> {
+  let url = start
+  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+    const response = await fetch(url, { ...init, redirect: 'manual' })
+    const location = response.headers.get('location')
+    if (response.status < 300 || response.status > 399 || location === null) return response
+    await response.body?.cancel()
+    if (!URL.canParse(location, url)) throw new FetchError(`${withoutQuery(url)}: redirects to what is not a URL`)
+    const next = new URL(location, url)
+    if (!/^https?:$/.test(next.protocol) || (url.startsWith('https:') && next.protocol !== 'https:')) {
+      throw new FetchError(`${withoutQuery(url)}: redirects away from https`)
+    }
+    url = next.href
+  }
+  throw new FetchError(`${withoutQuery(start)}: more than ${MAX_REDIRECTS} redirects`)
+}
+
+async function readBody(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    length += chunk.byteLength
+    if (length > maxBytes) throw new FetchError(`${withoutQuery(response.url)}: more than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, length)
+}
+
+/** `fetch failed` says nothing; its cause does. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error && error.cause instanceof Error
+    ? error.cause.message || String(error.cause)
+    : messageOf(error)
+}
+
+/** Queries can carry keys; they stay out of messages. */
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, '')
+}

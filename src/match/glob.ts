@@ -13,7 +13,7 @@ export const MAX_GLOB_TEXT = 1024
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\x00-\x1f\x7f-\x9f]/
 const MAX_STARS = 2
-const SPECIAL_TO_MICROMATCH = /[^$.|?+()[\]{}!@#,"'`<>~&;:%=/-]/g
+const SPECIAL_TO_MICROMATCH = /[$^.|?+()[\]{}!@#,"'`<>~&;:%=/-]/g
 const LITERAL_ONLY = { dot: true, bash: true, noextglob: true, nonegate: true, nobrace: true } as const
 
 /** What is wrong with a glob, or `undefined` when nothing is. */
@@ -29,10 +29,7 @@ export function compileGlob(pattern: string): (text: string) => boolean {
   if (!pattern.includes('*')) return (text) => text === pattern
   const star = unusedWord('STAR', pattern)
   const backslash = unusedWord('BACKSLASH', pattern)
-  const escaped = pattern
-    .replaceAll('\\', backslash)
-    .replaceAll('*', star)
-    .replace(SPECIAL_TO_MICROMATCH, '\\$&')
+  const escaped = pattern.replaceAll('\\', backslash).replaceAll('*', star).replace(SPECIAL_TO_MICROMATCH, '\\$&')
   const literal = micromatch.makeRe(escaped, LITERAL_ONLY)
   if (!literal) throw new TypeError(`micromatch cannot compile ${JSON.stringify(pattern)}`)
   const expression = new RegExp(literal.source.replaceAll(star, '[^]*').replaceAll(backslash, '\\\\'))

@@ -84,7 +84,6 @@ function toOriginForm(method: string, target: string, hostHeader: string): strin
 class Normalised implements NormalisedRequest {
   readonly method: string
   readonly host: string
-  readonly port: number
   readonly path: string
   readonly otherPaths: readonly string[]
   readonly authorization: string | undefined
@@ -105,7 +104,6 @@ class Normalised implements NormalisedRequest {
   ) {
     this.#request = request
     this.method = request.method
-    this.port = request.localPort
     this.host = host
     this.path = path
     this.otherPaths = otherPaths
@@ -113,6 +111,10 @@ class Normalised implements NormalisedRequest {
     this.#authority = authority
     this.#clientAddress = clientAddress
     this.#secure = secure
+  }
+
+  get port(): number {
+    return this.#request.localPort
   }
 
   get clientAddress(): string {

@@ -19,11 +19,12 @@ export interface RoutePattern {
   readonly methods: readonly string[] | undefined
 }
 
+/** The parts of a request that a route is found by. */
+export type Located = Pick<NormalisedRequest, 'method' | 'host' | 'port' | 'path' | 'otherPaths'>
+
 /** The route of a request; `'ambiguous'` when it depends on how the path is read (answered 400). */
 export interface RouteTable<Route> {
-  find(
-    request: Pick<NormalisedRequest, 'method' | 'host' | 'port' | 'path' | 'otherPaths'>,
-  ): Route | 'ambiguous' | undefined
+  find(request: Located): Route | 'ambiguous' | undefined
 }
 
 interface Entry<Route> {
@@ -64,26 +65,28 @@ export function createRouteTable<Route extends object>(
     else node.entries.splice(firstOpen, 0, entry)
   }
 
-  function findOnHost(host: HostNode<Route> | undefined, port: number, path: string, method: string) {
+  function findOnHost(host: HostNode<Route> | undefined, request: Located, path: string): Route | undefined {
     if (host === undefined) return undefined
-    const atPort = host.ports.size === 0 ? undefined : host.ports.get(port)
-    return (atPort && longestPrefix(atPort, path, method)) ?? longestPrefix(host.anyPort, path, method)
+    // The port is only asked for where it matters; the socket looks it up.
+    const atPort = host.ports.size === 0 ? undefined : host.ports.get(request.port)
+    return (atPort && longestPrefix(atPort, path, request.method)) ?? longestPrefix(host.anyPort, path, request.method)
   }
 
-  function findPath(host: string, port: number, path: string, method: string): Route | undefined {
+  function findPath(request: Located, path: string): Route | undefined {
+    const { host } = request
     const dot = wildcard.size === 0 ? -1 : host.indexOf('.')
     return (
-      findOnHost(exact.get(host), port, path, method) ??
-      (dot === -1 ? undefined : findOnHost(wildcard.get(host.slice(dot + 1)), port, path, method)) ??
-      findOnHost(anyHost, port, path, method)
+      findOnHost(exact.get(host), request, path) ??
+      (dot === -1 ? undefined : findOnHost(wildcard.get(host.slice(dot + 1)), request, path)) ??
+      findOnHost(anyHost, request, path)
     )
   }
 
   return {
-    find({ method, host, port, path, otherPaths }) {
-      const route = findPath(host, port, fold(path), method)
-      for (const other of otherPaths) {
-        if (findPath(host, port, fold(other), method) !== route) return 'ambiguous'
+    find(request) {
+      const route = findPath(request, fold(request.path))
+      for (const other of request.otherPaths) {
+        if (findPath(request, fold(other)) !== route) return 'ambiguous'
       }
       return route
     },

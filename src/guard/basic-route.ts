@@ -10,7 +10,7 @@ import {
 import { parsePasswordHash } from '../basic/password-hash.ts'
 import type { WorkLimiter } from '../basic/work-limiter.ts'
 import type { Clock } from '../core/clock.ts'
-import { messageOf } from '../core/errors.ts'
+import { ConfigError, messageOf } from '../core/errors.ts'
 import { resolveSecret, type SecretResolver } from '../core/secrets.ts'
 import { challenge } from '../http/challenge.ts'
 import type { Auth } from '../http/gate.ts'
@@ -26,6 +26,8 @@ const RETRY_MS = 1_000
 
 /** What a basic route needs from the guard. */
 export interface BasicRouteSettings {
+  /** Where its configuration is, for messages: `routes[2].auth`. */
+  readonly at: string
   readonly secrets: SecretResolver | undefined
   readonly clock: Clock
   readonly limiter: WorkLimiter
@@ -99,21 +101,37 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
   }
 }
 
-async function makeChecker(auth: BasicAuth, { secrets, clock, limiter }: BasicRouteSettings): Promise<PasswordChecker> {
+async function makeChecker(auth: BasicAuth, settings: BasicRouteSettings): Promise<PasswordChecker> {
+  const { at, secrets, clock, limiter } = settings
   if (auth.verify !== undefined) return createVerifyChecker(auth.verify)
   const options = { cacheSeconds: auth.cacheSeconds ?? 60, clock, limiter }
   if (auth.htpasswd !== undefined) {
-    return createPasswordChecker({ ...options, users: parseHtpasswd(await resolveSecret(auth.htpasswd, secrets)) })
+    const text = await resolveSecret(auth.htpasswd, secrets)
+    return under(`${at}.htpasswd`, () => createPasswordChecker({ ...options, users: parseHtpasswd(text) }))
   }
-  const users = auth.users ?? [auth as BasicUser]
-  return createPasswordChecker({
-    ...options,
-    users: await Promise.all(
-      users.map(async ({ username, password, passwordHash }) =>
-        passwordHash === undefined
-          ? { username, password: await resolveSecret(password ?? '', secrets) }
-          : { username, hash: parsePasswordHash(await resolveSecret(passwordHash, secrets)) },
-      ),
-    ),
+  const texts = await Promise.all(
+    (auth.users ?? [auth as BasicUser]).map(async ({ username, password, passwordHash }) => ({
+      username,
+      hashed: passwordHash !== undefined,
+      text: await resolveSecret(passwordHash ?? password ?? '', secrets),
+    })),
+  )
+  return under(at, () => {
+    const users = texts.map(({ username, hashed, text }) =>
+      hashed ? { username, hash: parsePasswordHash(text) } : { username, password: text },
+    )
+    return createPasswordChecker({ ...options, users })
   })
+}
+
+/** Says where in the guard's configuration a problem lies that turned up in a looked-up secret. */
+function under<Result>(at: string, work: () => Result): Result {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ConfigError(
+      error.problems.map(({ path, message }) => ({ path: path === '' ? at : `${at}: ${path}`, message })),
+    )
+  }
 }

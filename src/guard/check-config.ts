@@ -2,8 +2,10 @@
  * Checks a guard's configuration and brings its routes into the form that the
  * table uses. Every problem is found before anything is thrown.
  */
+import { passwordProblem, usernameProblem } from '../basic/credentials.ts'
+import { parsePasswordHash } from '../basic/password-hash.ts'
 import { check, joinPath } from '../core/config.ts'
-import { ConfigError, type ConfigProblem } from '../core/errors.ts'
+import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
 import { readPath } from '../http/path.ts'
 import { liesOn, parseDomain } from '../match/domains.ts'
@@ -196,6 +198,28 @@ function checkBasic(auth: BasicAuth, at: string, problems: ConfigProblem[]): voi
           : 'expected exactly one of password and passwordHash'
       problems.push({ path, message })
     }
+    // What is given directly is looked at now; what a reference names, once it is looked up.
+    const add = (key: string, message: string | undefined) => {
+      if (message !== undefined) problems.push({ path: `${path}.${key}`, message })
+    }
+    if (user.username !== undefined) add('username', usernameProblem(user.username.normalize('NFC')))
+    if (typeof user.password === 'string') add('password', passwordProblem(user.password))
+    if (typeof user.passwordHash === 'string') add('passwordHash', hashProblem(user.passwordHash))
+  }
+  const names = auth.users?.map(({ username }) => username.normalize('NFC')) ?? []
+  for (const [index, name] of names.entries()) {
+    const earlier = names.indexOf(name)
+    if (earlier !== index)
+      problems.push({ path: `${at}.users[${index}].username`, message: `the same as users[${earlier}]` })
+  }
+}
+
+function hashProblem(text: string): string | undefined {
+  try {
+    parsePasswordHash(text)
+    return undefined
+  } catch (error) {
+    return messageOf(error)
   }
 }
 

@@ -73,16 +73,16 @@ export function createGuard(config: GuardConfig): Guard {
   const table = createRouteTable(routes, { caseSensitive: config.caseSensitive === true })
   let closed = false
 
-  function toLive({ name, exposed, auth }: CheckedRoute): LiveRoute {
-    return { name, exposed, ...authenticatorFor(name, auth) }
+  function toLive(route: CheckedRoute): LiveRoute {
+    return { name: route.name, exposed: route.exposed, ...authenticatorFor(route) }
   }
 
-  function authenticatorFor(name: string, auth: CheckedRoute['auth']): Authenticator {
+  function authenticatorFor({ name, at, auth }: CheckedRoute): Authenticator {
     switch (auth.type) {
       case 'none':
         return createOpenRoute(name)
       case 'basic':
-        return createBasicRoute(name, auth, { secrets: config.secrets, clock, limiter })
+        return createBasicRoute(name, auth, { at: `${at}.auth`, secrets: config.secrets, clock, limiter })
       case 'jwt': {
         const own = [auth.integration].flat().map((each) => integrations.get(each) as LiveIntegration)
         return createJwtRoute(name, auth, own, verify, config.unauthenticated ?? 403)

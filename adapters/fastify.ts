@@ -12,7 +12,7 @@ export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
 
 /**
  * A plugin for one or more gates; the first that does not skip decides. It guards the instance it is registered on and
- * everything registered on it later.
+ * everything inside it, whenever that is registered.
  *
  * ```ts
  * await app.register(sallyport(guard))
@@ -20,7 +20,8 @@ export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
  */
 export function sallyport(...gates: Gate[]): FastifyPluginCallback {
   const plugin = (app: FastifyInstance, _options: unknown, done: (error?: Error) => void): void => {
-    app.decorateRequest('sallyport')
+    // A second plugin, here or on a parent, adds its gates to the first one's.
+    if (!app.hasRequestDecorator('sallyport')) app.decorateRequest('sallyport')
     app.addHook('onRequest', (request, reply, next) => {
       const gateRequest = new NodeRequest(request.raw, reply.raw, request.originalUrl, request, request as BodyHolder)
       const outcome = decide(gates, gateRequest)

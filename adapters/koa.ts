@@ -17,7 +17,7 @@ export interface KoaContext {
   readonly originalUrl: string
   readonly state: object
   /** `false` tells Koa that the answer has been written already. */
-  respond?: boolean
+  respond?: boolean | undefined
 }
 
 /** Koa's middleware. */

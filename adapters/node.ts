@@ -4,7 +4,7 @@ import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { decide } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
-import { NodeRequest } from '../src/http/node-request.ts'
+import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
 
 export type { Auth, Gate, GateRequest, Outcome, Reply, ReplyHeaders, RequestBody } from '../src/http/gate.ts'
 export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
@@ -18,7 +18,7 @@ export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
  */
 export function sallyport(...gates: Gate[]): (handler: RequestListener) => RequestListener {
   return (handler) => (req, res) => {
-    const outcome = decide(gates, new NodeRequest(req, res, req.url ?? '', req))
+    const outcome = decide(gates, new NodeRequest(req, res, req.url ?? '', req, req as BodyHolder))
     const proceed = () => handler(req, res)
     if ('then' in outcome) void outcome.then((later) => carryOut(later, req, res, proceed))
     else carryOut(outcome, req, res, proceed)

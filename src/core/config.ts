@@ -53,8 +53,9 @@ function messageOf(issue: z.core.$ZodIssue): string {
   }
   if (issue.code === 'invalid_value') {
     const values = issue.values.map((value) => JSON.stringify(value)).join(', ')
+    if (issue.values.length === 1) return `expected ${values}`
     const near = typeof issue.input === 'string' ? suggest(issue.input, issue.values.map(String)) : ''
-    return `expected ${issue.values.length === 1 ? '' : 'one of '}${values}${near}`
+    return `expected one of ${values}${near}`
   }
   return issue.message
 }

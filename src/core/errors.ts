@@ -60,5 +60,9 @@ export class DependencyError extends SallyportError {
 
 /** The text of whatever was thrown. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown)
+  } catch {
+    return 'something that has no text' // such as Object.create(null)
+  }
 }

@@ -4,6 +4,7 @@
  * listener that throws never harms the request.
  */
 import diagnostics_channel from 'node:diagnostics_channel'
+import { messageOf } from './errors.ts'
 
 /** Stops listening. */
 export type Unsubscribe = () => void
@@ -47,19 +48,23 @@ export function createEmitter<Events>(names: readonly (keyof Events & string)[])
     },
     emit(name, event) {
       const { channel, listeners } = part(name)
-      for (const listener of listeners) {
+      const warn = (error: unknown) => warnOf(name, error)
+      // A copy: a listener may subscribe again, and would be called for ever.
+      for (const listener of [...listeners]) {
         try {
-          listener(event)
+          const result: unknown = listener(event)
+          // An asynchronous listener fits the type too; its rejection would end the process.
+          if (result instanceof Promise) result.catch(warn)
         } catch (error) {
-          process.emitWarning(
-            `a listener of "${name}" threw: ${error instanceof Error ? error.stack : String(error)}`,
-            {
-              code: 'SALLYPORT_LISTENER',
-            },
-          )
+          warn(error)
         }
       }
       if (channel.hasSubscribers) channel.publish(event)
     },
   }
+}
+
+function warnOf(name: string, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : messageOf(error)
+  process.emitWarning(`a listener of "${name}" threw: ${text}`, { code: 'SALLYPORT_LISTENER' })
 }

@@ -22,8 +22,8 @@ export type SecretResolver = (name: string) => string | undefined | Promise<stri
 /**
  * The secret's text.
  *
- * `env:NAME` reads an environment variable, `file:PATH` a UTF-8 file whose one
- * trailing line break is dropped (secret mounts and editors add one).
+ * `env:NAME` reads an environment variable, `file:PATH` a UTF-8 file of which a byte order mark and one
+ * trailing line break are dropped (secret mounts and editors add them).
  *
  * @throws SecretError (`ERR_SECRET`) when it is not set, empty, or cannot be read.
  */
@@ -31,17 +31,23 @@ export async function resolveSecret(secret: Secret, resolver?: SecretResolver): 
   if (typeof secret === 'string') return secret
   const value = await lookUp(secret.secret, resolver)
   if (value === undefined) throw new SecretError(`the secret "${secret.secret}" is not set`)
+  if (typeof value !== 'string') throw new SecretError(`the secret "${secret.secret}" is not a text`)
   if (value === '') throw new SecretError(`the secret "${secret.secret}" is empty`)
   return value
 }
 
-async function lookUp(name: string, resolver: SecretResolver | undefined): Promise<string | undefined> {
+async function lookUp(name: string, resolver: SecretResolver | undefined): Promise<unknown> {
   try {
     if (name.startsWith('env:')) return process.env[name.slice('env:'.length)]
-    if (name.startsWith('file:')) return (await readFile(name.slice('file:'.length), 'utf8')).replace(/\r?\n$/, '')
+    if (name.startsWith('file:')) return textOf(await readFile(name.slice('file:'.length)))
     if (resolver !== undefined) return await resolver(name)
   } catch (error) {
     throw new SecretError(`the secret "${name}" cannot be read: ${messageOf(error)}`, { cause: error })
   }
   throw new SecretError(`the secret "${name}" is neither env: nor file:, and no secrets resolver is configured`)
+}
+
+/** Not `toString()`: that reads bytes that are no UTF-8 all as the same character, which makes a random key a poor one. */
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
 }

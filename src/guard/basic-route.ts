@@ -1,5 +1,5 @@
 /** Routes with `auth: { type: 'basic' }`: from the `Authorization` field to a verdict (RFC 7617). */
-import { parseBasicCredentials } from '../basic/credentials.ts'
+import { type BasicCredentials, parseBasicCredentials } from '../basic/credentials.ts'
 import { parseHtpasswd } from '../basic/htpasswd.ts'
 import {
   type CheckResult,
@@ -70,14 +70,23 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
   }
 
   async function authenticateLater(
-    username: string,
+    { username, password }: BasicCredentials,
     pending: () => CheckResult | Promise<CheckResult>,
   ): Promise<Verdict> {
     try {
       return judge(username, await pending())
     } catch (error) {
-      return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail: messageOf(error) }
+      // A verify function's error may quote what it was given, as those of databases do.
+      const detail = password === '' ? messageOf(error) : messageOf(error).replaceAll(password, '[password]')
+      return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail }
     }
+  }
+
+  /** The failure to prepare after which it is too early to try again; a clock that is set back does not prolong that. */
+  function freshFailure() {
+    if (failure === undefined || preparing !== undefined) return undefined
+    const ageMs = clock.now() - failure.at
+    return ageMs >= 0 && ageMs < RETRY_MS ? failure : undefined
   }
 
   return {
@@ -90,13 +99,14 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
       if (credentials === undefined) return { kind: 'refuse', reply: unauthorized, reason: 'malformed' }
       const { username, password } = credentials
       if (checker === undefined) {
-        if (failure !== undefined && preparing === undefined && clock.now() - failure.at < RETRY_MS) {
-          return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail: messageOf(failure.error) }
+        const failed = freshFailure()
+        if (failed !== undefined) {
+          return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail: messageOf(failed.error) }
         }
-        return authenticateLater(username, async () => (await prepare()).check(username, password))
+        return authenticateLater(credentials, async () => (await prepare()).check(username, password))
       }
       const result = checker.check(username, password)
-      return typeof result === 'object' ? authenticateLater(username, () => result) : judge(username, result)
+      return typeof result === 'object' ? authenticateLater(credentials, () => result) : judge(username, result)
     },
   }
 }

@@ -12,7 +12,7 @@ import { liesOn, parseDomain } from '../match/domains.ts'
 import { type HostPattern, hostPatternText, parseHostPattern } from '../match/host-pattern.ts'
 import type { RoutePattern } from '../match/route-table.ts'
 import { isSecureUrl } from '../net/fetch.ts'
-import type { BasicAuth, GuardConfig, Integration, Route } from './config.ts'
+import type { BasicAuth, GuardConfig, Integration, JwtAuth, Route } from './config.ts'
 import { authSchemas, guardSchema, integrationSchema, routeSchema } from './schema.ts'
 
 /** A route whose configuration is sound. */
@@ -55,7 +55,7 @@ export function checkGuardConfig(config: GuardConfig): CheckedRoute[] {
     const at = `routes[${index}]`
     const before = problems.length
     const shaped = check(routeSchema, route, at, problems)
-    checkAuth((route as Route | undefined)?.auth, `${at}.auth`, names, problems)
+    if (isObject(route)) checkAuth(route.auth, `${at}.auth`, names, problems)
     const place = shaped ? readPlace(route, at, add) : undefined
     if (place === undefined) continue
 
@@ -84,8 +84,10 @@ export function checkGuardConfig(config: GuardConfig): CheckedRoute[] {
       port: place.port,
       path: place.path,
       methods: route.methods,
+      open: route.auth.type === 'none',
     }
-    checked.push({ name: route.name ?? `${host ?? ''}${place.path}`, at, pattern, host, exposed, auth: route.auth })
+    const name = route.name ?? defaultName(route, host, place)
+    checked.push({ name, at, pattern, host, exposed, auth: route.auth })
   }
   checkOverlaps(checked, config.caseSensitive === true, add)
   if (problems.length > 0) throw new ConfigError(problems)
@@ -93,6 +95,16 @@ export function checkGuardConfig(config: GuardConfig): CheckedRoute[] {
 }
 
 type Add = (path: string, message: string | undefined) => void
+
+/** `GET,POST s1.example.com:8080/app`, as much of it as is configured. */
+function defaultName(
+  route: Route,
+  host: string | undefined,
+  place: { port: number | undefined; path: string },
+): string {
+  const methods = route.methods === undefined ? '' : `${route.methods.join(',')} `
+  return `${methods}${host ?? ''}${place.port === undefined ? '' : `:${place.port}`}${place.path}`
+}
 
 /** Host, port and path, of which the host's text may carry all three. */
 function readPlace(route: Route, at: string, add: Add) {
@@ -135,10 +147,21 @@ function checkIntegrations(integrations: unknown, problems: ConfigProblem[]): vo
     const integration = value as Integration
     for (const key of ['issuer', 'jwksUri'] as const) {
       const url = integration[key]
-      if (url === undefined || isSecureUrl(url)) continue
-      if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+      if (url === undefined) continue
+      if (hasUserInfo(url)) {
+        problems.push({
+          path: `${at}.${key}`,
+          message: 'must not hold a user name or password, which nothing would send',
+        })
+        continue
+      }
+      if (isSecureUrl(url)) continue
+      const fetched = key === 'jwksUri' || integration.jwksUri === undefined
+      // RFC 7519 §2: an issuer is any text, and a URI where there is a colon in it.
+      const valid = fetched ? /^https?:\/\//.test(url) && URL.canParse(url) : !url.includes(':') || URL.canParse(url)
+      if (!valid) {
         problems.push({ path: `${at}.${key}`, message: `"${url}" is not a URL` })
-      else if (integration.allowInsecureHttp !== true && (key === 'jwksUri' || integration.jwksUri === undefined)) {
+      } else if (integration.allowInsecureHttp !== true && fetched) {
         problems.push({
           path: `${at}.${key}`,
           message: 'must be https; to accept the risk, set allowInsecureHttp: true',
@@ -155,6 +178,12 @@ function checkIntegrations(integrations: unknown, problems: ConfigProblem[]): vo
   }
 }
 
+function hasUserInfo(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { username, password } = new URL(text)
+  return username !== '' || password !== ''
+}
+
 function checkAuth(auth: unknown, at: string, integrations: readonly string[], problems: ConfigProblem[]): void {
   const type = (auth as { type?: unknown } | null | undefined)?.type
   if (typeof type !== 'string' || !Object.hasOwn(authSchemas, type)) {
@@ -169,7 +198,9 @@ function checkAuth(auth: unknown, at: string, integrations: readonly string[], p
   if (!check(authSchemas[type as keyof typeof authSchemas], auth, at, problems)) return
   if (type === 'basic') checkBasic(auth as BasicAuth, at, problems)
   if (type !== 'jwt') return
-  const { integration } = auth as { integration: string | string[] }
+  const { integration, claims = {} } = auth as JwtAuth
+  // zod passes over this key, and no provider has such a claim.
+  if (Object.hasOwn(claims, '__proto__')) problems.push({ path: `${at}.claims.__proto__`, message: 'is not a claim' })
   for (const [index, name] of asList<string>(Array.isArray(integration) ? integration : [integration]).entries()) {
     if (integrations.includes(name)) continue
     const path = Array.isArray(integration) ? `${at}.integration[${index}]` : `${at}.integration`
@@ -229,7 +260,8 @@ function checkOverlaps(routes: readonly CheckedRoute[], caseSensitive: boolean, 
   for (const route of routes) {
     const { pattern } = route
     const path = caseSensitive ? pattern.path : pattern.path.toLowerCase()
-    for (const method of pattern.methods ?? ['*']) {
+    const methods = pattern.methods?.includes('GET') ? [...pattern.methods, 'HEAD'] : (pattern.methods ?? ['*'])
+    for (const method of methods) {
       const key = JSON.stringify([route.host, pattern.port, path, method])
       const other = seen.get(key)
       if (other !== undefined && other !== route) {
@@ -239,6 +271,10 @@ function checkOverlaps(routes: readonly CheckedRoute[], caseSensitive: boolean, 
       seen.set(key, route)
     }
   }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function asList<Item>(value: unknown): Item[] {

@@ -37,7 +37,7 @@ export interface GuardConfig {
  * port over none, then the longest path prefix on segment boundaries, then given methods over none.
  */
 export interface Route {
-  /** Shown in events, endpoints and `authOf`. By default host and path. */
+  /** Shown in events, endpoints and `authOf`. By default methods, host, port and path, as far as given. */
   readonly name?: string
   /** `s1.example.com`, `*.apps.example.com` (one label), or with a path behind it, `example.com/s1`. Any host by default. */
   readonly host?: string

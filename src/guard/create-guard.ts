@@ -36,6 +36,7 @@ const HASHING = { maxConcurrent: 2, maxQueued: 100 }
 
 const BAD_REQUEST = problem(400)
 const NOT_FOUND = problem(404)
+const INTERNAL_ERROR = problem(500)
 const SKIP: Outcome = { kind: 'skip' }
 
 /**
@@ -91,11 +92,24 @@ export function createGuard(config: GuardConfig): Guard {
   }
 
   function handle(request: GateRequest): Outcome | Promise<Outcome> {
+    try {
+      return decide(request)
+    } catch (error) {
+      return refuse(request, undefined, undefined, INTERNAL_ERROR, 'error', messageOf(error))
+    }
+  }
+
+  function decide(request: GateRequest): Outcome | Promise<Outcome> {
     if (closed) return refuse(request, undefined, undefined, problem(503), 'closed')
     const normalised = normalise(request, trusted)
-    if (typeof normalised === 'string') return refuse(request, undefined, undefined, BAD_REQUEST, normalised)
+    if (typeof normalised === 'string') {
+      return refuse(request, undefined, undefined, BAD_REQUEST, normalised, `the target was ${shownTarget(request)}`)
+    }
     const route = table.find(normalised)
-    if (route === 'ambiguous') return refuse(request, normalised, undefined, BAD_REQUEST, 'ambiguous_target')
+    if (route === 'ambiguous') {
+      const detail = `the target was ${shownTarget(request)}`
+      return refuse(request, normalised, undefined, BAD_REQUEST, 'ambiguous_target', detail)
+    }
     if (route === undefined) {
       if (config.unmatched !== 'skip') return refuse(request, normalised, undefined, NOT_FOUND, 'no_route')
       if (emitter.heard('decision')) tell(request, normalised, undefined, { outcome: 'skip', reason: 'no_route' })
@@ -108,7 +122,7 @@ export function createGuard(config: GuardConfig): Guard {
     return 'then' in verdict
       ? verdict.then(
           (later) => carry(request, normalised, route, later),
-          (error) => refuse(request, normalised, route, problem(500), 'error', messageOf(error)),
+          (error) => refuse(request, normalised, route, INTERNAL_ERROR, 'error', messageOf(error)),
         )
       : carry(request, normalised, route, verdict)
   }
@@ -187,9 +201,15 @@ export function createGuard(config: GuardConfig): Guard {
   }
 }
 
+/** The target as it was sent, for the operator: no query, no user name or password, and no longer than fits a line. */
+function shownTarget({ target }: GateRequest): string {
+  const path = target.replace(/[?#].*$/s, '')
+  return JSON.stringify((path.startsWith('/') ? path : path.replace(/^.*@/s, '')).slice(0, 200))
+}
+
 /** An authenticator that lets everybody in. */
 function createOpenRoute(name: string): Authenticator {
-  const verdict: Verdict = { kind: 'admit', auth: { type: 'none', route: name } }
+  const verdict: Verdict = { kind: 'admit', auth: Object.freeze({ type: 'none', route: name }) }
   return { ready: async () => {}, authenticate: () => verdict }
 }
 

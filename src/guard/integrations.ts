@@ -14,7 +14,7 @@ export interface LiveIntegration extends TokenIntegration {
   readonly subjectClaim: string
 }
 
-/** What came of fetching the keys at `source`. */
+/** What came of fetching the keys at `source`: the `jwksUri` without its query, or the issuer. */
 export type KeyReport = KeySetEvent & { readonly source: string }
 
 /** A JWK set or a metadata document is a few KiB. */
@@ -37,7 +37,7 @@ export function createIntegrations(
       let keySet = keySets.get(identity)
       if (keySet === undefined) {
         keySet = createKeySet(keyLoader(integration, fetch), clock, keySetTimes(integration), (event) =>
-          report({ ...event, source }),
+          report({ ...event, source: withoutQuery(source) }),
         )
         keySets.set(identity, keySet)
       }
@@ -61,6 +61,11 @@ function toLive(name: string, integration: Integration, keySet: KeySet): LiveInt
       source: integration.jwtSource ?? 'access_token',
     },
   }
+}
+
+/** A query may hold a key, and must not be told. */
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, '')
 }
 
 /** Fetches the JWK set, finding out where it is first if the configuration does not say. */

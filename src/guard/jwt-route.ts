@@ -8,6 +8,7 @@ import { problem } from '../http/replies.ts'
 import { isSameOrigin, needsSameOrigin } from '../http/same-origin.ts'
 import { identityId } from '../identity/identity.ts'
 import { compileClaimRules, isScopeClaim } from '../jwt/claim-rules.ts'
+import type { SignedToken } from '../jwt/signature-cache.ts'
 import type { TokenVerifier, Verification } from '../jwt/token-verifier.ts'
 import type { JwtAuth } from './config.ts'
 import type { LiveIntegration } from './integrations.ts'
@@ -30,7 +31,7 @@ export function createJwtRoute(
   const failedClaim = compileClaimRules(auth.claims ?? {})
   const scopeClaims = Object.keys(auth.claims ?? {}).filter(isScopeClaim)
   const wantedScopes = auth.scopes ?? scopeClaims.flatMap((claim) => auth.claims?.[claim] ?? []).filter(isLiteral)
-  const auths = new WeakMap<object, Auth>()
+  const self = {}
 
   const invalid = problem(401, { 'www-authenticate': challenge('Bearer', INVALID_TOKEN) })
   const missing = problem(auth.unauthenticated ?? unauthenticated, { 'www-authenticate': challenge('Bearer') })
@@ -43,25 +44,19 @@ export function createJwtRoute(
   })
 
   /** The same object for every request with the same token. */
-  function authFor(claims: Readonly<Record<string, unknown>>, integration: LiveIntegration): Auth {
-    const known = auths.get(claims)
-    if (known?.integration === integration.name) return known
-    const subject = claims[integration.subjectClaim]
-    const made: Auth = {
-      type: 'jwt',
-      route: name,
-      integration: integration.name,
-      claims,
-      ...(typeof subject === 'string' ? { subject, id: identityId(integration.issuer, subject) } : {}),
-    }
-    auths.set(claims, made)
+  function authFor(signed: SignedToken, integration: LiveIntegration): Auth {
+    const { derived, payload: claims } = signed
+    if (derived?.by === self && (derived.value as Auth).integration === integration.name) return derived.value as Auth
+    const made = describeCaller(name, claims, integration)
+    signed.derived = { by: self, value: made }
     return made
   }
 
   function judge(verification: Verification): Verdict {
     if (verification.kind === 'unavailable') {
       const seconds = String(Math.max(1, Math.ceil(verification.retryAfterMs / 1000)))
-      return { kind: 'refuse', reply: problem(503, { 'retry-after': seconds }), reason: 'keys_unavailable' }
+      const detail = `no keys of the integration "${verification.integration.name}"`
+      return { kind: 'refuse', reply: problem(503, { 'retry-after': seconds }), reason: 'keys_unavailable', detail }
     }
     if (verification.kind === 'bad') {
       return {
@@ -71,8 +66,9 @@ export function createJwtRoute(
         detail: verification.problem.detail,
       }
     }
-    const { claims, integration } = verification
-    const found = authFor(claims, integration as LiveIntegration)
+    const { signed, integration } = verification
+    const claims = signed.payload
+    const found = authFor(signed, integration as LiveIntegration)
     if (auth.scopes !== undefined && !hasScopes(claims, auth.scopes)) {
       return {
         kind: 'refuse',
@@ -111,6 +107,29 @@ export function createJwtRoute(
       return 'then' in verification ? verification.then(judge) : judge(verification)
     },
   }
+}
+
+/** Frozen, since requests share it. */
+function describeCaller(
+  route: string,
+  claims: Readonly<Record<string, unknown>>,
+  { name: integration, issuer, subjectClaim }: LiveIntegration,
+): Auth {
+  const subject = claims[subjectClaim]
+  if (typeof subject !== 'string') return Object.freeze({ type: 'jwt', route, integration, claims })
+  let id: string | undefined
+  return Object.freeze({
+    type: 'jwt',
+    route,
+    integration,
+    claims,
+    subject,
+    // A hash that most requests never ask for.
+    get id() {
+      id ??= identityId(issuer, subject)
+      return id
+    },
+  })
 }
 
 function hasScopes(claims: Readonly<Record<string, unknown>>, wanted: readonly string[]): boolean {

@@ -8,7 +8,8 @@ import { claimValueProblem } from '../jwt/claim-rules.ts'
 /** RFC 9110 §9.1: a token; the methods that exist are upper case. */
 const method = z.string().regex(/^[A-Z][A-Z-]*$/, 'expected a method in upper case, such as "GET"')
 const seconds = (max: number) => z.number().min(0, 'must not be negative').max(max, `at most ${max}`)
-const count = z.number().int('must be a whole number').min(0, 'must not be negative')
+const wholeNumber = z.number().refine(Number.isInteger, 'must be a whole number')
+const count = wholeNumber.min(0, 'must not be negative')
 const network = z.string().superRefine((value, context) => {
   const message = networkProblem(value)
   if (message !== undefined) context.addIssue({ code: 'custom', message })
@@ -19,9 +20,14 @@ const claimValue = z
     const message = claimValueProblem(value)
     if (message !== undefined) context.addIssue({ code: 'custom', message })
   })
-/** A list or a single value; one schema after the other, so that a problem names the element. */
-const oneOrMore = <Schema extends z.ZodType>(schema: Schema) =>
-  z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(schema).min(1, 'must not be empty'))
+/** A list or a single value. Not a union, whose problems would not name the element. */
+const oneOrMore = (schema: z.ZodType) => {
+  const list = z.array(schema).min(1, 'must not be empty')
+  return z.any().superRefine((value, context) => {
+    const { error } = (Array.isArray(value) ? list : schema).safeParse(value, { reportInput: true })
+    for (const issue of error?.issues ?? []) context.issues.push(issue as z.core.$ZodRawIssue)
+  })
+}
 
 export const guardSchema = strict({
   routes: z.array(z.unknown()).min(1, 'must not be empty; without routes everything is answered 404'),
@@ -33,7 +39,11 @@ export const guardSchema = strict({
   unmatched: z.enum(['deny', 'skip']).optional(),
   unauthenticated: z.literal([401, 403]).optional(),
   secrets: callable.optional(),
-  tokenCache: strict({ maxEntries: count.optional(), maxBytes: count.optional() }).optional(),
+  // The cache's tables are made at once in their full length.
+  tokenCache: strict({
+    maxEntries: count.max(10_000_000, 'at most 10000000').optional(),
+    maxBytes: count.optional(),
+  }).optional(),
   fetch: callable.optional(),
   clock: z.custom((value) => typeof (value as { now?: unknown })?.now === 'function', 'expected { now() }').optional(),
 })
@@ -66,7 +76,7 @@ const routeParts = {
   name: text.optional(),
   host: text.optional(),
   path: text.optional(),
-  port: z.number().int().min(1).max(65_535).optional(),
+  port: wholeNumber.min(1, 'must be from 1 to 65535').max(65_535, 'must be from 1 to 65535').optional(),
   methods: z.array(method).min(1, 'must not be empty').optional(),
   exposed: z.boolean().optional(),
 }
@@ -104,4 +114,4 @@ export const authSchemas = {
 } as const
 
 /** A route with anything as its `auth`; that is checked by {@link authSchemas}. */
-export const routeSchema = strict({ ...routeParts, auth: z.unknown() })
+export const routeSchema = strict({ ...routeParts, auth: z.unknown().optional() })

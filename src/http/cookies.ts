@@ -11,12 +11,25 @@ export function readCookie(header: string | undefined, name: string): string | u
   let found: string | undefined
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=')
-    if (equals === -1 || pair.slice(0, equals).trim() !== name) continue
-    const value = unquoted(pair.slice(equals + 1).trim())
+    if (equals === -1 || trimmed(pair.slice(0, equals)) !== name) continue
+    const value = unquoted(trimmed(pair.slice(equals + 1)))
     if (found !== undefined && found !== value) return undefined
     found = value
   }
   return found
+}
+
+/** Without the white space of RFC 9110 §5.6.3. `trim()` would make `__Host-id` of `\xa0__Host-id`, which every subdomain can set. */
+function trimmed(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 function unquoted(value: string): string {

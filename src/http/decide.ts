@@ -1,16 +1,21 @@
 /** Several gates in front of one application: the first outcome that is not a skip wins. */
-import type { Gate, GateRequest, Outcome } from './gate.ts'
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { Readable } from 'node:stream'
+import type { Gate, GateRequest, Outcome, Reply, ReplyHeaders } from './gate.ts'
 import { problem } from './replies.ts'
 
 const SKIP: Outcome = { kind: 'skip' }
 
-/** What `gates` decide about `request`, at once where they can. Never throws or rejects: a gate that does is answered 500. */
+/**
+ * What `gates` decide about `request`, at once where they can. Never throws or rejects: a gate that does is answered
+ * 500, and so is one whose outcome cannot be carried out.
+ */
 export function decide(gates: readonly Gate[], request: GateRequest): Outcome | Promise<Outcome> {
   try {
     for (let index = 0; index < gates.length; index++) {
       const outcome = (gates[index] as Gate).handle(request)
       if ('then' in outcome) return decideLater(gates.slice(index + 1), request, outcome)
-      if (outcome.kind !== 'skip') return outcome
+      if (outcome.kind !== 'skip') return sound(outcome)
     }
     return SKIP
   } catch (error) {
@@ -21,9 +26,33 @@ export function decide(gates: readonly Gate[], request: GateRequest): Outcome | 
 async function decideLater(rest: readonly Gate[], request: GateRequest, first: Promise<Outcome>): Promise<Outcome> {
   try {
     const outcome = await first
-    return outcome.kind === 'skip' ? await decide(rest, request) : outcome
+    return outcome.kind === 'skip' ? await decide(rest, request) : sound(outcome)
   } catch (error) {
     return failed(error)
+  }
+}
+
+/** `outcome`, if it can be carried out. Anybody can write a gate, and a slip in one must not open the door or end the process. */
+function sound(outcome: Outcome): Outcome {
+  if (outcome.kind === 'pass') {
+    if (typeof outcome.auth !== 'object') throw new TypeError('a pass without auth')
+    if (outcome.headers !== undefined) checkHeaders(outcome.headers)
+  } else if (outcome.kind === 'reply') checkReply(outcome.reply)
+  else throw new TypeError(`an outcome must be pass, reply or skip, not ${JSON.stringify(outcome.kind)}`)
+  return outcome
+}
+
+function checkReply({ status, headers, body }: Reply): void {
+  if (!Number.isInteger(status) || status < 200 || status > 599) throw new TypeError(`${status} is no final status`)
+  if (headers !== undefined) checkHeaders(headers)
+  const sendable = typeof body === 'string' || body instanceof Uint8Array || body instanceof Readable
+  if (body !== undefined && !sendable) throw new TypeError('a body must be a string, a Uint8Array or a Readable')
+}
+
+function checkHeaders(headers: ReplyHeaders): void {
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name)
+    for (const line of typeof value === 'string' ? [value] : value) validateHeaderValue(name, line)
   }
 }
 

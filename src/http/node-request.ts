@@ -2,9 +2,9 @@
  * `GateRequest` over Node's own request and response. Every adapter ends here.
  * What costs something is computed when it is first asked for.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
+import { type Closable, isClosed, isComplete, onceClosed } from './closed.ts'
 import type { GateRequest, RequestBody } from './gate.ts'
 
 /** Where a framework leaves the body that it has parsed. */
@@ -12,9 +12,6 @@ export interface BodyHolder {
   readonly body?: unknown
   readonly rawBody?: unknown
 }
-
-/** The parts of a server's answer that a request needs to know when the client has gone. */
-type Closable = Pick<ServerResponse, 'once' | 'writableFinished' | 'destroyed'> | Readable
 
 /** A {@link GateRequest} for a request that Node's http, https or http2 (compatibility) server has parsed. */
 export class NodeRequest implements GateRequest {
@@ -62,31 +59,33 @@ export class NodeRequest implements GateRequest {
   }
 
   get body(): RequestBody {
-    const holder = this.#bodyHolder
-    if (holder?.body !== undefined) {
-      const { body: value, rawBody: raw } = holder
-      return raw instanceof Uint8Array ? { kind: 'parsed', value, raw } : { kind: 'parsed', value }
-    }
-    // RFC 9112 §6.3: a request has content when one of these two says so.
-    const { 'content-length': length, 'transfer-encoding': encoding } = this.#message.headers
-    if (this.kind === 'upgrade' || (encoding === undefined && (length === undefined || length === '0'))) {
-      return { kind: 'none' }
-    }
-    return { kind: 'stream', stream: this.#message }
+    // Asked first, since some parsers leave an empty object where there was no body.
+    if (this.kind === 'upgrade' || !hasContent(this.#message)) return { kind: 'none' }
+    const { body: value, rawBody: raw } = this.#bodyHolder ?? {}
+    if (value === undefined) return { kind: 'stream', stream: this.#message }
+    return raw instanceof Uint8Array ? { kind: 'parsed', value, raw } : { kind: 'parsed', value }
   }
 
   get signal(): AbortSignal {
-    this.#signal ??= closeSignal(this.#answer)
+    this.#signal ??= closeSignal(this.#message, this.#answer)
     return this.#signal
   }
 }
 
+/** RFC 9112 §6.3: a header says so. In HTTP/2 content may come unannounced, and the end of the stream says that there is none. */
+function hasContent(message: IncomingMessage): boolean {
+  const { 'content-length': length, 'transfer-encoding': encoding } = message.headers
+  if (length !== undefined || encoding !== undefined) return encoding !== undefined || length !== '0'
+  const { stream } = message as { stream?: { endAfterHeaders?: boolean } }
+  return message.httpVersionMajor > 1 && stream?.endAfterHeaders === false
+}
+
 /** Aborts when `answer` closes before it was finished. The request's own `close` fires as soon as its body is read. */
-function closeSignal(answer: Closable): AbortSignal {
-  if (answer.destroyed) return AbortSignal.abort()
+function closeSignal(message: IncomingMessage, answer: Closable): AbortSignal {
+  if (!isComplete(answer) && isClosed(message, answer)) return AbortSignal.abort()
   const controller = new AbortController()
-  answer.once('close', () => {
-    if (!('writableFinished' in answer && answer.writableFinished)) controller.abort()
+  onceClosed(message, answer, () => {
+    if (!isComplete(answer)) controller.abort()
   })
   return controller.signal
 }

@@ -30,8 +30,11 @@ export interface NormalisedRequest {
 /** Why a request has no normal form; all are answered 400. */
 export type Ambiguity = 'ambiguous_target' | 'ambiguous_host' | 'duplicate_header' | 'ambiguous_forwarding'
 
-/** RFC 9112 §3.2.2 */
-const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)(.*)$/i
+/**
+ * RFC 9112 §3.2.2. No more than clients send: find-my-way 8 looks for the path behind the first slash after the scheme,
+ * in a query too, knows no other case of the scheme, and WHATWG URL skips slashes until it finds an authority.
+ */
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)(\/.*)?$/
 
 /** Brings a request into its normal form, or says why it has none. `trusted` are the reverse proxies to believe. */
 export function normalise(request: GateRequest, trusted?: Networks): NormalisedRequest | Ambiguity {
@@ -75,9 +78,8 @@ export function normalise(request: GateRequest, trusted?: Networks): NormalisedR
 /** The origin-form of an absolute-form or asterisk-form target; the authority in it must be the `Host` (RFC 9112 §3.2.2). */
 function toOriginForm(method: string, target: string, hostHeader: string): string | undefined {
   if (target === '*') return method === 'OPTIONS' ? '/' : undefined
-  const [, authority, rest = ''] = ABSOLUTE_FORM.exec(target) ?? []
-  if (authority === undefined || authority.toLowerCase() !== hostHeader.toLowerCase()) return undefined
-  return rest.startsWith('/') ? rest : `/${rest}`
+  const [, authority, originForm = '/'] = ABSOLUTE_FORM.exec(target) ?? []
+  return authority?.toLowerCase() === hostHeader.toLowerCase() ? originForm : undefined
 }
 
 /** Computes on demand what most requests never ask for. */

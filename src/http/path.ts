@@ -34,15 +34,23 @@ const REFUSED_RAW = /[^\x21-\x7e]|[\\#]/
 /** An encoded slash, backslash or NUL: one segment to some parsers, two (or an end) to others. */
 const REFUSED_ENCODED = /%(?:2f|5c|00)/i
 const BAD_PERCENT = /%(?![0-9a-f]{2})/i
-/** An octet whose encoding the URI grammar does not demand, so that parsers may or may not have decoded it. */
-const NEEDLESS_ENCODING = /%(?:2[1-46-9a-e]|3[0-9abd]|4[0-9a-f]|5[0-9abdf]|6[1-9a-f]|7[0-9ae])/gi
+/** A visible ASCII character that a target can also hold as itself, so that parsers that do not decode tell the two apart. */
+const NEEDLESS_ENCODING = /%(?:2[1246-9a-e]|3[0-9a-e]|[46][0-9a-f]|5[0-9abd-f]|7[0-9a-e])/gi
+/** To parsers that do not decode, `%c3%a9` is not `%C3%A9` (RFC 3986 §6.2.2.1 wants the latter). */
+const UNUSUAL_ENCODING = /(?:%[89a-f][0-9a-f])+|%[0-7][0-9a-f]/gi
+/** A dot segment as WHATWG URL knows it. */
+const ENCODED_DOTS = /(?<=\/)(?:\.|%2e){1,2}(?=\/|$)/gi
+/** Characters over all readings: more than any honest target has, and about a millisecond's work. */
+const MAX_CHARACTERS = 65_536
+/** What makes more than one reading possible. */
+const SEVERAL_READINGS = /[%;]|\/(?:\/|\.{1,2}(?:\/|$))/
 
 /**
  * Reads the path of an origin-form target (`/orders/42?x=1`).
  *
  * @returns `undefined` for a target that two parsers could read as different
  *   paths in a way that no route can settle: encoded slash or backslash, NUL, bad
- *   percent-encoding or UTF-8, a raw control or non-ASCII character, `#`, or `..` past the root.
+ *   percent-encoding or UTF-8, a raw control or non-ASCII character, `#`, `..` past the root, or readings without end.
  */
 export function readPath(target: string): PathReading | undefined {
   const plain = readPlainPath(target)
@@ -53,28 +61,68 @@ export function readPath(target: string): PathReading | undefined {
   if (raw.charCodeAt(0) !== SLASH || REFUSED_RAW.test(raw) || REFUSED_ENCODED.test(raw) || BAD_PERCENT.test(raw)) {
     return undefined
   }
+  if (!SEVERAL_READINGS.test(raw)) return { path: withoutTrailingSlash(raw), others: NO_OTHERS }
   const decoded = decode(raw)
-  if (decoded === undefined) return undefined
-  const path = resolve(decoded, true)
-  if (path === undefined) return undefined
+  const resolved = decoded === undefined ? undefined : resolveDots(mergeSlashes(decoded))
+  const readings = resolved === undefined ? undefined : everyReading(raw)
+  if (resolved === undefined || readings === undefined) return undefined
 
-  const undecoded = decode(raw.replace(NEEDLESS_ENCODING, (octet) => `%25${octet.slice(1)}`)) ?? decoded
-  const readings = [undecoded, decoded]
-  for (const reading of [undecoded, decoded]) {
-    const slashesKept = resolve(reading, false)
-    const slashesMerged = resolve(reading, true)
-    if (slashesKept !== undefined) readings.push(slashesKept)
-    if (slashesMerged !== undefined) readings.push(slashesMerged)
-  }
-  // A target of `//host/path` is a whole authority to `new URL(target, base)`.
-  if (raw.startsWith('//')) readings.push(`/${raw.slice(2).split('/').slice(1).join('/')}`)
-  for (const reading of [...readings]) {
-    const parameters = reading.indexOf(';')
-    if (parameters !== -1) readings.push(reading.slice(0, parameters))
-  }
+  const path = withoutTrailingSlash(resolved)
   const others = new Set(readings.map(withoutTrailingSlash))
   others.delete(path)
   return { path, others: others.size === 0 ? NO_OTHERS : [...others] }
+}
+
+/** What a parser may do to a path, in whatever order; each returns `undefined` for `..` past the root. */
+const STEPS: readonly ((path: string) => string | undefined)[] = [
+  mergeSlashes,
+  resolveDots,
+  // `;` ends the path for find-my-way, and a segment for servers with path parameters (RFC 3986 §3.3).
+  (path) => path.replace(/;.*$/s, ''),
+  (path) => path.replace(/;[^/]*/g, ''),
+  // Who decodes first finds a query where there is `%3F`.
+  (path) => path.replace(/[?#].*$/s, ''),
+]
+const ENCODED_STEPS = [...STEPS, (path: string) => path.replace(ENCODED_DOTS, (dots) => dots.replace(/%2e/gi, '.'))]
+
+/** The paths that some parser or other makes of `raw`, by decoding it before, between or after the other steps, or not at all. */
+function everyReading(raw: string): string[] | undefined {
+  // `//host/path` is an authority and a path to `new URL(target, base)`, with any number of slashes.
+  const starts = raw.startsWith('//') ? [raw, raw.replace(/^\/+[^/]*/, '') || '/'] : [raw]
+  const encoded = closure(starts, ENCODED_STEPS)
+  const decoded =
+    encoded &&
+    closure(
+      encoded.flatMap((path) => decode(path) ?? []),
+      STEPS,
+    )
+  return decoded && [...encoded.map(decodeUsual), ...decoded]
+}
+
+/** Everything that `steps` make of `starts`; `undefined` when that is too much, or leaves the root. */
+function closure(starts: readonly string[], steps: typeof STEPS): string[] | undefined {
+  const found = new Set(starts)
+  let characters = 0
+  // Iteration over a set reaches what is added on the way.
+  for (const path of found) {
+    characters += path.length
+    if (characters > MAX_CHARACTERS) return undefined
+    for (const step of steps) {
+      const next = step(path)
+      if (next === undefined) return undefined
+      found.add(next)
+    }
+  }
+  return [...found]
+}
+
+/** The path as parsers see it that do not decode, in the spelling of decoded paths: only what has one usual encoding is decoded. */
+function decodeUsual(path: string): string {
+  if (!path.includes('%')) return path
+  const kept = path
+    .replace(UNUSUAL_ENCODING, (octets) => (octets === octets.toUpperCase() ? octets : octets.replaceAll('%', '%25')))
+    .replace(NEEDLESS_ENCODING, (octet) => `%25${octet.slice(1)}`)
+  return decode(kept) ?? path
 }
 
 /** The path where every parser agrees on it at a glance, else `undefined`. Runs on every request: no regular expressions. */
@@ -110,11 +158,16 @@ function decode(path: string): string | undefined {
   }
 }
 
+function mergeSlashes(path: string): string {
+  return path.includes('//') ? path.replace(/\/{2,}/g, '/') : path
+}
+
 /** RFC 3986 §5.2.4, with `..` past the root refused; `undefined` then. */
-function resolve(path: string, mergeSlashes: boolean): string | undefined {
+function resolveDots(path: string): string | undefined {
+  if (!path.includes('/.')) return path
   const kept: string[] = []
   for (const segment of path.slice(1).split('/')) {
-    if (segment === '.' || (mergeSlashes && segment === '')) continue
+    if (segment === '.') continue
     if (segment !== '..') kept.push(segment)
     else if (kept.pop() === undefined) return undefined
   }

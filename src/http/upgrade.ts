@@ -6,7 +6,7 @@
  */
 import diagnostics_channel from 'node:diagnostics_channel'
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import { keepAuth } from './auth-of.ts'
 import { decide } from './decide.ts'
 import type { Gate, Outcome, Reply } from './gate.ts'
@@ -18,6 +18,8 @@ export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: B
 
 /** Published by Node for each connection that a server accepts, before anything is read from it. */
 const CONNECTION_CHANNEL = 'net.server.socket'
+/** How long a refused client has to close its side. */
+const LINGER_MS = 1_000
 
 /**
  * Guards upgrades: `server.on('upgrade', guardUpgrade(guard, handler))`.
@@ -36,11 +38,16 @@ export function guardUpgrade(gate: Gate | readonly Gate[], handler: UpgradeListe
   function judge(request: IncomingMessage, socket: Duplex, proceed: () => void): void {
     const outcome = decide(gates, new NodeRequest(request, socket, request.url ?? '', request, undefined, 'upgrade'))
     if ('then' in outcome) {
-      // Nobody else listens for errors while the gate thinks; an unheard one would end the process.
-      socket.on('error', ignore)
+      // Nobody else listens while the gate thinks: an unheard error would end the process, an unheard end keep a socket
+      // open (Node's servers allow half-open ones) whose client has gone.
+      const gone = () => socket.destroy()
+      socket.on('error', ignore).on('end', gone)
       void outcome.then((later) => {
-        socket.off('error', ignore)
-        if (!socket.destroyed) settle(later, request, socket, proceed)
+        socket.off('end', gone)
+        if (!socket.destroyed) {
+          socket.off('error', ignore)
+          settle(later, request, socket, proceed)
+        } else if (later.kind === 'reply' && later.reply.body instanceof Readable) later.reply.body.destroy()
       })
     } else settle(outcome, request, socket, proceed)
   }
@@ -99,10 +106,16 @@ function settle(outcome: Outcome, request: IncomingMessage, socket: Duplex, proc
 /** Answers on the bare socket and closes it. */
 function refuse(request: IncomingMessage, socket: Duplex, reply: Reply): void {
   socket.on('error', ignore)
+  // Closing on bytes that nobody has read would reset the connection, and the answer might be lost with it.
+  socket.resume()
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
-  response.once('finish', () => socket.end())
+  response.once('finish', () => {
+    socket.end()
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
+    socket.once('close', () => clearTimeout(timer))
+  })
   response.once('close', () => socket.destroy())
   writeReply(response, reply)
 }

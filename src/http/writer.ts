@@ -4,6 +4,7 @@
  */
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
+import { isClosed, isQueued, onceClosed } from './closed.ts'
 import type { Reply, ReplyHeaders } from './gate.ts'
 
 /** Headers by name, as frameworks keep them. */
@@ -13,6 +14,8 @@ type InheritedHeaders = Readonly<Record<string, OutgoingHttpHeader | undefined>>
 const ADDITIVE = new Set(['set-cookie', 'vary'])
 /** Fields that belong to a body, so that a framework's must not outlive the body it was meant for. */
 const OF_THE_BODY = ['content-length', 'content-encoding', 'content-type', 'etag', 'last-modified', 'transfer-encoding']
+/** Statuses whose answers have no body (RFC 9110 §6.4.1). */
+const BODYLESS = new Set([204, 304])
 
 /**
  * Sends `reply`. Headers go out at once, also when the body is a stream that stays silent for a while. A stream
@@ -22,13 +25,15 @@ const OF_THE_BODY = ['content-length', 'content-encoding', 'content-type', 'etag
 export function writeReply(response: ServerResponse, reply: Reply, inherited: InheritedHeaders = {}): void {
   const { body } = reply
   const stream = body instanceof Readable ? body : undefined
-  if (response.headersSent || response.destroyed) {
+  if (response.headersSent || isClosed(response.req, response)) {
     stream?.destroy()
     return
   }
   response.statusCode = reply.status
   for (const [name, value] of Object.entries(inherited)) if (value !== undefined) response.setHeader(name, value)
-  for (const name of OF_THE_BODY) response.removeHeader(name)
+  // Only what is there: Node remembers a removed Transfer-Encoding, and would end a stream by closing the connection,
+  // so that one which breaks off looks complete.
+  for (const name of OF_THE_BODY) if (response.hasHeader(name)) response.removeHeader(name)
   for (const [name, value] of Object.entries(reply.headers ?? {})) {
     if (ADDITIVE.has(name.toLowerCase())) addHeader(response, name, value)
     else response.setHeader(name, typeof value === 'string' ? value : [...value])
@@ -36,20 +41,23 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited: In
 
   if (stream !== undefined) {
     if (String(response.getHeader('content-type')).startsWith('text/event-stream')) keepUnbuffered(response)
-    if (response.req?.method === 'HEAD') {
+    if (response.req.method === 'HEAD' || BODYLESS.has(reply.status)) {
       stream.destroy()
       response.end()
       return
     }
     response.flushHeaders()
-    // A failure has destroyed both sides by now; there is nobody left to tell.
-    pipeline(stream, response, () => {})
+    onceClosed(response.req, response, () => stream.destroy())
+    pipeline(stream, response, (error) => {
+      // A failure has destroyed the response, and with it the connection, unless it was not yet its turn.
+      if (error && isQueued(response)) response.req.socket.destroy()
+    })
     return
   }
   const bytes = typeof body === 'string' ? Buffer.from(body) : (body as Uint8Array | undefined)
-  const bodyless = reply.status === 204 || reply.status === 304
+  const bodyless = BODYLESS.has(reply.status)
   if (!bodyless) response.setHeader('content-length', bytes?.byteLength ?? 0)
-  if (bytes === undefined || bodyless || response.req?.method === 'HEAD') response.end()
+  if (bytes === undefined || bodyless || response.req.method === 'HEAD') response.end()
   else response.end(bytes)
 }
 

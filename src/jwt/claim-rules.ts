@@ -23,7 +23,8 @@ export function isScopeClaim(key: string): boolean {
 
 /** What is wrong with an accepted value, or `undefined` when nothing is. */
 export function claimValueProblem(value: ClaimValue): string | undefined {
-  return globProblem(textOf(value) ?? '')
+  const text = textOf(value)
+  return text === undefined ? `JSON would round the number ${value}; write it as text` : globProblem(text)
 }
 
 /** Compiles rules whose values have passed {@link claimValueProblem}. */
@@ -69,6 +70,6 @@ function nested(claims: unknown, path: readonly string[]): unknown {
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value
   if (typeof value === 'boolean') return String(value)
-  if (typeof value !== 'number' || (Number.isInteger(value) && !Number.isSafeInteger(value))) return undefined
-  return String(value)
+  if (typeof value !== 'number' || !Number.isFinite(value)) return undefined
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : String(value)
 }

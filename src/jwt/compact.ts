@@ -3,9 +3,15 @@
 /** A token's parts; nothing is verified yet. */
 export interface CompactJwt {
   readonly header: JwtHeader
-  readonly payload: Readonly<Record<string, unknown>>
-  /** Length of the payload's JSON text in bytes. */
-  readonly payloadBytes: number
+  /** Parsed when it is first asked for; `undefined` when it is not a JSON object. */
+  readonly body: JwtBody | undefined
+}
+
+/** The payload of a token. */
+export interface JwtBody {
+  readonly claims: Readonly<Record<string, unknown>>
+  /** Length of its JSON text in bytes. */
+  readonly bytes: number
 }
 
 /** The header parameters that are used (RFC 7515 §4.1). `jku`, `x5u` and `jwk` are not among them. */
@@ -20,16 +26,37 @@ const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]*$/
 /** Longer than any header field that Node accepts unless told to. */
 const MAX_LENGTH = 65_536
 
-/** Parses a token; `undefined` for what is not a JWS in compact form with a JSON object as its payload. */
-export function parseCompactJwt(token: string): CompactJwt | undefined {
+/** Headers by their encoded form: all tokens of one key have the same. Bounded by {@link parseCompactJwt}. */
+export type HeaderCache = Map<string, JwtHeader>
+
+const MAX_CACHED_HEADERS = 100
+const MAX_CACHED_HEADER_LENGTH = 512
+
+/** Takes a token apart; `undefined` for what is not a JWS in compact form with a header that can be used. */
+export function parseCompactJwt(token: string, headers: HeaderCache): CompactJwt | undefined {
   if (token.length > MAX_LENGTH || !COMPACT.test(token)) return undefined
   const headerEnd = token.indexOf('.')
-  const payloadEnd = token.indexOf('.', headerEnd + 1)
-  const header = parseHeader(token.slice(0, headerEnd))
+  const encoded = token.slice(0, headerEnd)
+  const header = headers.get(encoded) ?? parseHeader(encoded)
   if (header === undefined) return undefined
-  const text = decode(token.slice(headerEnd + 1, payloadEnd))
-  const payload = parseObject(text)
-  return payload === undefined ? undefined : { header, payload, payloadBytes: text.length }
+  if (encoded.length <= MAX_CACHED_HEADER_LENGTH) {
+    if (headers.size >= MAX_CACHED_HEADERS) headers.clear()
+    headers.set(encoded, header)
+  }
+  let body: JwtBody | undefined | null = null
+  return {
+    header,
+    get body() {
+      if (body === null) body = parseBody(token.slice(headerEnd + 1, token.indexOf('.', headerEnd + 1)))
+      return body
+    },
+  }
+}
+
+function parseBody(encoded: string): JwtBody | undefined {
+  const text = decode(encoded)
+  const claims = parseObject(text)
+  return claims && { claims, bytes: text.length }
 }
 
 function parseHeader(encoded: string): JwtHeader | undefined {

@@ -53,7 +53,7 @@ export interface KeySet {
   settle(): Promise<void>
   /** The keys that may have made a signature. */
   find(kid: string | undefined, alg: string): readonly VerificationKey[]
-  /** Fetches again for a key that was not found; `false` when this was done only just now. Rejects with {@link KeysUnavailable}. */
+  /** Fetches again for a key that was not found; `false` when this was done only just now. Rejects with {@link KeysUnavailable}, at once while the provider is known to be failing. */
   lookAgain(kid: string | undefined): Promise<boolean>
   close(): void
 }
@@ -75,7 +75,8 @@ export function createKeySet(
   let keys: readonly VerificationKey[] = []
   let loadedAt = Number.NEGATIVE_INFINITY
   let failures = 0
-  let nextAttemptAt = Number.NEGATIVE_INFINITY
+  let failedAt = Number.NEGATIVE_INFINITY
+  let pauseMs = 0
   let inFlight: Promise<void> | undefined
   let closed = false
 
@@ -106,7 +107,8 @@ export function createKeySet(
     } catch (error) {
       const retryInMs = Math.min(times.maxBackoffMs, times.backoffMs * 2 ** failures) * (0.75 + Math.random() / 2)
       failures++
-      nextAttemptAt = clock.now() + retryInMs
+      failedAt = clock.now()
+      pauseMs = retryInMs
       report({ kind: 'failed', reason: messageOf(error), retryInMs })
     }
   }
@@ -123,13 +125,24 @@ export function createKeySet(
     keys = [...after.values()]
   }
 
+  /** Whether the pause after a failure is over. In all of this a clock that is set back must not make anything last longer. */
+  function attemptDue(now: number): boolean {
+    return now < failedAt || now - failedAt >= pauseMs
+  }
+
+  function ageAt(now: number): number {
+    if (now < loadedAt) loadedAt = now
+    return now - loadedAt
+  }
+
   function unavailable(): KeysUnavailable {
-    return new KeysUnavailable(Math.max(times.backoffMs, nextAttemptAt - clock.now()))
+    const sinceFailure = Math.max(0, clock.now() - failedAt)
+    return new KeysUnavailable(Math.max(times.backoffMs, pauseMs - sinceFailure))
   }
 
   /** One fetch for everybody who misses a key, after the pause since the last such fetch. */
   function scheduleLook(): Promise<void> {
-    const sinceLast = clock.now() - lastLookAt
+    const sinceLast = Math.max(0, clock.now() - lastLookAt)
     if (sinceLast > QUIET_MS) lookPauseMs = times.lookMs
     look ??= new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.max(0, lookPauseMs - sinceLast)).unref()
@@ -137,34 +150,32 @@ export function createKeySet(
         clearTimeout(timer)
         resolve()
       }
+    }).then(async () => {
+      // A fetch that is under way may have begun before the key was published.
+      if (inFlight !== undefined) await inFlight
+      // And so may the one that begins now, for whoever asks from now on.
+      look = undefined
+      if (closed || !attemptDue(clock.now())) return
+      lastLookAt = clock.now()
+      lookPauseMs = Math.min(times.maxLookMs, lookPauseMs * 2)
+      await refresh()
     })
-      .then(async () => {
-        // A fetch that is under way may have begun before the key was published.
-        if (inFlight !== undefined) await inFlight
-        if (closed) return
-        lastLookAt = clock.now()
-        lookPauseMs = Math.min(times.maxLookMs, lookPauseMs * 2)
-        await refresh()
-      })
-      .finally(() => {
-        look = undefined
-      })
     return look
   }
 
   return {
     settled(now) {
-      const age = now - loadedAt
+      const age = ageAt(now)
       if (age < times.refreshMs) return true
       if (age >= times.ceilingMs) return false
-      if (now >= nextAttemptAt && !closed) void refresh()
+      if (attemptDue(now) && !closed) void refresh()
       return age < times.staleMs || failures > 0
     },
 
     async settle() {
       if (closed) throw unavailable()
-      if (inFlight !== undefined || clock.now() >= nextAttemptAt) await refresh()
-      if (clock.now() - loadedAt >= times.ceilingMs) throw unavailable()
+      if (inFlight !== undefined || attemptDue(clock.now())) await refresh()
+      if (ageAt(clock.now()) >= times.ceilingMs) throw unavailable()
     },
 
     find(kid, alg) {
@@ -172,9 +183,10 @@ export function createKeySet(
     },
 
     async lookAgain(kid = '') {
+      const now = clock.now()
       const seenMissingAt = missing.get(kid)
-      if (closed || (seenMissingAt !== undefined && clock.now() - seenMissingAt < MISSING_MS)) return false
-      if (waiting >= MAX_WAITING) throw unavailable()
+      if (seenMissingAt !== undefined && seenMissingAt <= now && now - seenMissingAt < MISSING_MS) return false
+      if (closed || waiting >= MAX_WAITING || !attemptDue(now)) throw unavailable()
       waiting++
       try {
         await scheduleLook()

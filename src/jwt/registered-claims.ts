@@ -45,15 +45,16 @@ export function tokenProblem(
   expected: TokenExpectations,
   nowMs: number,
 ): TokenProblem | undefined {
+  const { iss, aud, exp, nbf, token_use: tokenUse } = payload
+  // First, since what else is wrong means something only with the token's own provider.
+  if (iss !== expected.issuer) return problem('issuer', 'iss', iss, JSON.stringify(expected.issuer))
   if (!expected.algorithms.has(header.alg)) return problem('algorithm', 'alg', header.alg, [...expected.algorithms])
   if (!(TYPES[expected.source] as ReadonlySet<string | undefined>).has(header.typ)) {
     return problem('type', 'typ', header.typ, `an ${expected.source}`)
   }
-  const { iss, aud, exp, nbf, token_use: tokenUse } = payload
   if (tokenUse !== undefined && tokenUse !== TOKEN_USE[expected.source]) {
     return problem('type', 'token_use', tokenUse, TOKEN_USE[expected.source])
   }
-  if (iss !== expected.issuer) return problem('issuer', 'iss', iss, JSON.stringify(expected.issuer))
   const { audiences } = expected
   if (audiences !== null && !(Array.isArray(aud) ? aud : [aud]).some((each) => audiences.includes(each))) {
     return problem('audience', 'aud', aud, audiences)
@@ -70,9 +71,17 @@ export function tokenProblem(
 }
 
 function problem(reason: TokenProblem['reason'], claim: string, actual: unknown, wanted: unknown): TokenProblem {
-  const text = (value: unknown) => (JSON.stringify(value) ?? 'absent').slice(0, 200)
   return {
     reason,
-    detail: `${claim} is ${text(actual)}, expected ${typeof wanted === 'string' ? wanted : text(wanted)}`,
+    detail: `${claim} is ${textOf(actual)}, expected ${typeof wanted === 'string' ? wanted : textOf(wanted)}`,
+  }
+}
+
+function textOf(value: unknown): string {
+  try {
+    return (JSON.stringify(value) ?? 'absent').slice(0, 200)
+  } catch {
+    // JSON.parse nests as deep as it is told to, JSON.stringify only as deep as the stack.
+    return 'nested too deeply to be shown'
   }
 }

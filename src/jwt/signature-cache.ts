@@ -7,21 +7,27 @@
  * 600 characters, and accepted only when they are equal as a whole.
  */
 import { LRUCache } from 'lru-cache'
-import type { CompactJwt } from './compact.ts'
+import type { JwtHeader } from './compact.ts'
 import type { VerificationKey } from './jwk.ts'
 import type { KeySet } from './key-set.ts'
 
 /** A token with a good signature. */
-export interface SignedToken extends Pick<CompactJwt, 'header' | 'payload'> {
+export interface SignedToken {
   readonly token: string
+  readonly header: JwtHeader
+  /** Frozen. */
+  readonly payload: Readonly<Record<string, unknown>>
   readonly key: VerificationKey
   readonly keySet: KeySet
+  /** What `by` has made of the claims, kept as long as the token is; spares making it for every request. */
+  derived: { readonly by: object; readonly value: unknown } | undefined
 }
 
 /** See the top of the file. */
 export interface SignatureCache {
   get(token: string, keySet: KeySet): SignedToken | undefined
-  set(signed: SignedToken, payloadBytes: number): void
+  /** Remembers a token; what is remembered. */
+  set(signed: SignedToken, payloadBytes: number): SignedToken
   delete(token: string): void
   readonly size: number
 }
@@ -54,8 +60,12 @@ export function createSignatureCache(bounds: CacheBounds): SignatureCache {
       return undefined
     },
     set(signed, payloadBytes) {
+      if (entries === undefined) return signed
       const size = ENTRY_OVERHEAD_BYTES + signed.token.length + payloadBytes * PARSED_FACTOR
-      entries?.set(signed.token.slice(-TAIL), signed, { size })
+      const token = copyOf(signed.token)
+      const kept = { ...signed, token }
+      entries.set(token.slice(-TAIL), kept, { size })
+      return kept
     },
     delete(token) {
       if (entries?.peek(token.slice(-TAIL))?.token === token) entries.delete(token.slice(-TAIL))
@@ -64,4 +74,9 @@ export function createSignatureCache(bounds: CacheBounds): SignatureCache {
       return entries?.size ?? 0
     },
   }
+}
+
+/** A token is cut from a header field, say all cookies, and V8 would keep the whole of it for the sake of the slice. */
+function copyOf(token: string): string {
+  return Buffer.from(token, 'latin1').toString('latin1')
 }

@@ -5,7 +5,7 @@
  */
 import { compactVerify, errors } from 'jose'
 import type { Clock } from '../core/clock.ts'
-import { type CompactJwt, parseCompactJwt } from './compact.ts'
+import { type CompactJwt, type HeaderCache, type JwtHeader, parseCompactJwt } from './compact.ts'
 import type { VerificationKey } from './jwk.ts'
 import { type KeySet, KeysUnavailable } from './key-set.ts'
 import { type TokenExpectations, type TokenProblem, tokenProblem } from './registered-claims.ts'
@@ -20,14 +20,10 @@ export interface TokenIntegration {
 
 /** What verification found. */
 export type Verification =
-  | {
-      readonly kind: 'good'
-      readonly claims: Readonly<Record<string, unknown>>
-      readonly integration: TokenIntegration
-    }
+  | { readonly kind: 'good'; readonly signed: SignedToken; readonly integration: TokenIntegration }
   | { readonly kind: 'bad'; readonly problem: TokenProblem }
   /** The keys cannot be had at present: 503. */
-  | { readonly kind: 'unavailable'; readonly retryAfterMs: number }
+  | { readonly kind: 'unavailable'; readonly retryAfterMs: number; readonly integration: TokenIntegration }
 
 /** Verifies `token` against `integrations`, of which one must accept it. At once where the signature is known to be good. */
 export type TokenVerifier = (
@@ -38,13 +34,16 @@ export type TokenVerifier = (
 /** Keys tried for a token that names none. */
 const MAX_KEYS_TRIED = 8
 
-const MALFORMED: Verification = {
+const HAND_OVER_TURNS = 8
+
+const MALFORMED = {
   kind: 'bad',
   problem: { reason: 'malformed', detail: 'the token is not a JWT in compact form' },
-}
+} as const
 
 /** A verifier with `cache`. */
 export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenVerifier {
+  const headers: HeaderCache = new Map()
   /** Signature checks under way, so that a token that arrives ten times at once is checked once. */
   const underWay = new Map<KeySet, Map<string, Promise<SignedToken | TokenProblem>>>()
 
@@ -56,7 +55,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
       const signed = cache.get(token, integration.keySet)
       if (signed === undefined || !integration.keySet.settled(now)) continue
       const problem = tokenProblem(signed.header, signed.payload, integration.expected, now)
-      if (problem === undefined) return { kind: 'good', claims: signed.payload, integration }
+      if (problem === undefined) return { kind: 'good', signed, integration }
       if (problem.reason === 'expired') cache.delete(token)
       verification ??= { kind: 'bad', problem }
     }
@@ -64,7 +63,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
   }
 
   async function verifyUnknown(token: string, integrations: readonly TokenIntegration[]): Promise<Verification> {
-    const jwt = parseCompactJwt(token)
+    const jwt = parseCompactJwt(token, headers)
     if (jwt === undefined) return MALFORMED
     let verification: Verification | undefined
     for (const integration of integrations) {
@@ -76,18 +75,32 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
   }
 
   async function verifyAgainst(token: string, jwt: CompactJwt, integration: TokenIntegration): Promise<Verification> {
-    const { keySet } = integration
+    const { keySet, expected } = integration
+    const { header } = jwt
     try {
-      // What the token says of itself is enough to turn it away without any work for a key.
-      const early = tokenProblem(jwt.header, jwt.payload, integration.expected, clock.now())
+      let check: Promise<SignedToken | TokenProblem> | undefined
+      if (keySet.settled(clock.now()) && hasKeyFor(header, integration)) {
+        // Nothing has to be fetched, so the costly part begins first, on another thread, and parsing goes on beside it.
+        check = checkSignatureOnce(token, jwt, keySet)
+        await handedOver(check)
+      }
+      if (jwt.body === undefined) return MALFORMED
+      // No fetching and no waiting for a token that is turned away by what it says of itself.
+      const early = tokenProblem(header, jwt.body.claims, expected, clock.now())
       if (early !== undefined) return { kind: 'bad', problem: early }
-      if (!keySet.settled(clock.now())) await keySet.settle()
-      const signed = await checkSignatureOnce(token, jwt, keySet)
+      if (check === undefined) {
+        if (!keySet.settled(clock.now())) await keySet.settle()
+        check = checkSignatureOnce(token, jwt, keySet)
+      }
+      const signed = await check
       if (!('token' in signed)) return { kind: 'bad', problem: signed }
-      const problem = tokenProblem(signed.header, signed.payload, integration.expected, clock.now())
-      return problem === undefined ? { kind: 'good', claims: signed.payload, integration } : { kind: 'bad', problem }
+      const problem = tokenProblem(signed.header, signed.payload, expected, clock.now())
+      if (problem !== undefined) return { kind: 'bad', problem }
+      // Only what is good in all respects is remembered: tokens for others, or of yesterday, must not push it out.
+      return { kind: 'good', signed: cache.get(token, keySet) ?? cache.set(signed, jwt.body.bytes), integration }
     } catch (error) {
-      if (error instanceof KeysUnavailable) return { kind: 'unavailable', retryAfterMs: error.retryAfterMs }
+      if (error instanceof KeysUnavailable)
+        return { kind: 'unavailable', retryAfterMs: error.retryAfterMs, integration }
       throw error
     }
   }
@@ -116,14 +129,33 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
       keys = keySet.find(kid, alg)
       key = await signingKey(token, alg, keys)
     }
-    if (keys.length === 0) return { reason: 'unknown_key', detail: `no ${alg} key ${JSON.stringify(kid ?? 'at all')}` }
+    if (keys.length === 0) {
+      return {
+        reason: 'unknown_key',
+        detail: `no ${alg} key ${kid === undefined ? 'at all' : JSON.stringify(kid.slice(0, 100))}`,
+      }
+    }
     if (key === undefined) return { reason: 'signature', detail: 'the signature does not fit' }
-    const signed: SignedToken = { token, header: jwt.header, payload: deepFreeze(jwt.payload), key, keySet }
-    cache.set(signed, jwt.payloadBytes)
-    return signed
+    const { header, body } = jwt
+    if (body === undefined) return MALFORMED.problem
+    return { token, header, payload: deepFreeze(body.claims), key, keySet, derived: undefined }
   }
 
   return (token, integrations) => verifyKnown(token, integrations) ?? verifyUnknown(token, integrations)
+}
+
+function hasKeyFor({ alg, kid }: JwtHeader, { keySet, expected }: TokenIntegration): boolean {
+  return kid !== undefined && expected.algorithms.has(alg) && keySet.find(kid, alg).length > 0
+}
+
+/**
+ * Lets a signature check get as far as its thread. jose and WebCrypto take a few microtasks to hand over; should they
+ * take more one day, parsing comes first again, and nothing else changes.
+ */
+async function handedOver(check: Promise<unknown>): Promise<void> {
+  // Whether it fails is found out by whoever waits for it; nobody may.
+  check.catch(() => {})
+  for (let turn = 0; turn < HAND_OVER_TURNS; turn++) await undefined
 }
 
 /** The key among `keys` that made the token's signature. */
@@ -143,16 +175,17 @@ async function signingKey(
   return undefined
 }
 
+/** Freezes JSON of any depth. Not before the signature is known to be good: it costs more than parsing. */
+function deepFreeze<Value>(value: Value): Value {
+  const found: unknown[] = [value]
+  for (const each of found) {
+    if (typeof each === 'object' && each !== null) found.push(...Object.values(Object.freeze(each)))
+  }
+  return value
+}
+
 /** Of two refusals by two integrations, the one that says more: the token's own provider knows best what is wrong. */
 function outranks(found: Verification, before: Verification): boolean {
   if (found.kind === 'unavailable') return before.kind !== 'unavailable'
   return before.kind === 'bad' && before.problem.reason === 'issuer'
-}
-
-function deepFreeze<Value>(value: Value): Value {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const inner of Object.values(value)) deepFreeze(inner)
-  }
-  return value
 }

@@ -32,7 +32,10 @@ export function compileGlob(pattern: string): (text: string) => boolean {
   const escaped = pattern.replaceAll('\\', backslash).replaceAll('*', star).replace(SPECIAL_TO_MICROMATCH, '\\$&')
   const literal = micromatch.makeRe(escaped, LITERAL_ONLY)
   if (!literal) throw new TypeError(`micromatch cannot compile ${JSON.stringify(pattern)}`)
-  const expression = new RegExp(literal.source.replaceAll(star, '[^]*').replaceAll(backslash, '\\\\'))
+  const [head, ...tail] = literal.source.replaceAll(backslash, '\\\\').split(star)
+  // Between stars, the first place where a part fits is as good as any: captured in a lookahead, it is not tried again.
+  const middle = tail.slice(0, -1).map((part, index) => `(?=([^]*?${part}))\\${index + 1}`)
+  const expression = new RegExp(`${head}${middle.join('')}[^]*${tail.at(-1)}`)
   return (text) => text.length <= MAX_GLOB_TEXT && !CONTROL.test(text) && expression.test(text)
 }
 

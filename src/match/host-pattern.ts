@@ -15,6 +15,9 @@ export interface HostPattern {
 
 const PARTS = /^(?<wildcard>\*\.)?(?<name>[^/:*[\]]+|\[[^\]]*\])(?::(?<port>\d+))?(?<path>\/.*)?$/
 
+/** A name that IDNA must spell in ASCII. Nothing else is given to `domainToASCII`, which cuts a name off at `?`, `#` and `\`. */
+const NOT_ASCII_NAME = /^(?=.*[\u0080-\uffff])[\w.\u0080-\uffff-]+$/
+
 /** Parses a route's `host`; a text that says what is wrong when it is not one. */
 export function parseHostPattern(text: string): HostPattern | string {
   if (/^[a-z]+:\/\//i.test(text))
@@ -23,7 +26,7 @@ export function parseHostPattern(text: string): HostPattern | string {
   if (name === '' && text.includes('*')) {
     return `in "${text}" the star must be the whole first label, as in "*.apps.example.com"`
   }
-  const host = canonicalHost(name.startsWith('[') ? name : domainToASCII(name) || name)
+  const host = canonicalHost(NOT_ASCII_NAME.test(name) ? domainToASCII(name) : name)
   if (host === undefined || host === '') return `"${text}" is not a host name`
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65535)) return `"${text}" has no valid port`
   return {

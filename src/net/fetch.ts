@@ -38,25 +38,39 @@ export async function boundedFetch(
 ): Promise<Response> {
   const deadline = AbortSignal.timeout(limits.timeoutMs)
   try {
-    const response = await followRedirects(fetch, url, { ...init, signal: deadline })
-    const bytes = await readBody(response, limits.maxBytes)
-    const hasBody = ![101, 204, 205, 304].includes(response.status)
-    return new Response(hasBody ? bytes : null, { status: response.status, headers: response.headers })
+    // The user's own fetch may not listen to the signal.
+    return await Promise.race([
+      fetchWhole(fetch, url, limits.maxBytes, { ...init, signal: deadline }),
+      abortOf(deadline),
+    ])
   } catch (error) {
     if (error instanceof FetchError) throw error
     const what = deadline.aborted ? `no whole answer within ${limits.timeoutMs} ms` : reasonOf(error)
-    throw new FetchError(`${withoutQuery(url)}: ${what}`, { cause: error })
+    throw new FetchError(`${presentable(url)}: ${what}`, { cause: error })
   }
+}
+
+async function fetchWhole(fetch: Fetch, url: string, maxBytes: number, init: RequestInit): Promise<Response> {
+  const response = await followRedirects(fetch, url, init)
+  const bytes = await readBody(response, maxBytes, url)
+  const hasBody = ![101, 204, 205, 304].includes(response.status)
+  return new Response(hasBody ? bytes : null, { status: response.status, headers: response.headers })
+}
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }
 
 /** Fetches a JSON document; `ERR_FETCH` too for a status other than 200 and for what is not JSON. */
 export async function fetchJson(fetch: Fetch, url: string, limits: FetchLimits): Promise<unknown> {
   const response = await boundedFetch(fetch, url, limits, { headers: { accept: 'application/json' } })
-  if (response.status !== 200) throw new FetchError(`${withoutQuery(url)}: answered ${response.status}`)
+  if (response.status !== 200) throw new FetchError(`${presentable(url)}: answered ${response.status}`)
   try {
     return await response.json()
   } catch (error) {
-    throw new FetchError(`${withoutQuery(url)}: the answer is not JSON`, { cause: error })
+    throw new FetchError(`${presentable(url)}: the answer is not JSON`, { cause: error })
   }
 }
 
@@ -67,35 +81,35 @@ async function followRedirects(fetch: Fetch, start: string, init: RequestInit): 
     const location = response.headers.get('location')
     if (response.status < 300 || response.status > 399 || location === null) return response
     await response.body?.cancel()
-    if (!URL.canParse(location, url)) throw new FetchError(`${withoutQuery(url)}: redirects to what is not a URL`)
+    if (!URL.canParse(location, url)) throw new FetchError(`${presentable(url)}: redirects to what is not a URL`)
     const next = new URL(location, url)
-    if (!/^https?:$/.test(next.protocol) || (url.startsWith('https:') && next.protocol !== 'https:')) {
-      throw new FetchError(`${withoutQuery(url)}: redirects away from https`)
+    if (!/^https?:$/.test(next.protocol) || (/^https:/i.test(url) && next.protocol !== 'https:')) {
+      throw new FetchError(`${presentable(url)}: redirects away from https`)
     }
     url = next.href
   }
-  throw new FetchError(`${withoutQuery(start)}: more than ${MAX_REDIRECTS} redirects`)
+  throw new FetchError(`${presentable(start)}: more than ${MAX_REDIRECTS} redirects`)
 }
 
-async function readBody(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readBody(response: Response, maxBytes: number, url: string): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     length += chunk.byteLength
-    if (length > maxBytes) throw new FetchError(`${withoutQuery(response.url)}: more than ${maxBytes} bytes`)
+    if (length > maxBytes) throw new FetchError(`${presentable(url)}: more than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, length)
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** `fetch failed` says nothing; its cause does, or for a host with several addresses, the causes in that. */
 function reasonOf(error: unknown): string {
-  return error instanceof Error && error.cause instanceof Error
-    ? error.cause.message || String(error.cause)
-    : messageOf(error)
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  const causes = cause instanceof AggregateError && cause.message === '' ? cause.errors : [cause]
+  return causes.map((each) => messageOf(each).replace(/\bhttps?:[^\s"']*/gi, presentable)).join(', ')
 }
 
-/** Queries can carry keys; they stay out of messages. */
-function withoutQuery(url: string): string {
-  return url.replace(/[?#].*$/s, '')
+/** Queries and user information can carry keys; they stay out of messages. */
+function presentable(url: string): string {
+  return url.replace(/[?#].*$/s, '').replace(/^([a-z][a-z0-9+.-]*:\/*)[^/]*@/i, '$1')
 }

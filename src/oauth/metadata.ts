@@ -44,5 +44,6 @@ async function discover(
     // Tokens carry the provider's spelling and `iss` is compared exactly; better said here than by each token.
     throw new FetchError(`the provider spells its issuer "${metadata.issuer}"; write it in the same way`)
   }
-  return { issuer: metadata.issuer, jwksUri: metadata.jwks_uri }
+  const { jwks_uri: jwksUri }: { jwks_uri?: unknown } = metadata
+  return { issuer: metadata.issuer, jwksUri: typeof jwksUri === 'string' ? jwksUri : undefined }
 }

@@ -1,0 +1,157 @@
+/**
+ * Unprotected against protected servers, one framework at a time: all its servers are up, load goes to one of them at a
+ * time in interleaved pairs, and each pair gives one ratio.
+ */
+import { type ChildServer, startServer } from '../lib/child.ts'
+import { type Load, openLoad } from '../lib/load.ts'
+import { median, type Summary, summarise } from '../lib/stats.ts'
+import { createSigner } from '../lib/tokens.ts'
+import { AUDIENCE, type Context, requestHeaders, TARGET } from './context.ts'
+
+const PEERS = {
+  express: ['express-oauth2-jwt-bearer', 'express-jwt'],
+  koa: ['koa-jwt'],
+  fastify: ['@fastify/jwt', '@fastify/jwt (cache)'],
+  node: [],
+} as const satisfies Record<string, readonly string[]>
+
+export type Framework = keyof typeof PEERS
+export const FRAMEWORKS = Object.keys(PEERS) as readonly Framework[]
+
+const CONNECTIONS = 32
+const WARM_TOKENS = 64
+
+/** What one protected server did beside the unprotected one. */
+export interface Comparison {
+  readonly framework: Framework
+  readonly variant: string
+  /** Requests per second, protected / unprotected. */
+  readonly ratio: Summary
+  /** CPU time per request, unprotected / protected: hardly moved by what else the machine does. */
+  readonly cpuRatio: Summary
+  readonly unprotected: Side
+  readonly protected: Side
+}
+
+export interface Side {
+  readonly requestsPerSecond: number
+  /** CPU time of the server's process per request, all threads. */
+  readonly cpuUsPerRequest: number
+  /** CPU time of the server's process over wall time: about 1 or more, if the server was the bottleneck. */
+  readonly utilisation: number
+  /** The same of the load generator; its one thread must stay well under 1. */
+  readonly clientUtilisation: number
+}
+
+interface Running {
+  readonly server: ChildServer
+  readonly load: Load
+}
+
+/** Throws if a server answers wrongly: a figure for such a server would mean nothing. */
+export async function compareFramework(framework: Framework, context: Context): Promise<Comparison[]> {
+  const timing = context.quick
+    ? { warmupMs: 600, sliceMs: 150, ourPairs: 15, peerPairs: 7 }
+    : { warmupMs: 2000, sliceMs: 250, ourPairs: 41, peerPairs: 21 }
+  const sign = createSigner(context.rs256, context.issuer, AUDIENCE)
+  const tokens = Array.from({ length: WARM_TOKENS }, () => sign())
+  const requests = tokens.map(requestBytes)
+  const variants = ['unprotected', 'sallyport', ...PEERS[framework]]
+
+  const running = new Map<string, Running>()
+  try {
+    for (const variant of variants) {
+      const server = await startServer(new URL(`./servers/${framework}.js`, import.meta.url), [variant], context)
+      running.set(variant, { server, load: await openLoad(server.port, requests, CONNECTIONS) })
+      await checkAnswers(framework, variant, server.port, tokens[0]!)
+    }
+    for (const { load } of running.values()) await load.run(timing.warmupMs)
+
+    const comparisons: Comparison[] = []
+    const base = running.get('unprotected')!
+    for (const variant of variants.slice(1)) {
+      const pairs = variant === 'sallyport' ? timing.ourPairs : timing.peerPairs
+      comparisons.push({
+        framework,
+        variant,
+        ...(await comparePairs(base, running.get(variant)!, pairs, timing.sliceMs)),
+      })
+    }
+    return comparisons
+  } finally {
+    for (const { server, load } of running.values()) {
+      load.close()
+      await server.stop()
+    }
+  }
+}
+
+async function comparePairs(
+  base: Running,
+  guarded: Running,
+  pairs: number,
+  sliceMs: number,
+): Promise<Pick<Comparison, 'ratio' | 'cpuRatio' | 'unprotected' | 'protected'>> {
+  const before: Side[] = []
+  const after: Side[] = []
+  for (let pair = 0; pair < pairs; pair++) {
+    // The order alternates, so that a machine that gets slower does not always hit the same side.
+    if (pair % 2 === 0) before.push(await slice(base, sliceMs))
+    after.push(await slice(guarded, sliceMs))
+    if (pair % 2 === 1) before.push(await slice(base, sliceMs))
+  }
+  return {
+    ratio: summarise(after.map((side, pair) => side.requestsPerSecond / before[pair]!.requestsPerSecond)),
+    cpuRatio: summarise(after.map((side, pair) => before[pair]!.cpuUsPerRequest / side.cpuUsPerRequest)),
+    unprotected: medianSide(before),
+    protected: medianSide(after),
+  }
+}
+
+async function slice({ server, load }: Running, durationMs: number): Promise<Side> {
+  const serverBefore = await server.cpuUs()
+  const clientBefore = process.cpuUsage()
+  const { requests, seconds } = await load.run(durationMs)
+  const client = process.cpuUsage(clientBefore)
+  const serverUs = (await server.cpuUs()) - serverBefore
+  return {
+    requestsPerSecond: requests / seconds,
+    cpuUsPerRequest: serverUs / requests,
+    utilisation: serverUs / 1e6 / seconds,
+    clientUtilisation: (client.user + client.system) / 1e6 / seconds,
+  }
+}
+
+function medianSide(sides: readonly Side[]): Side {
+  const of = (field: keyof Side): number => median(sides.map((side) => side[field]))
+  return {
+    requestsPerSecond: of('requestsPerSecond'),
+    cpuUsPerRequest: of('cpuUsPerRequest'),
+    utilisation: of('utilisation'),
+    clientUtilisation: of('clientUtilisation'),
+  }
+}
+
+/** The same bytes for every server, the unprotected one included. */
+function requestBytes(token: string): Buffer {
+  const head = requestHeaders(token).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.from(`GET ${TARGET} HTTP/1.1\r\n${head.join('')}\r\n`, 'latin1')
+}
+
+async function checkAnswers(framework: string, variant: string, port: number, token: string): Promise<void> {
+  const ask = async (authorization?: string): Promise<number> => {
+    const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
+    const response = await fetch(`http://127.0.0.1:${port}${TARGET}`, { headers })
+    await response.arrayBuffer()
+    return response.status
+  }
+  const middle = token.length - 40
+  const broken = `${token.slice(0, middle)}${token[middle] === 'A' ? 'B' : 'A'}${token.slice(middle + 1)}`
+  const statuses = { good: await ask(`Bearer ${token}`), broken: await ask(`Bearer ${broken}`), none: await ask() }
+  const refused = (status: number): boolean => status === 401 || status === 403
+  const right =
+    variant === 'unprotected'
+      ? Object.values(statuses).every((status) => status === 200)
+      : statuses.good === 200 && refused(statuses.broken) && refused(statuses.none)
+  if (!right) throw new Error(`${framework} with ${variant} answers wrongly: ${JSON.stringify(statuses)}`)
+}

@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest'
+import { type TokenExpectations, tokenProblem } from '../../src/jwt/registered-claims.ts'
+
+const NOW = 1_800_000_000
+const EXPECTED: TokenExpectations = {
+  issuer: 'https://login.example.com/',
+  audiences: ['orders-api'],
+  algorithms: new Set(['RS256', 'ES256']),
+  clockToleranceSeconds: 5,
+  source: 'access_token',
+}
+const HEADER = { alg: 'RS256', kid: undefined, typ: 'jwt' }
+const CLAIMS = { iss: 'https://login.example.com/', aud: 'orders-api', exp: NOW + 60 }
+
+/** The reason why a token that differs from a good one is refused. */
+function reason(claims: object, expected: Partial<TokenExpectations> = {}, header: object = {}, now = NOW) {
+  return tokenProblem({ ...HEADER, ...header }, { ...CLAIMS, ...claims }, { ...EXPECTED, ...expected }, now * 1000)
+    ?.reason
+}
+
+describe('A6 expiry (RFC 7519 §4.1.4)', () => {
+  it.each([
+    ['in the future', NOW + 1, undefined],
+    ['now', NOW, undefined],
+    ['within the tolerance', NOW - 4, undefined],
+    ['just within the tolerance', NOW - 4.999, undefined],
+    ['at its end', NOW - 5, 'expired'],
+    ['long ago', 0, 'expired'],
+    ['negative', -1, 'expired'],
+    ['text', String(NOW + 60), 'expired'],
+    ['null', null, 'expired'],
+    ['true', true, 'expired'],
+    ['a list', [NOW + 60], 'expired'],
+    ['an object', { valueOf: NOW + 60 }, 'expired'],
+    ['absent', undefined, 'expired'],
+    ['a fraction', NOW + 0.5, undefined],
+    ['in milliseconds, so in the far future', NOW * 1000, undefined],
+  ])('%s', (_, exp, expected) => {
+    expect(reason({ exp })).toBe(expected)
+  })
+
+  it('without tolerance ends at the second', () => {
+    expect(reason({ exp: NOW + 1 }, { clockToleranceSeconds: 0 })).toBeUndefined()
+    expect(reason({ exp: NOW }, { clockToleranceSeconds: 0 })).toBe('expired')
+    expect(reason({ exp: NOW }, { clockToleranceSeconds: 0 }, {}, NOW - 0.001)).toBeUndefined()
+  })
+})
+
+describe('A6 not before (RFC 7519 §4.1.5)', () => {
+  it.each([
+    ['absent', undefined, undefined],
+    ['past', NOW - 1, undefined],
+    ['now', NOW, undefined],
+    ['at the end of the tolerance', NOW + 5, undefined],
+    ['beyond the tolerance', NOW + 5.001, 'not_yet_valid'],
+    ['text', String(NOW - 1), 'not_yet_valid'],
+    ['null', null, 'not_yet_valid'],
+    ['a list', [0], 'not_yet_valid'],
+  ])('%s', (_, nbf, expected) => {
+    expect(reason({ nbf })).toBe(expected)
+  })
+})
+
+describe('A6 audience (RFC 7519 §4.1.3)', () => {
+  it.each([
+    ['the one', 'orders-api', undefined],
+    ['a list with it', ['other', 'orders-api'], undefined],
+    ['another', 'other', 'audience'],
+    ['a list without it', ['other'], 'audience'],
+    ['an empty list', [], 'audience'],
+    ['absent', undefined, 'audience'],
+    ['null', null, 'audience'],
+    ['in another case', 'Orders-API', 'audience'],
+    ['with something behind', 'orders-api2', 'audience'],
+    ['several in one text', 'other orders-api', 'audience'],
+    ['a list in a list', [['orders-api']], 'audience'],
+    ['an object', { 'orders-api': true }, 'audience'],
+    ['an object like a list', { 0: 'orders-api', length: 1 }, 'audience'],
+  ])('%s', (_, aud, expected) => {
+    expect(reason({ aud })).toBe(expected)
+  })
+
+  it('is any of several', () => {
+    expect(reason({ aud: 'b' }, { audiences: ['a', 'b'] })).toBeUndefined()
+    expect(reason({ aud: ['c'] }, { audiences: ['a', 'b'] })).toBe('audience')
+  })
+
+  it('is not checked where the configuration says null', () => {
+    expect(reason({ aud: 'other' }, { audiences: null })).toBeUndefined()
+    expect(reason({ aud: undefined }, { audiences: null })).toBeUndefined()
+  })
+})
+
+describe('A6 issuer (RFC 7519 §4.1.1) is compared exactly', () => {
+  it.each([
+    'https://login.example.com',
+    'https://LOGIN.example.com/',
+    'https://login.example.com//',
+    'https://login.example.com:443/',
+    'https://login.example.com/ ',
+    'https://login.example.com.evil.example/',
+    '',
+    null,
+    undefined,
+    ['https://login.example.com/'],
+    { toString: 'https://login.example.com/' },
+  ])('%j is another', (iss) => {
+    expect(reason({ iss })).toBe('issuer')
+  })
+})
+
+describe('A6 algorithm', () => {
+  it.each([
+    'none',
+    'None',
+    'NONE',
+    '',
+    'HS256',
+    'HS384',
+    'HS512',
+    'RS512',
+    'rs256',
+    'RS256 ',
+    'constructor',
+    '__proto__',
+  ])('%j is refused', (alg) => {
+    expect(reason({}, {}, { alg })).toBe('algorithm')
+  })
+})
+
+describe('A7 access tokens and ID tokens are told apart', () => {
+  const access = { source: 'access_token' } as const
+  const id = { source: 'id_token' } as const
+  it.each([
+    [undefined, true, true],
+    ['jwt', true, true],
+    ['at+jwt', true, false],
+    ['id+jwt', false, true],
+    ['', false, false],
+    ['logout+jwt', false, false],
+    ['secevent+jwt', false, false],
+    ['dpop+jwt', false, false],
+    ['token-introspection+jwt', false, false],
+    ['jose', false, false],
+  ])('typ %j: an access token %s, an ID token %s', (typ, asAccess, asId) => {
+    expect(reason({}, access, { typ })).toBe(asAccess ? undefined : 'type')
+    expect(reason({}, id, { typ })).toBe(asId ? undefined : 'type')
+  })
+
+  it.each([
+    [undefined, true, true],
+    ['access', true, false],
+    ['id', false, true],
+    ['refresh', false, false],
+    ['', false, false],
+    [null, false, false],
+    [['access', 'id'], false, false],
+  ])("token_use %j (Cognito's): an access token %s, an ID token %s", (tokenUse, asAccess, asId) => {
+    expect(reason({ token_use: tokenUse }, access)).toBe(asAccess ? undefined : 'type')
+    expect(reason({ token_use: tokenUse }, id)).toBe(asId ? undefined : 'type')
+  })
+})
+
+describe('what is told of a problem', () => {
+  it('is the claim, what it is, and what was expected, for the operator', () => {
+    const claims = { ...CLAIMS, aud: ['other'] }
+    expect(tokenProblem(HEADER, claims, EXPECTED, NOW * 1000)?.detail).toBe('aud is ["other"], expected ["orders-api"]')
+    expect(tokenProblem(HEADER, { ...CLAIMS, iss: undefined }, EXPECTED, NOW * 1000)?.detail).toBe(
+      'iss is absent, expected "https://login.example.com/"',
+    )
+    expect(tokenProblem(HEADER, { ...CLAIMS, exp: NOW - 9 }, EXPECTED, NOW * 1000)?.detail).toBe(
+      `exp is ${NOW - 9}, expected later than ${NOW}`,
+    )
+  })
+
+  it('is short, however long the claim', () => {
+    const claims = { ...CLAIMS, iss: 'x'.repeat(60_000) }
+    expect(tokenProblem(HEADER, claims, EXPECTED, NOW * 1000)?.detail.length).toBeLessThan(300)
+  })
+
+  it.each(['iss', 'aud', 'exp', 'nbf', 'token_use'])('survives %s with nesting deeper than the stack', (claim) => {
+    const depth = 20_000
+    const deep = JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`)
+    expect(reason({ [claim]: deep })).toEqual(expect.any(String))
+  })
+
+  it('with several things wrong is the issuer first: whose token it is decides whether the rest says anything', () => {
+    expect(reason({ iss: 'https://other.example/', exp: 0 }, {}, { alg: 'PS256', typ: 'at+jwt' })).toBe('issuer')
+  })
+})

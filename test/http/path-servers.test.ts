@@ -77,7 +77,7 @@ describe('A2 A13 a target that passes as open reaches no protected handler', () 
         if ((await guard(target)) === 'open')
           expect(await protectedHandlersReached(layout, servers, target)).toEqual([])
       }),
-      { numRuns: 1500 },
+      { numRuns: 1000 },
     )
   })
 })

@@ -19,10 +19,20 @@ export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
 export function sallyport(...gates: Gate[]): (handler: RequestListener) => RequestListener {
   return (handler) => (req, res) => {
     const outcome = decide(gates, new NodeRequest(req, res, req.url ?? '', req, req as BodyHolder))
-    const proceed = () => handler(req, res)
+    const proceed = () => {
+      toOriginForm(req)
+      handler(req, res)
+    }
     if ('then' in outcome) void outcome.then((later) => carryOut(later, req, res, proceed))
     else carryOut(outcome, req, res, proceed)
   }
+}
+
+/** A handler that compares `req.url` with paths must not take `GET http://host/healthz` for another path (RFC 9112 §3.2.2). */
+function toOriginForm(req: IncomingMessage): void {
+  if (req.url === undefined || req.url.startsWith('/')) return
+  const authority = /^https?:\/\/[^/?#]+/.exec(req.url)?.[0]
+  if (authority !== undefined) req.url = req.url.slice(authority.length) || '/'
 }
 
 /** Who came in: what the gate found out about the caller, or `undefined` where no gate has decided. */

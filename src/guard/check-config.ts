@@ -133,7 +133,7 @@ function readPrefix(text: string): { path: string; problem?: undefined } | { pro
   if (!text.startsWith('/')) return { problem: `"${text}" does not start with "/"` }
   if (text.includes('*')) return { problem: `"${text}": a path is a prefix already; leave the star out` }
   if (/[?#]/.test(text)) return { problem: `"${text}": a path has no query and no fragment` }
-  const reading = readPath(text.includes('%') ? text : encodeURI(text))
+  const reading = text.isWellFormed() ? readPath(text.replace(/[^\x21-\x7e]+/g, encodeURIComponent)) : undefined
   if (reading === undefined || /\/\.{1,2}(?:\/|$)|\/\//.test(text))
     return { problem: `"${text}" is ambiguous as a path` }
   return { path: reading.path }

@@ -37,6 +37,11 @@ const TYPES = {
 } as const
 /** Amazon Cognito says in `token_use` which of the two a token is. */
 const TOKEN_USE = { access_token: 'access', id_token: 'id' } as const
+/** Keycloak says it in a claim `typ`; these say that it is the other one, or neither. */
+const FOREIGN_TYPES = {
+  access_token: new Set<unknown>(['ID', 'Refresh', 'Offline', 'Logout']),
+  id_token: new Set<unknown>(['Bearer', 'Refresh', 'Offline', 'Logout']),
+} as const
 
 /** The first thing that is wrong with a token at `nowMs`, or `undefined`. */
 export function tokenProblem(
@@ -54,6 +59,9 @@ export function tokenProblem(
   }
   if (tokenUse !== undefined && tokenUse !== TOKEN_USE[expected.source]) {
     return problem('type', 'token_use', tokenUse, TOKEN_USE[expected.source])
+  }
+  if (payload.typ !== undefined && FOREIGN_TYPES[expected.source].has(payload.typ)) {
+    return problem('type', 'typ', payload.typ, `an ${expected.source}`)
   }
   const { audiences } = expected
   if (audiences !== null && !(Array.isArray(aud) ? aud : [aud]).some((each) => audiences.includes(each))) {

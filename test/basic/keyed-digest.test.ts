@@ -18,7 +18,9 @@ describe('A5 digests of credentials', () => {
       ['1:a', 'bc'],
       ['a', 'b:c'],
     ] as const
-    expect(new Set(different.map(([name, password]) => digestOf(name, password).toString('hex'))).size).toBe(different.length)
+    expect(new Set(different.map(([name, password]) => digestOf(name, password).toString('hex'))).size).toBe(
+      different.length,
+    )
   })
 
   it('are under a key of their own', () => {

@@ -5,10 +5,10 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { chromium } from 'playwright-core'
 import { createGuard } from 'sallyport'
 import { authOf, sallyport } from 'sallyport/node'
 import { afterAll, beforeAll, expect } from 'vitest'
+import { launch } from '../support/browser.ts'
 import { testWith } from '../support/parts.ts'
 
 const run = promisify(execFile)
@@ -88,15 +88,8 @@ for auth in (('hello', 'pass'), ('zoë'.encode(), 'pass:wörd'.encode()), None):
 testWith(
   'chromium',
   'A5 a browser is asked for a password, and gets in with it',
-  async ({ chromium: executablePath }) => {
-    const args = [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ]
-    const browser = await chromium.launch({ executablePath, args })
+  async ({ chromium }) => {
+    const browser = await launch(chromium)
     try {
       const asked = await browser.newContext()
       const refused = await (await asked.newPage()).goto(url).catch((error: Error) => error.message)

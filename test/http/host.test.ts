@@ -72,9 +72,6 @@ describe('A1 no host', () => {
     ['a port of six digits', 'example.com:000080'],
     ['a port past 65535', 'example.com:65536'],
     ['a port past 65535 on an address', '[::1]:99999'],
-    ['Punycode that encodes nothing', 'xn--a'],
-    ['Punycode that is empty', 'xn--.example'],
-    ['Punycode for what IDNA maps away', 'xn--zn7c.com'],
     ['an IPv4 address in two parts', '127.1'],
     ['an IPv4 address in hexadecimal', '0x7f.0.0.1'],
     ['an IPv4 address in hexadecimal, in one', '0x7f000001'],
@@ -101,6 +98,15 @@ describe('A1 no host', () => {
 })
 
 describe('A1 properties of hosts', () => {
+  // Up to Node 22 none of these is a host to WHATWG URL, from Node 24 on all are.
+  it.each([
+    ['encodes nothing', 'xn--a'],
+    ['is empty', 'xn--.example'],
+    ['stands for what IDNA maps away', 'xn--zn7c.com'],
+  ])('Punycode that %s is a host where WHATWG URL says so', (_, value) => {
+    expect(canonicalHost(value)).toBe(URL.canParse(`http://${value}`) ? value : undefined)
+  })
+
   const label = fc.oneof(
     fc.stringMatching(/^[a-zA-Z0-9_-]{1,10}$/),
     fc.constantFrom(

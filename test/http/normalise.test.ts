@@ -210,7 +210,7 @@ describe('A1 A2 the forms of a target (RFC 9112 §3.2)', () => {
     expect(at('**', 'h', 'OPTIONS')).toBe('ambiguous_target')
   })
 
-  it.each(['a b', 'a,b', 'h:99999', 'xn--a', '127.1', 'u@h', 'h/x'])('the host %j is ambiguous', (host) => {
+  it.each(['a b', 'a,b', 'h:99999', '127.1', 'u@h', 'h/x'])('the host %j is ambiguous', (host) => {
     expect(at('/', host)).toBe('ambiguous_host')
   })
 })

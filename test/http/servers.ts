@@ -117,8 +117,7 @@ function koaServers(prefix: string): Server[] {
       })
       const request = { url: target, method: 'GET', headers: {}, socket: {} } as IncomingMessage
       const context = app.createContext(request, {} as ServerResponse)
-      // For a target of `//a@b?#`; what follows is an error in koa-mount.
-      if (context.path === null) return 'none'
+      if (!hasPath(context)) return 'none'
       await inner(context as never, async () => {
         reached = 'outer'
       })
@@ -126,6 +125,15 @@ function koaServers(prefix: string): Server[] {
       return mounted.endsWith('/') && context.path === encodeURI(prefix) ? 'none' : reached
     },
   }))
+}
+
+/** Koa has no path, or throws, for a target such as `//a@b?#`. */
+function hasPath(context: { readonly path: string | null }): boolean {
+  try {
+    return context.path !== null
+  } catch {
+    return false
+  }
 }
 
 function handWritten(prefix: string): Server[] {

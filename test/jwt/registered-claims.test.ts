@@ -161,6 +161,22 @@ describe('A7 access tokens and ID tokens are told apart', () => {
   })
 })
 
+describe('A7 the claim typ, by which Keycloak tells its tokens apart', () => {
+  const access = { source: 'access_token' } as const
+  const id = { source: 'id_token' } as const
+  it.each([
+    ['Bearer', true, false],
+    ['ID', false, true],
+    ['Refresh', false, false],
+    ['Offline', false, false],
+    ['something of ours', true, true],
+    [undefined, true, true],
+  ])('%j: an access token %s, an ID token %s', (typ, asAccess, asId) => {
+    expect(reason({ typ }, access)).toBe(asAccess ? undefined : 'type')
+    expect(reason({ typ }, id)).toBe(asId ? undefined : 'type')
+  })
+})
+
 describe('what is told of a problem', () => {
   it('is the claim, what it is, and what was expected, for the operator', () => {
     const claims = { ...CLAIMS, aud: ['other'] }

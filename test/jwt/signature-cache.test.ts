@@ -44,7 +44,7 @@ describe('B11 the cache of good signatures', () => {
       `x${token}`,
       token.slice(1),
       `${newToken()}${tail}`,
-      `X${token.slice(1)}`,
+      `.${token.slice(1)}`,
     ]) {
       expect(cache.get(forged, keySet)).toBeUndefined()
     }

@@ -28,6 +28,8 @@ export interface Guard extends Gate, EventSource<GuardEvents> {
 interface LiveRoute extends Authenticator {
   readonly name: string
   readonly exposed: boolean
+  /** What every request gets, where the route is open. */
+  readonly open: { readonly kind: 'pass'; readonly auth: Auth } | undefined
 }
 
 const DEFAULT_CACHE = { maxEntries: 20_000, maxBytes: 64 * 1024 * 1024 }
@@ -38,6 +40,11 @@ const BAD_REQUEST = problem(400)
 const NOT_FOUND = problem(404)
 const INTERNAL_ERROR = problem(500)
 const SKIP: Outcome = { kind: 'skip' }
+/** Never asked: an open route has its outcome. */
+const OPEN: Authenticator = {
+  ready: async () => {},
+  authenticate: () => ({ kind: 'refuse', reply: INTERNAL_ERROR, reason: 'error' }),
+}
 
 /**
  * Makes a guard.
@@ -72,16 +79,21 @@ export function createGuard(config: GuardConfig): Guard {
   const limiter = createWorkLimiter(HASHING)
   const routes = checked.map((route) => ({ pattern: route.pattern, route: toLive(route) }))
   const table = createRouteTable(routes, { caseSensitive: config.caseSensitive === true })
+  const hosts = { value: '', host: '' }
   let closed = false
 
   function toLive(route: CheckedRoute): LiveRoute {
-    return { name: route.name, exposed: route.exposed, ...authenticatorFor(route) }
+    const { name, exposed, auth } = route
+    const authenticator = authenticatorFor(route)
+    if (auth.type !== 'none') return { name, exposed, open: undefined, ...authenticator }
+    const open = { kind: 'pass', auth: Object.freeze({ type: 'none', route: name }) } as const
+    return { name, exposed, open, ...authenticator }
   }
 
   function authenticatorFor({ name, at, auth }: CheckedRoute): Authenticator {
     switch (auth.type) {
       case 'none':
-        return createOpenRoute(name)
+        return OPEN
       case 'basic':
         return createBasicRoute(name, auth, { at: `${at}.auth`, secrets: config.secrets, clock, limiter })
       case 'jwt': {
@@ -101,7 +113,7 @@ export function createGuard(config: GuardConfig): Guard {
 
   function decide(request: GateRequest): Outcome | Promise<Outcome> {
     if (closed) return refuse(request, undefined, undefined, problem(503), 'closed')
-    const normalised = normalise(request, trusted)
+    const normalised = normalise(request, trusted, hosts)
     if (typeof normalised === 'string') {
       return refuse(request, undefined, undefined, BAD_REQUEST, normalised, `the target was ${shownTarget(request)}`)
     }
@@ -118,6 +130,12 @@ export function createGuard(config: GuardConfig): Guard {
     if (!route.exposed && !internal.has(normalised.clientAddress)) {
       return refuse(request, normalised, route, NOT_FOUND, 'not_exposed')
     }
+    if (route.open !== undefined) {
+      if (emitter.heard('decision')) {
+        tell(request, normalised, route, { outcome: 'pass', reason: 'open', auth: route.open.auth })
+      }
+      return route.open
+    }
     const verdict = route.authenticate(request, normalised)
     return 'then' in verdict
       ? verdict.then(
@@ -133,8 +151,7 @@ export function createGuard(config: GuardConfig): Guard {
     }
     const { auth } = verdict
     if (emitter.heard('decision')) {
-      const reason = auth.type === 'none' ? 'open' : 'authenticated'
-      tell(request, normalised, route, { outcome: 'pass', reason, auth })
+      tell(request, normalised, route, { outcome: 'pass', reason: 'authenticated', auth })
     }
     return { kind: 'pass', auth }
   }
@@ -205,12 +222,6 @@ export function createGuard(config: GuardConfig): Guard {
 function shownTarget({ target }: GateRequest): string {
   const path = target.replace(/[?#].*$/s, '')
   return JSON.stringify((path.startsWith('/') ? path : path.replace(/^.*@/s, '')).slice(0, 200))
-}
-
-/** An authenticator that lets everybody in. */
-function createOpenRoute(name: string): Authenticator {
-  const verdict: Verdict = { kind: 'admit', auth: Object.freeze({ type: 'none', route: name }) }
-  return { ready: async () => {}, authenticate: () => verdict }
 }
 
 /** Tells listeners about keys; where nobody listens, the first failure of a series becomes a process warning. */

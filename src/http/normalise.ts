@@ -36,8 +36,18 @@ export type Ambiguity = 'ambiguous_target' | 'ambiguous_host' | 'duplicate_heade
  */
 const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)(\/.*)?$/
 
+/** The last `Host` value and what it came to; most requests name the one before them. */
+export interface HostMemo {
+  value: string
+  host: string
+}
+
 /** Brings a request into its normal form, or says why it has none. `trusted` are the reverse proxies to believe. */
-export function normalise(request: GateRequest, trusted?: Networks): NormalisedRequest | Ambiguity {
+export function normalise(
+  request: GateRequest,
+  trusted?: Networks,
+  hosts: HostMemo = { value: '', host: '' },
+): NormalisedRequest | Ambiguity {
   const headers = scanHeaders(request.rawHeaders)
   if (headers.duplicate !== undefined) return 'duplicate_header'
 
@@ -51,8 +61,13 @@ export function normalise(request: GateRequest, trusted?: Networks): NormalisedR
     secure = client.secure
     authority = client.host ?? authority
   }
-  const host = canonicalHost(authority)
-  if (host === undefined) return 'ambiguous_host'
+  if (authority !== hosts.value) {
+    const host = canonicalHost(authority)
+    if (host === undefined) return 'ambiguous_host'
+    hosts.value = authority
+    hosts.host = host
+  }
+  const { host } = hosts
 
   let target = request.target
   if (target.charCodeAt(0) !== 0x2f) {

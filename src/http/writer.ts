@@ -75,9 +75,10 @@ function keepUnbuffered(response: ServerResponse): void {
 export function addHeadersOnSend(response: ServerResponse, headers: ReplyHeaders): void {
   const writeHead = response.writeHead
   response.writeHead = function withAddedHeaders(this: ServerResponse, status: number, ...rest: unknown[]) {
-    response.writeHead = writeHead
     const given = rest.at(-1)
     if (typeof given === 'object' && given !== null) setGiven(response, given)
+    // Only now, since headers that cannot be sent make the application's error handler write the head instead.
+    response.writeHead = writeHead
     for (const [name, value] of Object.entries(headers)) addHeader(response, name, value)
     if (typeof rest[0] === 'string') response.statusMessage = rest[0]
     return writeHead.call(response, status)

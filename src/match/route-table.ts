@@ -32,22 +32,26 @@ export interface RouteTable<Route> {
   find(request: Located): Route | 'ambiguous' | undefined
 }
 
-/** A route in its place. As few objects as possible: in a large table, each is a miss of the processor's cache. */
+/** A route in its place. */
 interface Entry<Route> {
+  route: Route | undefined
+  methods: ReadonlySet<string> | undefined
   /** The path with its case. */
-  readonly path: string
-  readonly open: boolean
-  readonly methods: ReadonlySet<string> | undefined
-  readonly route: Route
-  /** The next best in the same place: routes with methods first, so that the first that fits is the most specific. */
+  path: string
+  open: boolean
+  /** The next best in the same place. */
   next: Entry<Route> | undefined
 }
 
-interface PathNode<Route> {
-  first: Entry<Route> | undefined
-  children: Map<string, PathNode<Route>> | undefined
-  /** Of the root of a host: the same for single ports. */
-  ports: Map<number, PathNode<Route>> | undefined
+/**
+ * A place, and the best route in it: one object for both, since in a large table each object on the way to a route is
+ * a miss of the processor's cache.
+ */
+interface Place<Route> extends Entry<Route> {
+  /** The places under it, by the next segment. */
+  children: Map<string, Place<Route>> | undefined
+  /** Of a host: the same for single ports. */
+  ports: Map<number, Place<Route>> | undefined
 }
 
 /** A table of `routes`; between two that lie in the same place the earlier one wins. */
@@ -56,31 +60,31 @@ export function createRouteTable<Route extends object>(
   options: { caseSensitive: boolean },
 ): RouteTable<Route> {
   const fold = options.caseSensitive ? (path: string) => path : (path: string) => path.toLowerCase()
-  const exact = new Map<string, PathNode<Route>>()
-  const wildcard = new Map<string, PathNode<Route>>()
-  const anyHost = newNode<Route>()
+  const exact = new Map<string, Place<Route>>()
+  const wildcard = new Map<string, Place<Route>>()
+  const anyHost = newPlace<Route>()
   for (const { pattern, route } of routes) {
     const { host, port, path } = pattern
-    let node = host === undefined ? anyHost : entryOf(pattern.wildcard ? wildcard : exact, host)
+    let node = host === undefined ? anyHost : placeOf(pattern.wildcard ? wildcard : exact, host)
     if (port !== undefined) {
       node.ports ??= new Map()
-      node = entryOf(node.ports, port)
+      node = placeOf(node.ports, port)
     }
     for (const segment of fold(path).split('/')) {
       if (segment === '') continue
       node.children ??= new Map()
-      node = entryOf(node.children, segment)
+      node = placeOf(node.children, segment)
     }
     insert(node, {
+      route,
+      methods: pattern.methods && new Set(withHead(pattern.methods)),
       path,
       open: pattern.open === true,
-      methods: pattern.methods && new Set(withHead(pattern.methods)),
-      route,
       next: undefined,
     })
   }
 
-  function findOnHost(host: PathNode<Route> | undefined, lookup: Lookup): Entry<Route> | undefined {
+  function findOnHost(host: Place<Route> | undefined, lookup: Lookup): Entry<Route> | undefined {
     if (host === undefined) return undefined
     // The port is only asked for where it matters; the socket looks it up.
     const atPort = host.ports?.get(lookup.request.port)
@@ -126,43 +130,40 @@ interface Lookup {
   readonly openAsSpelled: boolean
 }
 
-function longestPrefix<Route>(root: PathNode<Route>, lookup: Lookup): Entry<Route> | undefined {
+function longestPrefix<Route>(root: Place<Route>, lookup: Lookup): Entry<Route> | undefined {
   const { folded } = lookup
-  let best = firstFor(root.first, lookup)
+  let best = firstFor(root, lookup)
   let children = root.children
   for (let start = 1; children !== undefined && start < folded.length; ) {
     const slash = folded.indexOf('/', start)
     const end = slash === -1 ? folded.length : slash
     const node = children.get(folded.slice(start, end))
     if (node === undefined) break
-    best = firstFor(node.first, lookup) ?? best
+    best = firstFor(node, lookup) ?? best
     children = node.children
     start = end + 1
   }
   return best
 }
 
-function firstFor<Route>(first: Entry<Route> | undefined, lookup: Lookup): Entry<Route> | undefined {
-  for (let entry = first; entry !== undefined; entry = entry.next) {
-    const { methods } = entry
-    if (methods !== undefined && !methods.has(lookup.request.method)) continue
+function firstFor<Route>(place: Place<Route>, lookup: Lookup): Entry<Route> | undefined {
+  for (let entry: Entry<Route> | undefined = place; entry !== undefined; entry = entry.next) {
+    const { route, methods } = entry
+    if (route === undefined || (methods !== undefined && !methods.has(lookup.request.method))) continue
     if (!lookup.openAsSpelled || !entry.open || liesUnder(lookup.path, entry.path)) return entry
   }
   return undefined
 }
 
-/** Behind the entries that are as specific, so that the earlier route wins. */
-function insert<Route>(node: PathNode<Route>, entry: Entry<Route>): void {
-  const ahead = (other: Entry<Route>): boolean => entry.methods === undefined || other.methods !== undefined
-  if (node.first === undefined || !ahead(node.first)) {
-    entry.next = node.first
-    node.first = entry
-    return
-  }
-  let before = node.first
-  while (before.next !== undefined && ahead(before.next)) before = before.next
-  entry.next = before.next
-  before.next = entry
+/** Routes with methods come first, so that the first that fits is the most specific; else the earlier one does. */
+function insert<Route>(place: Place<Route>, added: Entry<Route>): void {
+  const all: Entry<Route>[] = []
+  for (let entry: Entry<Route> | undefined = place; entry?.route !== undefined; entry = entry.next) all.push(entry)
+  all.push(added)
+  const sorted = [...all.filter(({ methods }) => methods), ...all.filter(({ methods }) => !methods)]
+  let next: Entry<Route> | undefined
+  for (const { route, methods, path, open } of sorted.reverse()) next = { route, methods, path, open, next }
+  Object.assign(place, next)
 }
 
 function liesUnder(path: string, prefix: string): boolean {
@@ -174,14 +175,22 @@ function withHead(methods: readonly string[]): string[] {
   return methods.includes('GET') ? [...methods, 'HEAD'] : [...methods]
 }
 
-function newNode<Route>(): PathNode<Route> {
-  return { first: undefined, children: undefined, ports: undefined }
+function newPlace<Route>(): Place<Route> {
+  return {
+    route: undefined,
+    methods: undefined,
+    path: '/',
+    open: false,
+    next: undefined,
+    children: undefined,
+    ports: undefined,
+  }
 }
 
-function entryOf<Key, Route>(map: Map<Key, PathNode<Route>>, key: Key): PathNode<Route> {
+function placeOf<Key, Route>(map: Map<Key, Place<Route>>, key: Key): Place<Route> {
   let node = map.get(key)
   if (node === undefined) {
-    node = newNode()
+    node = newPlace()
     map.set(key, node)
   }
   return node

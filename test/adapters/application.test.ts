@@ -206,12 +206,15 @@ describe.each(SERVERS)('$name', ({ framework, start }) => {
       ['writeHead with an array', 'head-array', 200, [APP_COOKIE, 'app2=2']],
       ['a streamed answer', 'stream', 200, [APP_COOKIE]],
       ['an error answer', 'throws', 500, []],
+      ['the error answer after a head that could not be written', 'head-broken', 500, expect.anything()],
       ['a 404 of the application', 'nowhere', 404, []],
     ])('come with %s', async (_what, action, status, before) => {
       await startApp({ gates: [renewing] })
       const answer = await ask({ target: `/area/${action}/`.replace(/\/$/, '') })
       expect(answer.status).toBe(status)
-      expect(answer.lines('set-cookie')).toEqual([...before, ...ours])
+      if (Array.isArray(before)) expect(answer.lines('set-cookie')).toEqual([...before, ...ours])
+      // Whether the framework keeps what the application had set is up to it.
+      else expect(answer.lines('set-cookie').filter((line) => line !== 'replaced=1')).toEqual(ours)
       expect(answer.headers['x-renewed']).toBe('yes')
       if (action === 'stream') expect(answer.text()).toBe(STREAMED)
       if (action.startsWith('head'))

@@ -285,7 +285,12 @@ describe.each(SERVERS)('$name', ({ start }) => {
       return request.target === '/refused' ? refusing(403).handle(request) : passing.handle(request)
     })
     await startApp({ gates: [gate] })
+    const accepted = once(app.server, 'connection')
     const connection = await connect()
+    const [socket] = await accepted
+    expectReached(await connection.ask({ target: '/whoami' }))
+    const listeners = socket.listenerCount('close')
+    signals.length = 0
     const open = once(app.feed, 'open')
     const warned = vi.fn()
     process.on('warning', warned)
@@ -294,6 +299,7 @@ describe.each(SERVERS)('$name', ({ start }) => {
     await open
     app.feed.emit('release')
     for (const target of targets) expect((await connection.answer()).status).toBe(target === '/refused' ? 403 : 200)
+    expect(socket.listenerCount('close')).toBe(listeners)
     await connection.close()
     while ((await openConnections(app)) > 0) await new Promise(setImmediate)
     process.off('warning', warned)

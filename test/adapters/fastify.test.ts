@@ -1,7 +1,7 @@
 /** What is Fastify's own: encapsulation, the order of registration, 404 handlers, `inject`, hooks. */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { Writable } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
 import { createGuard, type Gate } from 'sallyport'
 import { authOf, sallyport } from 'sallyport/fastify'
@@ -224,6 +224,24 @@ describe.each(versions)('$name', ({ fastify }) => {
     expect([answer.statusCode, answer.headers['x-before']]).toEqual([401, 'yes'])
     expect(await responded).toBe(401)
     expect(ran).toEqual(['before'])
+  })
+
+  test('a stream that a gate is still sending counts as sent, so that nothing of Fastify touches it', async () => {
+    const source = new PassThrough()
+    let sent: (() => boolean) | undefined
+    app = fastify()
+    app.addHook('onRequest', async (_request, reply) => {
+      sent = () => reply.sent
+    })
+    await app.register(sallyport(gateOf(() => ({ kind: 'reply', reply: { status: 200, body: source } }))))
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const connection = await connectRaw((app.server.address() as AddressInfo).port)
+    connection.send({ target: '/' })
+    await connection.head()
+    expect(sent?.()).toBe(true)
+    source.end()
+    expect(await connection.chunk()).toBeUndefined()
+    await connection.close()
   })
 
   test('the log tells of a refusal as of any answer, and has no complaints', async () => {

@@ -192,6 +192,19 @@ describe.each(SERVERS)('$name', ({ framework, start }) => {
       expect([...heard, ...handled]).toEqual([])
     })
 
+    test('hear nothing either on a connection older than the guarded listener, save the very first', async () => {
+      const heard: string[] = []
+      const [first, second] = [await connect(), await connect()]
+      expectReached(await first.ask({ target: '/open/whoami' }))
+      expectReached(await second.ask({ target: '/open/whoami' }))
+      app.server.on('upgrade', guardUpgrade(refusing(403), handler))
+      app.server.on('upgrade', () => heard.push('after'))
+      expect((await first.ask(handshake('/live'))).status).toBe(403)
+      heard.length = 0
+      expect((await second.ask(handshake('/live'))).status).toBe(403)
+      expect([...heard, ...handled]).toEqual([])
+    })
+
     test('hear of an upgrade that passes, once and in their order', async () => {
       const heard: string[] = []
       app.server.on('upgrade', () => heard.push('before'))

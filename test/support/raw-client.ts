@@ -10,6 +10,7 @@ import { connect as connectTls } from 'node:tls'
 /** The head of an answer. */
 export interface RawHead {
   readonly status: number
+  readonly reason: string
   /** Names in lower case; several lines of one name joined by `, `, save for `set-cookie` (see {@link RawHead.lines}). */
   readonly headers: Readonly<Record<string, string>>
   /** Every value of a header, line by line. */
@@ -198,7 +199,7 @@ export function requestBytes({ method = 'GET', target = '/', headers = [], body 
 
 function parseHead(text: string): RawHead {
   const [statusLine = '', ...rest] = text.split('\r\n').slice(0, -2)
-  const status = /^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]
+  const [, status, reason = ''] = /^HTTP\/1\.1 (\d{3}) (.*)$/.exec(statusLine) ?? []
   if (status === undefined) throw new Error(`not a status line: ${JSON.stringify(statusLine)}`)
   const pairs = rest.map((line) => {
     const colon = line.indexOf(':')
@@ -207,6 +208,7 @@ function parseHead(text: string): RawHead {
   const lines = (name: string) => pairs.flatMap(([key, value]) => (key === name ? [value] : []))
   return {
     status: Number(status),
+    reason,
     headers: Object.fromEntries(pairs.map(([name]) => [name, lines(name).join(', ')])),
     lines,
   }

@@ -12,6 +12,7 @@
  * | `throws` | an error thrown by the handler |
  * | `cookie` | a `Set-Cookie` of the application's own, by the framework's means |
  * | `head-object`, `head-array` | the same, by `writeHead` with headers as an object, as an array |
+ * | `head-broken` | an error, since `writeHead` is given a header that cannot be sent |
  * | `stream` | a short stream, by the framework's means, with a `Set-Cookie` |
  * | `events` | an event stream that stays silent until {@link RunningApp.feed} says something |
  * | `wait` | an answer that comes once the feed emits `release` |
@@ -132,13 +133,15 @@ class Shared {
 }
 
 /** `writeHead` as an application calls it that bypasses its framework. */
-function answerByWriteHead(response: ServerResponse, form: 'object' | 'array'): void {
+function answerByWriteHead(response: ServerResponse, form: 'object' | 'array' | 'broken'): void {
+  response.setHeader('content-type', 'application/octet-stream')
+  response.setHeader('set-cookie', 'replaced=1')
   if (form === 'object') {
     response.writeHead(200, 'Fine', { 'content-type': 'text/plain', 'set-cookie': [APP_COOKIE, 'app2=2'] })
-  } else {
+  } else if (form === 'array') {
     const headers = ['content-type', 'text/plain', 'Set-Cookie', APP_COOKIE, 'Set-Cookie', 'app2=2']
     response.writeHead(200, headers)
-  }
+  } else response.writeHead(200, { 'x-broken': 'two\r\nlines' })
   response.end('by writeHead')
 }
 
@@ -177,6 +180,7 @@ async function startExpress(framework: typeof express, options: AppOptions): Pro
   })
   serve('head-object', (_req, res) => answerByWriteHead(res, 'object'))
   serve('head-array', (_req, res) => answerByWriteHead(res, 'array'))
+  serve('head-broken', (_req, res) => answerByWriteHead(res, 'broken'))
   serve('stream', (_req, res) => {
     res.set('set-cookie', APP_COOKIE)
     streamed().pipe(res)
@@ -232,6 +236,9 @@ async function startKoa(Framework: typeof Koa, options: AppOptions): Promise<Run
       case 'head-array':
         ctx.respond = false
         answerByWriteHead(ctx.res, ctx.path.endsWith('object') ? 'object' : 'array')
+        return
+      case 'head-broken':
+        answerByWriteHead(ctx.res, 'broken')
         return
       case 'stream':
         ctx.set('set-cookie', APP_COOKIE)
@@ -322,6 +329,7 @@ async function startFastify(framework: typeof fastify, options: AppOptions): Pro
         answerByWriteHead(reply.raw, form)
       })
     }
+    serve('head-broken', (_request, reply) => answerByWriteHead(reply.raw, 'broken'))
     serve('stream', (_request, reply) => reply.header('set-cookie', APP_COOKIE).send(streamed()))
     serve('events', (_request, reply) => {
       reply.hijack()
@@ -382,6 +390,9 @@ async function startNode(options: AppOptions): Promise<RunningApp> {
         return
       case 'head-array':
         answerByWriteHead(res, 'array')
+        return
+      case 'head-broken':
+        answerByWriteHead(res, 'broken')
         return
       case 'stream':
         res.setHeader('set-cookie', APP_COOKIE)

@@ -8,14 +8,14 @@ import type { Auth, Gate, GateRequest, Outcome, Reply } from '../http/gate.ts'
 import { type NormalisedRequest, normalise } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
 import { createSignatureCache } from '../jwt/signature-cache.ts'
-import { createTokenVerifier } from '../jwt/token-verifier.ts'
+import { createTokenVerifier, type TokenIntegration } from '../jwt/token-verifier.ts'
 import { createRouteTable } from '../match/route-table.ts'
 import { createBasicRoute } from './basic-route.ts'
 import { type CheckedRoute, checkGuardConfig } from './check-config.ts'
 import type { GuardConfig } from './config.ts'
 import type { Decision, GuardEvents } from './decision.ts'
 import { type Endpoint, toEndpoint } from './endpoints.ts'
-import { createIntegrations, type KeyReport, type LiveIntegration } from './integrations.ts'
+import { createIntegrations, type KeyReport } from './integrations.ts'
 import { createJwtRoute } from './jwt-route.ts'
 import type { Authenticator, Verdict } from './verdict.ts'
 
@@ -97,7 +97,7 @@ export function createGuard(config: GuardConfig): Guard {
       case 'basic':
         return createBasicRoute(name, auth, { at: `${at}.auth`, secrets: config.secrets, clock, limiter })
       case 'jwt': {
-        const own = [auth.integration].flat().map((each) => integrations.get(each) as LiveIntegration)
+        const own = [auth.integration].flat().map((each) => integrations.get(each) as TokenIntegration)
         return createJwtRoute(name, auth, own, verify, config.unauthenticated ?? 403)
       }
     }

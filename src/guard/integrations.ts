@@ -1,18 +1,13 @@
 /** Makes integrations of their configuration: expectations on tokens, and the key set, shared where it is the same. */
 import type { Clock } from '../core/clock.ts'
 import { FetchError } from '../core/errors.ts'
+import { identityId } from '../identity/identity.ts'
 import { ALGORITHMS } from '../jwt/algorithms.ts'
 import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes } from '../jwt/key-set.ts'
 import type { TokenIntegration } from '../jwt/token-verifier.ts'
 import { type Fetch, fetchJson, isSecureUrl } from '../net/fetch.ts'
 import { discoverServer } from '../oauth/metadata.ts'
 import type { Integration } from './config.ts'
-
-/** An integration at work. */
-export interface LiveIntegration extends TokenIntegration {
-  readonly issuer: string
-  readonly subjectClaim: string
-}
 
 /** What came of fetching the keys at `source`: the `jwksUri` without its query, or the issuer. */
 export type KeyReport = KeySetEvent & { readonly source: string }
@@ -26,7 +21,7 @@ export function createIntegrations(
   fetch: Fetch,
   clock: Clock,
   report: (event: KeyReport) => void,
-): Map<string, LiveIntegration> {
+): Map<string, TokenIntegration> {
   const keySets = new Map<string, KeySet>()
   return new Map(
     Object.entries(configured).map(([name, integration]) => {
@@ -46,13 +41,17 @@ export function createIntegrations(
   )
 }
 
-function toLive(name: string, integration: Integration, keySet: KeySet): LiveIntegration {
+function toLive(name: string, integration: Integration, keySet: KeySet): TokenIntegration {
   const { issuer, audience, subjectClaim = 'sub', algorithms = ALGORITHMS } = integration
   return {
     name,
     keySet,
-    issuer,
-    subjectClaim,
+    identify(claims) {
+      const subject = claims[subjectClaim]
+      return typeof subject === 'string'
+        ? { subject, id: identityId(issuer, subject) }
+        : { subject: undefined, id: undefined }
+    },
     expected: {
       issuer,
       audiences: audience === null ? null : typeof audience === 'string' ? [audience] : audience,

@@ -6,12 +6,10 @@ import { bearerToken } from '../http/credentials.ts'
 import type { Auth } from '../http/gate.ts'
 import { problem } from '../http/replies.ts'
 import { isSameOrigin, needsSameOrigin } from '../http/same-origin.ts'
-import { identityId } from '../identity/identity.ts'
 import { compileClaimRules, isScopeClaim } from '../jwt/claim-rules.ts'
 import type { SignedToken } from '../jwt/signature-cache.ts'
-import type { TokenVerifier, Verification } from '../jwt/token-verifier.ts'
+import type { TokenIntegration, TokenVerifier, Verification } from '../jwt/token-verifier.ts'
 import type { JwtAuth } from './config.ts'
-import type { LiveIntegration } from './integrations.ts'
 import type { Authenticator, Verdict } from './verdict.ts'
 
 /** Says nothing about which check failed; the event does. RFC 6750 §3.1. */
@@ -24,7 +22,7 @@ const INVALID_TOKEN = {
 export function createJwtRoute(
   name: string,
   auth: JwtAuth,
-  integrations: readonly LiveIntegration[],
+  integrations: readonly TokenIntegration[],
   verify: TokenVerifier,
   unauthenticated: 401 | 403,
 ): Authenticator {
@@ -44,10 +42,10 @@ export function createJwtRoute(
   })
 
   /** The same object for every request with the same token. */
-  function authFor(signed: SignedToken, integration: LiveIntegration): Auth {
-    const { derived, payload: claims } = signed
+  function authFor(signed: SignedToken, integration: TokenIntegration): Auth {
+    const { derived } = signed
     if (derived?.by === self && (derived.value as Auth).integration === integration.name) return derived.value as Auth
-    const made = describeCaller(name, claims, integration)
+    const made = describeCaller(name, signed, integration)
     signed.derived = { by: self, value: made }
     return made
   }
@@ -68,7 +66,7 @@ export function createJwtRoute(
     }
     const { signed, integration } = verification
     const claims = signed.payload
-    const found = authFor(signed, integration as LiveIntegration)
+    const found = authFor(signed, integration)
     if (auth.scopes !== undefined && !hasScopes(claims, auth.scopes)) {
       return {
         kind: 'refuse',
@@ -112,24 +110,16 @@ export function createJwtRoute(
 /** Frozen, since requests share it. */
 function describeCaller(
   route: string,
-  claims: Readonly<Record<string, unknown>>,
-  { name: integration, issuer, subjectClaim }: LiveIntegration,
+  { payload: claims, identity }: SignedToken,
+  integration: TokenIntegration,
 ): Auth {
-  const subject = claims[subjectClaim]
-  if (typeof subject !== 'string') return Object.freeze({ type: 'jwt', route, integration, claims })
-  let id: string | undefined
-  return Object.freeze({
-    type: 'jwt',
-    route,
-    integration,
-    claims,
-    subject,
-    // A hash that most requests never ask for.
-    get id() {
-      id ??= identityId(issuer, subject)
-      return id
-    },
-  })
+  const { subject, id } = identity?.by === integration ? identity : integration.identify(claims)
+  const { name } = integration
+  return Object.freeze(
+    subject === undefined || id === undefined
+      ? { type: 'jwt', route, integration: name, claims }
+      : { type: 'jwt', route, integration: name, claims, subject, id },
+  )
 }
 
 function hasScopes(claims: Readonly<Record<string, unknown>>, wanted: readonly string[]): boolean {

@@ -35,7 +35,7 @@ async function decideLater(rest: readonly Gate[], request: GateRequest, first: P
 /** `outcome`, if it can be carried out. Anybody can write a gate, and a slip in one must not open the door or end the process. */
 function sound(outcome: Outcome): Outcome {
   if (outcome.kind === 'pass') {
-    if (typeof outcome.auth !== 'object') throw new TypeError('a pass without auth')
+    if (typeof outcome.auth !== 'object' || outcome.auth === null) throw new TypeError('a pass without auth')
     if (outcome.headers !== undefined) checkHeaders(outcome.headers)
   } else if (outcome.kind === 'reply') checkReply(outcome.reply)
   else throw new TypeError(`an outcome must be pass, reply or skip, not ${JSON.stringify(outcome.kind)}`)

@@ -25,7 +25,8 @@ const LINGER_MS = 1_000
  * Guards upgrades: `server.on('upgrade', guardUpgrade(guard, handler))`.
  *
  * A refused upgrade gets the gate's answer and reaches neither `handler` nor any other `upgrade` listener of the
- * server. In `handler`, `authOf(request)` tells who it is.
+ * server. In `handler`, `authOf(request)` tells who it is. Register it before the server listens: on a connection that is
+ * older, the first upgrade still reaches the others.
  *
  * @param gate - a gate, or several of which the first that does not skip decides
  */
@@ -116,7 +117,6 @@ function refuse(request: IncomingMessage, socket: Duplex, reply: Reply): void {
     const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
     socket.once('close', () => clearTimeout(timer))
   })
-  response.once('close', () => socket.destroy())
   writeReply(response, reply)
 }
 

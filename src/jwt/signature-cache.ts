@@ -11,6 +11,13 @@ import type { JwtHeader } from './compact.ts'
 import type { VerificationKey } from './jwk.ts'
 import type { KeySet } from './key-set.ts'
 
+/** Whom a token's claims speak of. */
+export interface TokenIdentity {
+  readonly subject: string | undefined
+  /** See `src/identity`. */
+  readonly id: string | undefined
+}
+
 /** A token with a good signature. */
 export interface SignedToken {
   readonly token: string
@@ -19,6 +26,8 @@ export interface SignedToken {
   readonly payload: Readonly<Record<string, unknown>>
   readonly key: VerificationKey
   readonly keySet: KeySet
+  /** What the integration `by` says of the claims. */
+  identity: (TokenIdentity & { readonly by: object }) | undefined
   /** What `by` has made of the claims, kept as long as the token is; spares making it for every request. */
   derived: { readonly by: object; readonly value: unknown } | undefined
 }

@@ -9,13 +9,15 @@ import { type CompactJwt, type HeaderCache, type JwtHeader, parseCompactJwt } fr
 import type { VerificationKey } from './jwk.ts'
 import { type KeySet, KeysUnavailable } from './key-set.ts'
 import { type TokenExpectations, type TokenProblem, tokenProblem } from './registered-claims.ts'
-import type { SignatureCache, SignedToken } from './signature-cache.ts'
+import type { SignatureCache, SignedToken, TokenIdentity } from './signature-cache.ts'
 
 /** An identity provider as the verifier sees it. */
 export interface TokenIntegration {
   readonly name: string
   readonly keySet: KeySet
   readonly expected: TokenExpectations
+  /** Who the claims speak of. Called while the signature is being checked, so it may take a few microseconds. */
+  identify(claims: Readonly<Record<string, unknown>>): TokenIdentity
 }
 
 /** What verification found. */
@@ -62,9 +64,23 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     return integrations.length === 1 ? verification : undefined
   }
 
-  async function verifyUnknown(token: string, integrations: readonly TokenIntegration[]): Promise<Verification> {
+  function verifyUnknown(
+    token: string,
+    integrations: readonly TokenIntegration[],
+  ): Verification | Promise<Verification> {
     const jwt = parseCompactJwt(token, headers)
     if (jwt === undefined) return MALFORMED
+    const [only] = integrations
+    return only !== undefined && integrations.length === 1
+      ? verifyAgainst(token, jwt, only)
+      : verifyAgainstSeveral(token, jwt, integrations)
+  }
+
+  async function verifyAgainstSeveral(
+    token: string,
+    jwt: CompactJwt,
+    integrations: readonly TokenIntegration[],
+  ): Promise<Verification> {
     let verification: Verification | undefined
     for (const integration of integrations) {
       const found = await verifyAgainst(token, jwt, integration)
@@ -88,6 +104,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
       // No fetching and no waiting for a token that is turned away by what it says of itself.
       const early = tokenProblem(header, jwt.body.claims, expected, clock.now())
       if (early !== undefined) return { kind: 'bad', problem: early }
+      const identity = integration.identify(jwt.body.claims)
       if (check === undefined) {
         if (!keySet.settled(clock.now())) await keySet.settle()
         check = checkSignatureOnce(token, jwt, keySet)
@@ -97,6 +114,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
       const problem = tokenProblem(signed.header, signed.payload, expected, clock.now())
       if (problem !== undefined) return { kind: 'bad', problem }
       // Only what is good in all respects is remembered: tokens for others, or of yesterday, must not push it out.
+      signed.identity ??= { by: integration, ...identity }
       return { kind: 'good', signed: cache.get(token, keySet) ?? cache.set(signed, jwt.body.bytes), integration }
     } catch (error) {
       if (error instanceof KeysUnavailable)
@@ -114,20 +132,30 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     const checks = ofKeySet
     let check = checks.get(token)
     if (check === undefined) {
-      check = checkSignature(token, jwt, keySet).finally(() => checks.delete(token))
+      check = checkSignature(token, jwt, keySet, checks)
       checks.set(token, check)
     }
     return check
   }
 
-  async function checkSignature(token: string, jwt: CompactJwt, keySet: KeySet): Promise<SignedToken | TokenProblem> {
+  async function checkSignature(
+    token: string,
+    jwt: CompactJwt,
+    keySet: KeySet,
+    underWayHere: Map<string, unknown>,
+  ): Promise<SignedToken | TokenProblem> {
     const { alg, kid } = jwt.header
     let keys = keySet.find(kid, alg)
-    let key = await signingKey(token, alg, keys)
-    // A key that nobody knows yet, or a provider that rotates without naming its keys.
-    if (key === undefined && (keys.length === 0 || kid === undefined) && (await keySet.lookAgain(kid))) {
-      keys = keySet.find(kid, alg)
+    let key: VerificationKey | undefined
+    try {
       key = await signingKey(token, alg, keys)
+      // A key that nobody knows yet, or a provider that rotates without naming its keys.
+      if (key === undefined && (keys.length === 0 || kid === undefined) && (await keySet.lookAgain(kid))) {
+        keys = keySet.find(kid, alg)
+        key = await signingKey(token, alg, keys)
+      }
+    } finally {
+      underWayHere.delete(token)
     }
     if (keys.length === 0) {
       return {
@@ -138,7 +166,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     if (key === undefined) return { reason: 'signature', detail: 'the signature does not fit' }
     const { header, body } = jwt
     if (body === undefined) return MALFORMED.problem
-    return { token, header, payload: deepFreeze(body.claims), key, keySet, derived: undefined }
+    return { token, header, payload: deepFreeze(body.claims), key, keySet, identity: undefined, derived: undefined }
   }
 
   return (token, integrations) => verifyKnown(token, integrations) ?? verifyUnknown(token, integrations)

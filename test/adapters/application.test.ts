@@ -129,16 +129,18 @@ describe.each(SERVERS)('$name', ({ framework, start }) => {
     expect(answer.text()).toBe('{"a":1}')
   })
 
-  test.skipIf(framework === 'fastify')('a gate sees the body that a parser has read before it', async () => {
-    const seen: unknown[] = []
-    const gate = gateOf(({ body }) => {
-      seen.push(body.kind === 'stream' ? 'a stream' : body)
-      return passing.handle({} as GateRequest)
+  if (framework !== 'fastify') {
+    test('a gate sees the body that a parser has read before it', async () => {
+      const seen: unknown[] = []
+      const gate = gateOf(({ body }) => {
+        seen.push(body.kind === 'stream' ? 'a stream' : body)
+        return passing.handle({} as GateRequest)
+      })
+      await startApp({ gates: [gate], bodyParser: 'before' })
+      await ask({ method: 'POST', target: '/whoami', headers: JSON_TYPE, body: '{"a":1}' })
+      expect(seen).toEqual([{ kind: 'parsed', value: { a: 1 } }])
     })
-    await startApp({ gates: [gate], bodyParser: 'before' })
-    await ask({ method: 'POST', target: '/whoami', headers: JSON_TYPE, body: '{"a":1}' })
-    expect(seen).toEqual([{ kind: 'parsed', value: { a: 1 } }])
-  })
+  }
 
   describe('mounted', () => {
     test.each([[['/api/v1']], [['/api', '/v1']]])('at %s the guard sees the original URL', async (mount) => {
@@ -217,8 +219,10 @@ describe.each(SERVERS)('$name', ({ framework, start }) => {
       else expect(answer.lines('set-cookie').filter((line) => line !== 'replaced=1')).toEqual(ours)
       expect(answer.headers['x-renewed']).toBe('yes')
       if (action === 'stream') expect(answer.text()).toBe(STREAMED)
-      if (action.startsWith('head'))
+      if (action.startsWith('head') && status === 200) {
         expect([answer.text(), answer.headers['content-type']]).toEqual(['by writeHead', 'text/plain'])
+        expect(answer.reason).toBe(action === 'head-object' ? 'Fine' : 'OK')
+      }
     })
 
     test("come with the answer of the application's error handler", async () => {

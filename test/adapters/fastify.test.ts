@@ -105,6 +105,20 @@ describe.each(versions)('$name', ({ fastify }) => {
     expect(await Promise.all(['/child', '/child/grandchild', '/child/nowhere'].map(status))).toEqual([403, 403, 403])
   })
 
+  test("in a child without a 404 handler of its own, what matches no route there is the parent's 404", async () => {
+    app = fastify()
+    await app.register(
+      async (child) => {
+        await child.register(sallyport(refusing(403)))
+        child.get('/', answering)
+      },
+      { prefix: '/child' },
+    )
+    expect((await app.inject('/child')).statusCode).toBe(403)
+    const answer = await app.inject('/child/nowhere')
+    expect([answer.statusCode, answer.json().message]).toEqual([404, 'Route GET:/child/nowhere not found'])
+  })
+
   test("where nothing matches and no 404 handler is set, the guard's answer comes first", async () => {
     app = fastify()
     app.register(sallyport(guard))

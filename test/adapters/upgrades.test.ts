@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type Duplex, PassThrough, Readable } from 'node:stream'
 import { type Auth, createGuard, type Gate, type GateRequest, type Outcome } from 'sallyport'
 import * as forExpress from 'sallyport/express'
@@ -303,6 +303,23 @@ describe.each(SERVERS)('$name', ({ framework, start }) => {
     }
   })
 
+  test('a client that ends its side after a gate has let it pass is still answered', async () => {
+    const later = gateOf(async (request) => passing.handle(request))
+    const upgraded = deferred()
+    app.server.on(
+      'upgrade',
+      guardUpgrade(later, (_request, socket) => {
+        socket.on('end', () => socket.end('goodbye')).resume()
+        upgraded.resolve()
+      }),
+    )
+    const connection = await connect({ allowHalfOpen: true })
+    connection.send(handshake('/live'))
+    await upgraded.promise
+    connection.socket.end()
+    expect(String(await connection.rest())).toBe('goodbye')
+  })
+
   describe('a client that goes away while the gate decides', () => {
     test.each(['pass', 'reply'] as const)('reaches no handler, with a late %s', async (kind) => {
       const asked = deferred<GateRequest>()
@@ -439,7 +456,9 @@ describe('one guarded listener', () => {
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
-    const clients = ['', 'x'.repeat(100_000)].map(async (more) => {
+    const sockets: Socket[] = []
+    server.on('connection', (socket: Socket) => sockets.push(socket))
+    const clients = ['', 'x'.repeat(1_000_000)].map(async (more) => {
       const connection = await connectRaw(port, { allowHalfOpen: true })
       connection.send(handshake('/live'))
       connection.write(more)
@@ -450,7 +469,12 @@ describe('one guarded listener', () => {
     const closed = once(server, 'close')
     server.close()
     await closed
-    for (const connection of connections) await connection.close()
+    for (const connection of connections) {
+      expect(await connection.rest()).toHaveLength(0)
+      await connection.close()
+    }
+    // All of it was read: closing on unread bytes would reset the connection.
+    expect(Math.max(...sockets.map((socket) => socket.bytesRead))).toBeGreaterThan(1_000_000)
   })
 
   test('on two servers guards both', async () => {

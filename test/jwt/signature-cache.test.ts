@@ -15,7 +15,15 @@ function newKey(): VerificationKey {
 }
 
 function signed(token: string, key = newKey()): SignedToken {
-  return { token, header: { alg: 'ES256', kid: 'k', typ: 'jwt' }, payload: {}, key, keySet, derived: undefined }
+  return {
+    token,
+    header: { alg: 'ES256', kid: 'k', typ: 'jwt' },
+    payload: {},
+    key,
+    keySet,
+    identity: undefined,
+    derived: undefined,
+  }
 }
 
 /** A token of about 600 bytes. */

@@ -77,6 +77,7 @@ function setUp(bounds = { maxEntries: 100, maxBytes: 1_000_000 }) {
   ): TokenIntegration => ({
     name,
     keySet,
+    identify: ({ sub }) => ({ subject: String(sub), id: `id of ${sub}` }),
     expected: {
       issuer: ISSUER,
       audiences: ['orders-api'],

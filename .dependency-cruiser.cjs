@@ -11,6 +11,8 @@ const rooms = [
   'net',
   'match',
   'store',
+  'stores',
+  'testing',
   'pages',
   'oauth',
   'basic',
@@ -28,8 +30,8 @@ const anyOf = (names) => `(${names.map((name) => name.replaceAll(/[.+]/g, '\\$&'
 const folder = (...names) => `^src/${anyOf(names)}/`
 const packages = (...names) => `(^|/)node_modules/(@types/)?${anyOf(names)}/`
 
-/** The parts of src/store that need a database driver. */
-const drivers = '^src/store/[^/]*(sqlite|redis|postgres)'
+/** The rooms that need a database driver, or are for tests. */
+const drivers = folder('stores', 'testing')
 const optional = Object.keys(peerDependencies)
 
 const rules = [

@@ -8,6 +8,8 @@ export default defineConfig({
     alias: [
       { find: /^sallyport$/, replacement: at('src/index.ts') },
       { find: /^sallyport\/(express|koa|fastify|node)$/, replacement: at('adapters/$1.ts') },
+      { find: /^sallyport\/stores\/(memory|sqlite|redis|postgres)$/, replacement: at('src/stores/$1.ts') },
+      { find: /^sallyport\/testing$/, replacement: at('src/testing/index.ts') },
     ],
   },
   test: { include: ['test/**/*.test.ts'], testTimeout: 20_000, hookTimeout: 60_000 },

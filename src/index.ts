@@ -8,9 +8,12 @@ export {
   DependencyError,
   FetchError,
   SallyportError,
+  SealError,
   SecretError,
+  StoreError,
 } from './core/errors.ts'
 export type { EventSource, Unsubscribe } from './core/events.ts'
+export { generateKey } from './core/sealing.ts'
 export type { Secret, SecretReference, SecretResolver } from './core/secrets.ts'
 export type {
   BasicAuth,
@@ -33,3 +36,8 @@ export type { RefusedKey } from './jwt/jwk.ts'
 export type { KeySetEvent } from './jwt/key-set.ts'
 export { publicUrl, publicUrls } from './match/domains.ts'
 export type { Fetch } from './net/fetch.ts'
+export { RedeemError, type RedeemFailure } from './store/redeem-error.ts'
+export type { RefreshEvent, RefreshSettings, RefreshTimes } from './store/refresh-settings.ts'
+export { createRefresher, type FoundTokens, type Refresher } from './store/refresher.ts'
+export { type SealedStore, sealed } from './store/sealed.ts'
+export type { Key, Lease, Page, PageRequest, PutOptions, StoredRecord, TokenStore } from './store/token-store.ts'

@@ -3,8 +3,8 @@
  * otherwise one of the optional packages `argon2` and `@node-rs/argon2` does the work.
  */
 import * as crypto from 'node:crypto'
+import { importFunction, importInstalled, type PackageImporter } from '../core/optional-package.ts'
 import { damagedHash, decodePhcBase64, hashError, type PasswordHash, refuseAbsurdCost } from './hash-format.ts'
-import { importFunction, importInstalled, type PackageImporter } from './optional-package.ts'
 
 /** `$argon2id$v=19$m=65536,t=3,p=4$salt$digest`; `m` is in KiB, `t` counts passes, `p` lanes. */
 const argon2Form =

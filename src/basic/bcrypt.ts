@@ -2,8 +2,14 @@
  * Passwords hashed with bcrypt, as `htpasswd -B` and most web frameworks make them. Node has no bcrypt; the optional
  * package `bcrypt` is taken before `bcryptjs`, because it works on Node's thread pool and not on the event loop.
  */
+
+import {
+  importFunction,
+  importInstalled,
+  type PackageFunction,
+  type PackageImporter,
+} from '../core/optional-package.ts'
 import { damagedHash, hashError, type PasswordHash } from './hash-format.ts'
-import { importFunction, importInstalled, type PackageFunction, type PackageImporter } from './optional-package.ts'
 
 /**
  * Version, cost, 22 characters of salt and 31 of digest in bcrypt's own base64. The last character of each part has

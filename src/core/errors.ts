@@ -5,7 +5,7 @@
 
 /** Base class of every error that sallyport throws. `code` is stable, `message` is not. */
 export class SallyportError extends Error {
-  /** Stable, for a `switch`: `ERR_CONFIG`, `ERR_SECRET`, `ERR_FETCH`, `ERR_DEPENDENCY` or `ERR_NOT_READY`. */
+  /** Stable, for a `switch`: `ERR_CONFIG`, `ERR_SECRET`, `ERR_FETCH`, `ERR_DEPENDENCY`, `ERR_NOT_READY`, `ERR_STORE` or `ERR_SEAL`. */
   readonly code: string
 
   constructor(code: string, message: string, options?: ErrorOptions) {
@@ -55,6 +55,20 @@ export class FetchError extends SallyportError {
 export class DependencyError extends SallyportError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_DEPENDENCY', message, options)
+  }
+}
+
+/** A token store cannot be reached or failed (`ERR_STORE`). Whether the operation happened is not known. */
+export class StoreError extends SallyportError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_STORE', message, options)
+  }
+}
+
+/** Something sealed does not open: it was sealed with another key, for another place, or has been changed (`ERR_SEAL`). */
+export class SealError extends SallyportError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SEAL', message, options)
   }
 }
 

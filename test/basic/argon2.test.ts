@@ -2,8 +2,8 @@
 import * as crypto from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type Argon2Sources, installedArgon2, parseArgon2, type RuntimeArgon2 } from '../../src/basic/argon2.ts'
-import { importInstalled } from '../../src/basic/optional-package.ts'
 import { ConfigError, DependencyError } from '../../src/core/errors.ts'
+import { importInstalled } from '../../src/core/optional-package.ts'
 
 const ofCffi = '$argon2id$v=19$m=1024,t=2,p=1$kbMs1GRNuVJAAfD4cuC70w$oaUVGVwgzoGbzo0urgfzNmY52zBL4z00nZF8FLJbW5Q'
 const vectors = [

@@ -24,6 +24,7 @@ const searches = {
     works: (path) => spawnSync(path, ['-c', 'import requests'], { stdio: 'ignore' }).status === 0,
   },
   redis: { names: ['redis-server', 'valkey-server'] },
+  pgbouncer: { names: ['pgbouncer'], folders: () => ['/usr/sbin'] },
   postgres: { names: ['postgres'], folders: () => subfolders('/usr/lib/postgresql').map((path) => join(path, 'bin')) },
 } satisfies Record<string, Search>
 

@@ -53,7 +53,7 @@ test('the sources keep the import rules', () => {
 test('every kind of forbidden import is reported with its rule', async () => {
   await plant('src/guard/planted.ts', 'export const planted = 1\nexport type Planted = 1\n')
   await plant('src/gateway/planted.ts', 'export const planted = 1\n')
-  await plant('src/store/sqlite-planted.ts', "import 'node:sqlite'\n")
+  await plant('src/stores/sqlite-planted.ts', "import 'node:sqlite'\n")
   await plant('src/http/planted.ts', 'export const planted = 1\n')
   await plant('test/planted.ts', 'export const planted = 1\n')
 
@@ -72,7 +72,7 @@ test('every kind of forbidden import is reported with its rule', async () => {
     'adapters/planted.ts',
     "import '../src/http/planted.ts'\nimport '../src/guard/planted.ts'\nimport 'jose'\n",
   )
-  await appendFile(join(copy, 'src/index.ts'), "\nimport './planted-entry.ts'\nimport './store/sqlite-planted.ts'\n")
+  await appendFile(join(copy, 'src/index.ts'), "\nimport './planted-entry.ts'\nimport './stores/sqlite-planted.ts'\n")
 
   const { code, violations } = await cruise()
 
@@ -82,7 +82,7 @@ test('every kind of forbidden import is reported with its rule', async () => {
     'entry-on-top: src/core/entry.ts → src/planted-entry.ts',
     'framework-types-only: adapters/planted.ts → jose',
     'index-without-drivers: src/index.ts → node:sqlite',
-    'index-without-drivers: src/index.ts → src/store/sqlite-planted.ts',
+    'index-without-drivers: src/index.ts → src/stores/sqlite-planted.ts',
     'index-without-gateway: src/index.ts → src/gateway/planted.ts',
     'no-cycle: src/match/egg.ts → src/match/hen.ts',
     'own-source-only: src/core/elsewhere.ts → test/planted.ts',

@@ -1,5 +1,5 @@
 /** Optional packages: whichever of several is installed, imported when it is needed and not before. */
-import { DependencyError, messageOf } from '../core/errors.ts'
+import { DependencyError, messageOf } from './errors.ts'
 
 /** Imports a package by name. Tests put one in that knows no packages. */
 export type PackageImporter = (name: string) => Promise<unknown>

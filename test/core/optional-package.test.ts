@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { importFunction, importInstalled } from '../../src/basic/optional-package.ts'
 import { DependencyError } from '../../src/core/errors.ts'
+import { importFunction, importInstalled } from '../../src/core/optional-package.ts'
 
 const notFound = (name: string) =>
   Object.assign(new Error(`Cannot find package '${name}'`), { code: 'ERR_MODULE_NOT_FOUND' })

@@ -1,0 +1,326 @@
+/**
+ * Tokens that stay fresh: hands out a connection's tokens, refreshes them before
+ * they expire, once however many callers and machines ask, and never loses what
+ * has been redeemed (B1, G9).
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
+import { systemClock } from '../core/clock.ts'
+import { messageOf, SealError, StoreError } from '../core/errors.ts'
+import { createConnectionCache } from './connection-cache.ts'
+import { type ConnectionRecord, encodeRecord, type ReadConnection } from './connection-record.ts'
+import { createLandings } from './landing.ts'
+import { attemptRefresh } from './refresh-attempt.ts'
+import { DEFAULT_TIMES, type RefreshEvent, type RefreshSettings } from './refresh-settings.ts'
+import { type Key, keyText } from './token-store.ts'
+
+/** What there is for a connection. */
+export type FoundTokens<Tokens> =
+  | {
+      readonly kind: 'tokens'
+      readonly tokens: Tokens
+      /** Names these tokens; give it back as `rejected` when the resource refuses them. */
+      readonly stamp: string
+    }
+  /** There is no connection, or the person has ended it, or must consent again. */
+  | { readonly kind: 'none' | 'revoked' | 'reauth_required' }
+  /** The store or the authorization server does not answer, and no usable tokens are at hand: 503. */
+  | { readonly kind: 'unavailable'; readonly retryAfterMs: number }
+
+/** See the top of the file. */
+export interface Refresher<Tokens> {
+  /**
+   * The tokens of a connection, refreshed if that is due. A caller who goes away does not stop a refresh.
+   *
+   * `rejected` is the `stamp` of tokens that the resource refused; they are refreshed if they are still the current ones.
+   */
+  tokens(key: Key, options?: { readonly rejected?: string }): Promise<FoundTokens<Tokens>>
+  /** Stores a new connection in place of whatever was there, also where that cannot be opened any more. */
+  connect(key: Key, tokens: Tokens): Promise<void>
+  /** Ends a connection, here at once and at the authorization server where it offers that; whether there was one. */
+  disconnect(key: Key): Promise<boolean>
+  /**
+   * Begins nothing new and waits for redemptions under way (up to `maxRedeemMs`), then for redeemed tokens to be written
+   * (up to `drainMs`). Does not close the store.
+   */
+  close(): Promise<void>
+}
+
+/** A refresh under way in this process. */
+interface Running {
+  readonly done: Promise<void>
+  /** Resolves when there are new tokens that cannot be stored yet. */
+  readonly held: Promise<void>
+  /** The connection was ended or made anew meanwhile: the refresh has nothing for anybody. */
+  ended: boolean
+}
+
+/** How long a revoked connection is remembered. */
+const TOMBSTONE_MS = 30 * 24 * 3_600_000
+const MAX_CONFLICTS = 50
+
+/** A refresher over `settings.store`. Any number of processes may have one over the same store. */
+export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refresher<Tokens> {
+  const { store, clock = systemClock } = settings
+  const times = { ...DEFAULT_TIMES, ...settings.times }
+  const cache = createConnectionCache<Tokens>(store, times.cacheMs)
+  const running = new Map<string, Running>()
+  const stamps = new WeakMap<object, string>()
+  const closing = new AbortController()
+  // One for each connection that is waited for.
+  setMaxListeners(0, closing.signal)
+  const landings = createLandings<Tokens>({
+    store,
+    times,
+    cache,
+    now: () => clock.now(),
+    report,
+    revoke: revokeUpstream,
+  })
+  // Every caller spreads its early refresh differently, so that replicas do not all ask at once.
+  const jitter = 1 - Math.random() / 10
+
+  function report(key: Key, kind: RefreshEvent['kind'], detail?: string): void {
+    try {
+      settings.report?.(detail === undefined ? { key, kind } : { key, kind, detail })
+    } catch (error) {
+      // Never in the way of tokens that must be written.
+      process.emitWarning(`report() of a refresher threw: ${messageOf(error)}`, { code: 'SALLYPORT_LISTENER' })
+    }
+  }
+
+  /** `due`: should be refreshed; `expired`: cannot be used before. */
+  function freshness(record: ConnectionRecord<Tokens>): 'fresh' | 'due' | 'expired' {
+    if (record.tokens === undefined) return 'expired'
+    const expiresAt = settings.expiresAt(record.tokens)
+    if (expiresAt === undefined) return 'fresh'
+    const now = clock.now()
+    if (expiresAt <= now) return 'expired'
+    // A fifth of the whole time: tokens for a minute would be due as soon as they are there, all the time.
+    const early = Math.min(times.earlyMs, (expiresAt - (record.obtainedAt ?? now)) / 5) * jitter
+    return expiresAt - now <= early && settings.canRefresh(record.tokens) ? 'due' : 'fresh'
+  }
+
+  /** Names a record's tokens; the same for the same tokens, also when the record was sealed anew. */
+  function stampOf(record: ConnectionRecord<Tokens>): string {
+    let stamp = stamps.get(record)
+    if (stamp === undefined) {
+      const text = JSON.stringify([record.connection, record.tokens])
+      stamp = createHash('sha256').update(text).digest('base64url').slice(0, 22)
+      stamps.set(record, stamp)
+    }
+    return stamp
+  }
+
+  function found(read: ReadConnection<Tokens> | undefined): FoundTokens<Tokens> {
+    if (read === undefined) return { kind: 'none' }
+    const { state, tokens } = read.record
+    if (state === 'revoked' || state === 'reauth_required') return { kind: state }
+    if (tokens === undefined) return { kind: 'reauth_required' }
+    if (freshness(read.record) !== 'expired') return { kind: 'tokens', tokens, stamp: stampOf(read.record) }
+    if (!settings.canRefresh(tokens)) return { kind: 'reauth_required' }
+    return { kind: 'unavailable', retryAfterMs: retryAfter(read.record) }
+  }
+
+  async function tokens(key: Key, { rejected }: { readonly rejected?: string } = {}): Promise<FoundTokens<Tokens>> {
+    const wasRejected = ({ record }: ReadConnection<Tokens>) => rejected !== undefined && stampOf(record) === rejected
+    /** What a caller gets without (further) refresh: anything but the tokens that it has seen refused. */
+    const answer = (read: ReadConnection<Tokens> | undefined): FoundTokens<Tokens> =>
+      read !== undefined && wasRejected(read) && refreshable(read.record)
+        ? { kind: 'unavailable', retryAfterMs: retryAfter(read.record) }
+        : found(read)
+
+    const held = foundHeld(key)
+    if (held !== undefined) return held
+    try {
+      // What was refused is perhaps only what is cached here.
+      let current = await cache.read(key, rejected !== undefined)
+      if (current === undefined || !needsRefresh(current, rejected)) return found(current)
+      const usable = freshness(current.record) !== 'expired' && !wasRejected(current)
+      if (!usable && isBackingOff(current.record)) current = await cache.read(key, true)
+      if (current === undefined || !needsRefresh(current, rejected) || isBackingOff(current.record)) {
+        return answer(current)
+      }
+      const refresh = refreshOnce(key, rejected)
+      // Still good: nobody waits, and a failure shows up when it matters.
+      if (usable) return found(current)
+      await withinWait(Promise.race([refresh.done, refresh.held]))
+      return foundHeld(key) ?? answer(await cache.read(key, true))
+    } catch (error) {
+      if (error instanceof StoreError || error instanceof WaitedTooLong)
+        return { kind: 'unavailable', retryAfterMs: 1_000 }
+      throw error
+    }
+  }
+
+  function refreshable({ state, tokens: own }: ConnectionRecord<Tokens>): boolean {
+    return own !== undefined && (state === 'connected' || state === 'refreshing') && settings.canRefresh(own)
+  }
+
+  function needsRefresh({ record }: ReadConnection<Tokens>, rejected: string | undefined): boolean {
+    if (!refreshable(record)) return false
+    return freshness(record) !== 'fresh' || (rejected !== undefined && stampOf(record) === rejected)
+  }
+
+  function isBackingOff(record: ConnectionRecord<Tokens>): boolean {
+    return (record.retryAt ?? 0) > clock.now()
+  }
+
+  function retryAfter({ retryAt = 0 }: ConnectionRecord<Tokens>): number {
+    return Math.max(1_000, retryAt - clock.now())
+  }
+
+  /** Tokens that wait to be written, if they do. */
+  function foundHeld(key: Key): FoundTokens<Tokens> | undefined {
+    const held = landings.held(key)
+    if (held === undefined) return undefined
+    const { connection, tokens: own } = held
+    return found({ record: { state: 'connected', connection, tokens: own }, version: '' })
+  }
+
+  /** One refresh of a connection at a time in this process. */
+  function refreshOnce(key: Key, rejected: string | undefined): Running {
+    const text = keyText(key)
+    const before = running.get(text)
+    if (before !== undefined) return before
+    let onHeld = (): void => {}
+    const held = new Promise<void>((resolve) => {
+      onHeld = resolve
+    })
+    const done = refreshNow(key, rejected, () => {
+      if (refresh.ended) return false
+      onHeld()
+      return true
+    }).finally(() => {
+      running.delete(text)
+      cache.forget(key)
+    })
+    // Whoever waits hears of it; with tokens that are still good nobody does.
+    done.catch((error: unknown) => report(key, 'failed', messageOf(error)))
+    const refresh: Running = { done, held, ended: false }
+    running.set(text, refresh)
+    return refresh
+  }
+
+  /** Refreshes, or waits for whoever is at it. */
+  async function refreshNow(key: Key, rejected: string | undefined, onHeld: () => boolean): Promise<void> {
+    const needed = (read: ReadConnection<Tokens>) => needsRefresh(read, rejected)
+    const until = performance.now() + times.waitMs
+    for (let delay = 20; performance.now() < until && !closing.signal.aborted; delay = Math.min(500, delay * 2)) {
+      const startedAt = performance.now()
+      const lease = await store.lease(key, times.leaseMs)
+      if (lease !== undefined) {
+        try {
+          const ended = await attemptRefresh(key, lease, startedAt, {
+            store,
+            times,
+            closing: closing.signal,
+            redeem: settings.redeem,
+            needed,
+            now: () => clock.now(),
+            report: (kind, detail) => report(key, kind, detail),
+            land: (redeemed) => landings.start(key, redeemed, onHeld),
+          })
+          // Also where the new tokens need a refresh already: one redemption for one question.
+          if (ended) return
+        } finally {
+          await lease.release().catch(() => {}) // it runs out by itself
+        }
+      }
+      const now = await cache.read(key, true)
+      if (now === undefined || !needed(now) || isBackingOff(now.record)) return
+      await pause(delay * (0.5 + Math.random()), undefined, { signal: closing.signal }).catch(() => {})
+    }
+  }
+
+  async function revokeUpstream(key: Key, unwanted: Tokens): Promise<void> {
+    try {
+      await settings.revoke?.(unwanted)
+    } catch (error) {
+      report(key, 'revocation_failed', messageOf(error))
+    }
+  }
+
+  async function withinWait(refresh: Promise<void>): Promise<void> {
+    const timer = new AbortController()
+    const late = pause(times.waitMs, undefined, { signal: timer.signal, ref: false }).then(() => {
+      throw new WaitedTooLong()
+    })
+    late.catch(() => {})
+    try {
+      await Promise.race([refresh, late])
+    } finally {
+      timer.abort()
+    }
+  }
+
+  /** Replaces the record whatever it is at the moment; what was there. */
+  async function replace(
+    key: Key,
+    next: (before: ConnectionRecord<Tokens> | undefined) => ConnectionRecord<Tokens> | undefined,
+    ttlMs?: number,
+  ): Promise<ConnectionRecord<Tokens> | undefined> {
+    for (let tries = 0; tries < MAX_CONFLICTS; tries++) {
+      const before = await readOrRemove(key)
+      const record = next(before?.record)
+      if (record === undefined) return before?.record
+      const options = { ifVersion: before?.version ?? null, ...(ttlMs === undefined ? {} : { ttlMs }) }
+      const written = await store.put(key, encodeRecord(record), options)
+      cache.forget(key)
+      if (written !== 'conflict') return before?.record
+      await pause(Math.random() * 20)
+    }
+    throw new StoreError(`the connection ${keyText(key)} keeps changing`)
+  }
+
+  /** The connection. One that cannot be opened or understood is removed, or its owner could never get rid of it. */
+  async function readOrRemove(key: Key): Promise<ReadConnection<Tokens> | undefined> {
+    try {
+      return await cache.read(key, true)
+    } catch (error) {
+      if (!(error instanceof SealError || error instanceof SyntaxError)) throw error
+      await store.delete(key)
+      return undefined
+    }
+  }
+
+  /** Whatever is under way is about a connection that is no more. */
+  function endRefreshes(key: Key): void {
+    const refresh = running.get(keyText(key))
+    if (refresh !== undefined) refresh.ended = true
+    landings.forget(key)
+  }
+
+  return {
+    tokens,
+    async connect(key, fresh) {
+      const obtainedAt = Math.round(clock.now())
+      await replace(key, () => ({ state: 'connected', connection: randomUUID(), tokens: fresh, obtainedAt }))
+      endRefreshes(key)
+    },
+    async disconnect(key) {
+      const before = await replace(
+        key,
+        (now) =>
+          now === undefined || now.state === 'revoked' ? undefined : { state: 'revoked', connection: now.connection },
+        TOMBSTONE_MS,
+      )
+      // What waits to be written is revoked by whoever finds that it cannot be.
+      const held = landings.held(key) !== undefined
+      endRefreshes(key)
+      if (before === undefined || before.state === 'revoked') return false
+      if (before.tokens !== undefined && !held) await revokeUpstream(key, before.tokens)
+      return true
+    },
+    async close() {
+      closing.abort()
+      const refreshes = [...running.values()].map(({ done }) => done)
+      await Promise.allSettled([landings.drain(), ...refreshes])
+      cache.close()
+    },
+  }
+}
+
+/** Somebody else's refresh takes longer than a caller can wait. */
+class WaitedTooLong extends Error {}

@@ -1,0 +1,182 @@
+/**
+ * A token store whose values are encrypted at rest (B8). Keys rotate while it
+ * runs: put the new one first, keep the old one behind it, call `reseal()`, drop
+ * the old one. A key that is missing is found out at the start.
+ */
+import { SealError, StoreError } from '../core/errors.ts'
+import { createSealer, type Sealer } from '../core/sealing.ts'
+import { assertKey, type Key, keyText, type StoredRecord, type TokenStore } from './token-store.ts'
+
+/** A store that seals. */
+export interface SealedStore extends TokenStore {
+  /**
+   * Finds out whether everything in the store can be opened. Every other method does so first; call it at the start.
+   *
+   * @throws SealError (`ERR_SEAL`) when the store holds records of a key that is not configured.
+   */
+  ready(): Promise<void>
+  /**
+   * Seals every record with the first key, and forgets which others were needed; how many were sealed anew. Call it once
+   * every process has the new key first: what another one seals with an old key afterwards is not noticed at the start.
+   */
+  reseal(): Promise<number>
+}
+
+/** Which spaces have records of which key: a witness for each, with the space as owner and the key's id. */
+const WITNESS_SPACE = 'sealing-keys'
+const WITNESS_TEXT = Buffer.from('sallyport')
+const MAX_CONFLICTS = 50
+
+/**
+ * Wraps `store` so that values are sealed with `keys`: the first seals, all open. A record opens only under its own key
+ * (space, owner and id), so a row copied to another owner is worthless.
+ *
+ * ```ts
+ * const store = sealed(sqliteStore('tokens.db'), [newKey, oldKey])
+ * ```
+ *
+ * @throws ConfigError (`ERR_CONFIG`) for bad keys; `generateKey()` makes good ones.
+ */
+export function sealed(store: TokenStore, keys: readonly string[]): SealedStore {
+  const sealer = createSealer(keys, 'store')
+  /** Spaces that have a witness of the first key. */
+  const witnessed = new Set<string>()
+  let checked: Promise<void> | undefined
+
+  function ready(): Promise<void> {
+    checked ??= checkWitnesses(store, sealer, witnessed).catch((error: unknown) => {
+      checked = undefined
+      throw error
+    })
+    return checked
+  }
+
+  async function open(key: Key, record: StoredRecord): Promise<{ record: StoredRecord; stale: boolean }> {
+    try {
+      const { plaintext, keyId } = await sealer.open(record.value, keyText(key))
+      return { record: { value: plaintext, version: record.version }, stale: keyId !== sealer.keyId }
+    } catch (error) {
+      // A record that does not open is never taken for one that is not there.
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new SealError(`the record ${keyText(key)} does not open: ${reason}`, { cause: error })
+    }
+  }
+
+  /** Seals for `key`; the witness is written first. */
+  async function seal(key: Key, plaintext: Uint8Array): Promise<Uint8Array> {
+    if (!witnessed.has(key.space)) {
+      const witness = { space: WITNESS_SPACE, owner: key.space, id: sealer.keyId }
+      await store.put(witness, await sealer.seal(WITNESS_TEXT, keyText(witness)), { ifVersion: null })
+      witnessed.add(key.space)
+    }
+    return sealer.seal(plaintext, keyText(key))
+  }
+
+  /** The record sealed anew with the first key; as it was when somebody else was faster. */
+  async function resealOne(key: Key, record: StoredRecord): Promise<StoredRecord | undefined> {
+    const options = { ifVersion: record.version, ttlMs: 'keep' } as const
+    const version = await store.put(key, await seal(key, record.value), options)
+    return version === 'conflict' ? undefined : { value: record.value, version }
+  }
+
+  /** Goes on until the record is sealed with the first key, or gone; whether this did it. */
+  async function resealNow(key: Key, found: StoredRecord): Promise<boolean> {
+    let current: StoredRecord | undefined = found
+    for (let tries = 0; current !== undefined && tries < MAX_CONFLICTS; tries++) {
+      const { record, stale } = await open(key, current)
+      if (!stale) return false
+      if ((await resealOne(key, record)) !== undefined) return true
+      current = await store.get(key)
+    }
+    if (current === undefined) return false
+    throw new StoreError(`the record ${keyText(key)} keeps changing`)
+  }
+
+  async function openPage(page: Awaited<ReturnType<TokenStore['list']>>) {
+    const records = await Promise.all(
+      page.records.map(async ({ key, ...record }) => ({ key, ...(await open(key, record)).record })),
+    )
+    return page.next === undefined ? { records } : { records, next: page.next }
+  }
+
+  return {
+    ready,
+    async get(key) {
+      assertKey(key)
+      await ready()
+      const found = await store.get(key)
+      if (found === undefined) return undefined
+      const { record, stale } = await open(key, found)
+      if (!stale) return record
+      // What can be read is not kept back because it cannot be written right now.
+      return (await resealOne(key, record).catch(() => undefined)) ?? record
+    },
+    async put(key, value, options) {
+      assertKey(key)
+      // The caller may change its bytes while this waits.
+      const plaintext = new Uint8Array(value)
+      await ready()
+      return store.put(key, await seal(key, plaintext), options)
+    },
+    async take(key) {
+      assertKey(key)
+      await ready()
+      const found = await store.take(key)
+      return found && (await open(key, found)).record
+    },
+    async delete(key, options) {
+      assertKey(key)
+      await ready()
+      return store.delete(key, options)
+    },
+    async list(space, owner, page) {
+      await ready()
+      return openPage(await store.list(space, owner, page))
+    },
+    async scan(space, page) {
+      await ready()
+      return openPage(await store.scan(space, page))
+    },
+    lease: (key, ttlMs) => store.lease(key, ttlMs),
+    ...(store.changes === undefined ? {} : { changes: store.changes.bind(store) }),
+    async reseal() {
+      await ready()
+      const witnesses: (StoredRecord & { readonly key: Key })[] = []
+      for await (const witness of everyRecord(store, WITNESS_SPACE)) witnesses.push(witness)
+      let count = 0
+      for (const space of new Set(witnesses.map(({ key }) => key.owner))) {
+        for await (const { key, ...found } of everyRecord(store, space)) if (await resealNow(key, found)) count++
+      }
+      for (const { key, version } of witnesses) {
+        if (key.id !== sealer.keyId) await store.delete(key, { ifVersion: version })
+      }
+      return count
+    },
+    close: () => store.close(),
+  }
+}
+
+/** Every key that has sealed something must be there and be the right one. Notes what the first has sealed. */
+async function checkWitnesses(store: TokenStore, sealer: Sealer, witnessed: Set<string>): Promise<void> {
+  const missing = new Map<string, string[]>()
+  for await (const { key, value } of everyRecord(store, WITNESS_SPACE)) {
+    if (sealer.keyIds.includes(key.id)) await sealer.open(value, keyText(key))
+    else missing.set(key.id, [...(missing.get(key.id) ?? []), key.owner])
+    if (key.id === sealer.keyId) witnessed.add(key.owner)
+  }
+  if (missing.size === 0) return
+  const keys = [...missing].map(([id, spaces]) => `${id} (in ${spaces.join(', ')})`)
+  throw new SealError(
+    `the store holds records sealed with ${keys.length === 1 ? 'a key that is' : 'keys that are'} not configured: ` +
+      `${keys.join('; ')}. Configured: ${sealer.keyIds.join(', ')}. Add the old key behind the new one, then reseal()`,
+  )
+}
+
+async function* everyRecord(store: TokenStore, space: string) {
+  let after: string | undefined
+  do {
+    const page = await store.scan(space, after === undefined ? {} : { after })
+    yield* page.records
+    after = page.next
+  } while (after !== undefined)
+}

@@ -1,0 +1,123 @@
+/** What the store needs of `pg`, and statements in bounded time over connections that may be dead. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { importFunction, importInstalled, type PackageImporter } from '../core/optional-package.ts'
+import { orAborted } from '../store/operations.ts'
+
+/** A pool of `pg` (version 8 or later): `new Pool({ … })`. */
+export interface PostgresPool {
+  connect(callback: (error: Error | undefined, client: unknown) => void): void
+  on(event: 'error', listener: (error: Error) => void): unknown
+  listeners(event: 'error'): readonly unknown[]
+}
+
+/** A statement with its values. Columns come as text. */
+export interface Statement {
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
+/** A row, by column. */
+export type Row = Readonly<Record<string, string | null>>
+
+/** A connection, as the store uses it. */
+export interface PostgresClient {
+  query(statement: object): Promise<{ rows: Row[] }>
+  on(event: 'error' | 'end' | 'notification', listener: (event: { payload?: string } | undefined) => void): unknown
+  removeListener(event: 'error', listener: () => void): unknown
+}
+
+/** A connection of a pool. */
+interface PooledClient extends PostgresClient {
+  /** Gives it back, or closes it. */
+  release(destroy?: boolean): void
+}
+
+/** Whatever types the application has told `pg` to parse: the store reads text. */
+const AS_TEXT = { getTypeParser: () => (value: string) => value }
+
+/** Errors after which nothing has happened and the same can be tried again: serialization_failure, deadlock_detected. */
+const TRY_AGAIN = new Set(['40001', '40P01'])
+
+/** Runs one statement, without a name, so that it works behind poolers that hand out a connection for a transaction. */
+export async function query(client: PostgresClient, { text, values }: Statement, signal: AbortSignal): Promise<Row[]> {
+  const { rows } = await orAborted(client.query({ text, values, types: AS_TEXT }), signal)
+  return rows
+}
+
+/** Runs `work` with a connection of the pool, which is closed if that takes too long or the connection is lost. */
+export async function withClient<T>(
+  pool: PostgresPool,
+  signal: AbortSignal,
+  work: (client: PostgresClient) => Promise<T>,
+): Promise<T> {
+  const client = await checkOut(pool, signal)
+  let usable = false
+  try {
+    const result = await work(client)
+    usable = true
+    return result
+  } catch (error) {
+    // What the server has merely refused leaves the connection as it was.
+    usable = wasRefused(error) && !signal.aborted
+    throw error
+  } finally {
+    client.removeListener('error', ignore)
+    client.release(!usable)
+  }
+}
+
+/**
+ * A connection of the pool. It has a listener for errors from the moment that it is the store's, which a promise would
+ * tell too late: the server's farewell may be in the same packet, and without a listener it is an uncaught exception.
+ */
+function checkOut(pool: PostgresPool, signal: AbortSignal): Promise<PooledClient> {
+  const connecting = new Promise<PooledClient>((resolve, reject) => {
+    pool.connect((error, found) => {
+      const client = found as PooledClient | undefined
+      if (client === undefined) {
+        reject(error)
+      } else if (signal.aborted) {
+        client.release()
+      } else {
+        client.on('error', ignore)
+        resolve(client)
+      }
+    })
+  })
+  return orAborted(connecting, signal)
+}
+
+/** Runs one statement on a connection of the pool. */
+export async function runStatement(pool: PostgresPool, statement: Statement, signal: AbortSignal): Promise<Row[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await withClient(pool, signal, (client) => query(client, statement, signal))
+    } catch (error) {
+      if (!TRY_AGAIN.has(sqlState(error)) || tries >= 20) throw error
+      await pause(Math.random() * 20, undefined, { signal })
+    }
+  }
+}
+
+/** A pool of the store's own. */
+export async function openPool(
+  connectionString: string,
+  timeoutMs: number,
+  importPackage: PackageImporter = importInstalled,
+): Promise<PostgresPool & { end(): Promise<void> }> {
+  const Pool = await importFunction(['pg'], 'Pool', 'a token store at a PostgreSQL URL needs a client', importPackage)
+  return Reflect.construct(Pool, [{ connectionString, connectionTimeoutMillis: timeoutMs, keepAlive: true }])
+}
+
+/** Whether the server has said no, and the connection lives: classes 08 and 57 are about connections. */
+function wasRefused(error: unknown): boolean {
+  return /^(?!08|57)[0-9A-Z]{5}$/.test(sqlState(error))
+}
+
+/** The server's code for an error; '' for an error of something else, such as EPIPE. */
+function sqlState(error: unknown): string {
+  const code = error instanceof Error && 'severity' in error && 'code' in error ? error.code : ''
+  return typeof code === 'string' ? code : ''
+}
+
+function ignore(): void {}

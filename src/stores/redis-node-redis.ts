@@ -1,0 +1,131 @@
+/**
+ * The driver for `redis` (node-redis). It uses the given client for commands, which
+ * that package sends at most once, and takes them back where they have not been
+ * sent when an operation's time is over.
+ */
+import type { PackageFunction } from '../core/optional-package.ts'
+import { orAborted } from '../store/operations.ts'
+import type { Subscription } from '../store/watch.ts'
+import { type RedisArgument, type RedisDriver, reconnectDelay } from './redis-driver.ts'
+
+interface SendOptions {
+  readonly abortSignal: AbortSignal
+  /** What a type of reply becomes; number keys are the first bytes of RESP's types. */
+  readonly typeMapping: Readonly<Record<number, unknown>>
+  /** Instead of the client's own. */
+  readonly timeout: undefined
+}
+
+/** What `createClient()` returns. */
+interface NodeClient {
+  readonly options?: { readonly socket?: object } | undefined
+  sendCommand(args: readonly RedisArgument[], options: SendOptions): Promise<unknown>
+  duplicate(overrides: object): NodeClient
+  connect(): Promise<unknown>
+  destroy(): void
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
+  ping(): Promise<unknown>
+  on(event: string, listener: (error: unknown) => void): unknown
+  listeners(event: string): readonly unknown[]
+}
+
+/** What `createCluster()` returns. */
+interface NodeCluster extends Pick<NodeClient, 'on' | 'listeners'> {
+  readonly masters: readonly object[]
+  nodeClient(node: object): NodeClient | Promise<NodeClient>
+  sendCommand(
+    firstKey: string | undefined,
+    readonly: boolean,
+    args: readonly RedisArgument[],
+    options: SendOptions,
+  ): Promise<unknown>
+}
+
+/** `$`, RESP's bulk string: values are not text. */
+const BULK_STRING = 36
+
+/** Whether it is a client of `redis`, alone or of a cluster. Its sentinel client and its pool are not supported. */
+export function isNodeRedis(client: object): client is NodeClient | NodeCluster {
+  const has = (name: string) => typeof Reflect.get(client, name) === 'function'
+  return has('sendCommand') && has('duplicate') && (isCluster(client) || (has('subscribe') && has('ping')))
+}
+
+function isCluster(client: object): client is NodeCluster {
+  return 'masters' in client && 'nodeClient' in client
+}
+
+/** The driver over a client that the user has made, connects and closes. */
+export function nodeRedisDriver(client: NodeClient | NodeCluster): RedisDriver {
+  // Without a listener, a lost connection is an uncaught exception. It stays: other stores may have the same client.
+  if (!client.listeners('error').includes(ignore)) client.on('error', ignore)
+
+  async function anyNode(): Promise<NodeClient> {
+    if (!isCluster(client)) return client
+    const node = client.masters[Math.floor(Math.random() * client.masters.length)]
+    if (node === undefined) throw new Error('the cluster is not connected')
+    return client.nodeClient(node)
+  }
+
+  return {
+    evaluate(command, script, keys, args, signal) {
+      const all = [command.toUpperCase(), script, String(keys.length), ...keys, ...args]
+      const options: SendOptions = { abortSignal: signal, typeMapping: { [BULK_STRING]: Buffer }, timeout: undefined }
+      // Never a replica, also where the client reads from replicas: what it knows may be old.
+      return isCluster(client) ? client.sendCommand(keys[0], false, all, options) : client.sendCommand(all, options)
+    },
+    async memoryInfo(signal) {
+      const options: SendOptions = { abortSignal: signal, typeMapping: {}, timeout: undefined }
+      const nodes = isCluster(client)
+        ? await Promise.all(client.masters.map((node) => client.nodeClient(node)))
+        : [client]
+      if (nodes.length === 0) throw new Error('the cluster is not connected')
+      const answers = await Promise.all(nodes.map((node) => node.sendCommand(['INFO', 'memory'], options)))
+      return answers.map(String)
+    },
+    async subscribe(channel, onMessage, signal): Promise<Subscription> {
+      const node = await anyNode()
+      const connection = node.duplicate({ socket: { ...node.options?.socket, reconnectStrategy: false } })
+      const ended = new Promise<void>((resolve) => {
+        for (const event of ['error', 'end']) connection.on(event, () => resolve())
+      })
+      const close = () => destroy(connection)
+      const connecting = connection.connect()
+      try {
+        await orAborted(connecting, signal)
+        await orAborted(connection.subscribe(channel, onMessage), signal)
+      } catch (error) {
+        close()
+        // A connection that comes after all is closed then.
+        connecting.then(close, ignore)
+        throw error
+      }
+      return { ended, ping: () => connection.ping(), close }
+    },
+    // The client is not the driver's to close.
+    close: ignore,
+  }
+}
+
+/** The driver over a client of its own. */
+export function nodeRedisAt(createClient: PackageFunction, url: string): RedisDriver {
+  const client = createClient({ url, socket: { reconnectStrategy: reconnectDelay } }) as NodeClient
+  const driver = nodeRedisDriver(client)
+  // Commands wait for it, each as long as its operation may take.
+  client.connect().catch(ignore)
+  return {
+    ...driver,
+    close() {
+      destroy(client)
+    },
+  }
+}
+
+function destroy(client: NodeClient): void {
+  try {
+    client.destroy()
+  } catch {
+    // Version 5 objects where it is closed already.
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,146 @@
+/** Listings: everything once, in pages, while others write. */
+import assert from 'node:assert/strict'
+import type { PageRequest, TokenStore } from '../store/token-store.ts'
+import { create, handlesTest, type KitTest, newKey, newSpace, readAll, storeTest } from './test-kit.ts'
+
+const names = (count: number, prefix = 'record') => Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
+
+async function fill(store: TokenStore, space: string, owner: string, ids: readonly string[]): Promise<void> {
+  for (const id of ids) await create(store, { space, owner, id }, id)
+}
+
+export const pagingTests: readonly KitTest[] = [
+  storeTest('list has every record of the owner once, with key, value and version', async (store) => {
+    const { space, owner } = newKey()
+    const ids = names(11)
+    await fill(store, space, owner, ids)
+    await create(store, { space, owner: `${owner}-other`, id: 'record-0' }, 'other')
+    for (const limit of [1, 4, 11, 1_000]) {
+      const records = await readAll((page) => store.list(space, owner, page), limit)
+      assert.deepEqual(records.map(({ key }) => key.id).sort(), [...ids].sort(), `limit ${limit}`)
+      for (const { key, value, version } of records) {
+        assert.deepEqual(key, { space, owner, id: key.id })
+        assert.equal(new TextDecoder().decode(value), key.id)
+        assert.equal(version, (await store.get(key))?.version)
+      }
+    }
+  }),
+
+  storeTest('list of nothing is an empty page', async (store) => {
+    const { space, owner } = newKey()
+    assert.deepEqual(await readAll((page) => store.list(space, owner, page), 10), [])
+    assert.deepEqual(await readAll((page) => store.scan(newSpace(), page), 10), [])
+  }),
+
+  storeTest('the order is stable', async (store) => {
+    const { space, owner } = newKey()
+    await fill(store, space, owner, ['c', 'a', 'B', 'ä', 'b', 'A'])
+    const once = await readAll((page) => store.list(space, owner, page), 2)
+    const again = await readAll((page) => store.list(space, owner, page), 3)
+    assert.deepEqual(
+      again.map(({ key }) => key.id),
+      once.map(({ key }) => key.id),
+    )
+  }),
+
+  storeTest('limits out of range are brought into it', async (store) => {
+    const { space, owner } = newKey()
+    await fill(store, space, owner, names(3))
+    for (const limit of [0, -5, 0.5]) {
+      assert.ok((await store.list(space, owner, { limit })).records.length <= 1, `limit ${limit}`)
+    }
+    assert.equal((await readAll((page) => store.list(space, owner, page), 1e9)).length, 3)
+  }),
+
+  storeTest('scan has every record of the space once, and nothing of others', async (store) => {
+    const space = newSpace()
+    const owners = names(5, 'owner')
+    for (const owner of owners) await fill(store, space, owner, names(3))
+    await fill(store, newSpace(), 'owner-0', names(3))
+    for (const limit of [1, 4, 100]) {
+      const records = await readAll((page) => store.scan(space, page), limit)
+      const found = records.map(({ key }) => `${key.owner} ${key.id}`)
+      assert.deepEqual(found.sort(), owners.flatMap((owner) => names(3).map((id) => `${owner} ${id}`)).sort())
+      assert.ok(records.every(({ key }) => key.space === space))
+    }
+  }),
+
+  handlesTest('list and scan have what stays once, while others come and go', 2, async ([store, other]) => {
+    assert.ok(store !== undefined && other !== undefined)
+    const space = newSpace()
+    const owner = 'owner'
+    const staying = names(12, 'm-staying')
+    const going = names(12, 'm-going')
+    const listings: Record<string, (page: PageRequest) => ReturnType<TokenStore['list']>> = {
+      list: (page) => store.list(space, owner, page),
+      scan: (page) => store.scan(space, page),
+    }
+    for (const [name, listing] of Object.entries(listings)) {
+      await fill(other, space, owner, [...staying, ...going])
+      const records = await readAll(listing, 5, async (pages) => {
+        const gone = going[pages - 1]
+        if (gone !== undefined) await other.delete({ space, owner, id: gone })
+        // Before, among and behind what has been listed.
+        if (pages < 10)
+          await fill(other, space, owner, [`a-${name}-${pages}`, `m-${name}-${pages}`, `z-${name}-${pages}`])
+      })
+      const found = records.map(({ key }) => key.id)
+      assert.equal(new Set(found).size, found.length, `${name} has nothing twice`)
+      assert.deepEqual(
+        staying.filter((id) => !found.includes(id)),
+        [],
+        `${name} misses nothing that stays`,
+      )
+      for (const { key } of await readAll(listing, 100)) await other.delete(key)
+    }
+  }),
+
+  handlesTest('paging goes on where the last record of a page has gone', 2, async ([store, other]) => {
+    assert.ok(store !== undefined && other !== undefined)
+    const space = newSpace()
+    const ids = names(9)
+    await fill(store, space, 'owner', ids)
+    const removed: string[] = []
+    const listings = [
+      (page: PageRequest) => store.list(space, 'owner', page),
+      (page: PageRequest) => store.scan(space, page),
+    ]
+    for (const listing of listings) {
+      const seen: string[] = []
+      await readAll(
+        async (page) => {
+          const part = await listing(page)
+          seen.push(...part.records.map(({ key }) => key.id))
+          return part
+        },
+        4,
+        async () => {
+          const last = seen.at(-1)
+          if (last === undefined || removed.includes(last)) return
+          removed.push(last)
+          await other.delete({ space, owner: 'owner', id: last })
+        },
+      )
+      assert.equal(new Set(seen).size, seen.length)
+      assert.deepEqual(
+        ids.filter((id) => !seen.includes(id) && !removed.includes(id)),
+        [],
+      )
+    }
+  }),
+
+  storeTest('a listing shows a record that was deleted and made again as it is now', async (store) => {
+    const key = newKey({ space: newSpace() })
+    await create(store, key, 'old')
+    await store.delete(key)
+    assert.deepEqual((await store.list(key.space, key.owner)).records, [])
+    assert.deepEqual((await store.scan(key.space)).records, [])
+    const version = await create(store, key, 'new')
+    for (const page of [await store.list(key.space, key.owner), await store.scan(key.space)]) {
+      assert.deepEqual(
+        page.records.map((record) => [record.key, new TextDecoder().decode(record.value), record.version]),
+        [[key, 'new', version]],
+      )
+    }
+  }),
+]

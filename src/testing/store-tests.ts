@@ -1,0 +1,69 @@
+/** All tests of the kit, as data that any runner takes. */
+import type { TokenStore } from '../store/token-store.ts'
+import { changeTests } from './change-tests.ts'
+import { closeTests } from './close-tests.ts'
+import { crashTests } from './crash-tests.ts'
+import { expiryTests } from './expiry-tests.ts'
+import { keyTests } from './key-tests.ts'
+import { leaseTests } from './lease-tests.ts'
+import { pagingTests } from './paging-tests.ts'
+import { recordTests } from './record-tests.ts'
+import { refreshTests } from './refresh-tests.ts'
+import { createTestKit, type KitTest } from './test-kit.ts'
+
+/** One test: a runner calls `run`, which rejects (with an AssertionError) when the store does not pass. */
+export interface StoreTest {
+  readonly name: string
+  readonly run: () => Promise<void>
+}
+
+/** About the store under test. */
+export interface StoreTestOptions {
+  /**
+   * The store has one handle, like one in memory: what needs several gets the same one several times, and each test calls
+   * `makeStore` once. By default every call of `makeStore` must open another handle onto the same storage, as another
+   * process would.
+   */
+  readonly oneHandle?: boolean
+}
+
+const groups: Readonly<Record<string, readonly KitTest[]>> = {
+  records: recordTests,
+  keys: keyTests,
+  expiry: expiryTests,
+  listing: pagingTests,
+  leases: leaseTests,
+  changes: changeTests,
+  closing: closeTests,
+  refresh: refreshTests,
+  crashes: crashTests,
+}
+
+/**
+ * The tests that every token store passes. In vitest, jest and node:test alike:
+ *
+ * ```ts
+ * for (const { name, run } of storeTests(() => myStore('file'))) it(name, run)
+ * ```
+ *
+ * Keys are random, so the storage need not be empty, and several runs can share it. Each test takes a few seconds at
+ * most, all of them less than 20. The kit closes what it opens.
+ */
+export function storeTests(
+  makeStore: () => TokenStore | Promise<TokenStore>,
+  options: StoreTestOptions = {},
+): StoreTest[] {
+  return Object.entries(groups).flatMap(([group, tests]) =>
+    tests.map(({ name, run }) => ({
+      name: `${group}: ${name}`,
+      run: async () => {
+        const kit = createTestKit(makeStore, options.oneHandle ?? false)
+        try {
+          await run(kit)
+        } finally {
+          await kit.end()
+        }
+      },
+    })),
+  )
+}

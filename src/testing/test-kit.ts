@@ -1,0 +1,150 @@
+/** What a test of the kit works with. */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Key, Page, PageRequest, TokenStore } from '../store/token-store.ts'
+
+/** See the top of the file. */
+export interface TestKit {
+  readonly oneHandle: boolean
+  /** Another handle onto the storage. */
+  open(): Promise<TokenStore>
+  /** So many of them. */
+  openAll(count: number): Promise<TokenStore[]>
+  end(): Promise<void>
+}
+
+/** A test, before it is known of which store. */
+export interface KitTest {
+  readonly name: string
+  run(kit: TestKit): Promise<void>
+}
+
+/** A test that needs one handle. */
+export function storeTest(name: string, run: (store: TokenStore) => Promise<void>): KitTest {
+  return { name, run: async (kit) => run(await kit.open()) }
+}
+
+/** A test that needs several: `run` gets as many as it takes. */
+export function handlesTest(
+  name: string,
+  count: number,
+  run: (handles: readonly TokenStore[], first: TokenStore) => Promise<void>,
+): KitTest {
+  return {
+    name,
+    async run(kit) {
+      const handles = await kit.openAll(count)
+      await run(handles, at(handles, 0))
+    },
+  }
+}
+
+/** Opens handles with `makeStore`. */
+export function createTestKit(makeStore: () => TokenStore | Promise<TokenStore>, oneHandle: boolean): TestKit {
+  const handles: TokenStore[] = []
+  const kit: TestKit = {
+    oneHandle,
+    async open() {
+      const before = handles[0]
+      if (oneHandle && before !== undefined) return before
+      const made = await makeStore()
+      handles.push(made)
+      return made
+    },
+    async openAll(count) {
+      const opened: TokenStore[] = []
+      while (opened.length < count) opened.push(await kit.open())
+      return opened
+    },
+    async end() {
+      await Promise.all(handles.map((handle) => handle.close()))
+    },
+  }
+  return kit
+}
+
+/** A space that nobody else uses. */
+export function newSpace(): string {
+  return `kit-${randomUUID()}`
+}
+
+/** A key that nobody else uses. */
+export function newKey(parts: Partial<Key> = {}): Key {
+  return { space: 'kit', owner: `owner-${randomUUID()}`, id: 'record', ...parts }
+}
+
+/** The element at `index`, which is there. */
+export function at<T>(list: readonly T[], index: number): T {
+  const found = list[index]
+  assert.ok(index < list.length && found !== undefined, `nothing at ${index} of ${list.length}`)
+  return found
+}
+
+/** The bytes of a text. */
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+/** Writes a record that is not there yet; its version. */
+export async function create(store: TokenStore, key: Key, text: string, ttlMs?: number): Promise<string> {
+  const version = await store.put(key, bytes(text), { ifVersion: null, ...(ttlMs === undefined ? {} : { ttlMs }) })
+  assert.notEqual(version, 'conflict', 'put with ifVersion null writes a record that is not there')
+  return version
+}
+
+/** The record's value as a text, or `undefined` where it is not there. */
+export async function textOf(store: TokenStore, key: Key): Promise<string | undefined> {
+  const found = await store.get(key)
+  return found && new TextDecoder().decode(found.value)
+}
+
+/** Time that passes by every clock before the next statement. */
+export async function pass(ms: number): Promise<void> {
+  const until = performance.now() + ms + 30
+  for (let left = ms + 30; left > 0; left = until - performance.now()) await pause(left)
+}
+
+/** Every record of a listing, page by page. */
+export async function readAll(
+  page: (request: PageRequest) => Promise<Page>,
+  limit: number,
+  between: (pages: number) => Promise<void> = async () => {},
+): Promise<Page['records'][number][]> {
+  const records: Page['records'][number][] = []
+  let after: string | undefined
+  let pages = 0
+  do {
+    const part = await page({ limit, ...(after === undefined ? {} : { after }) })
+    assert.ok(part.records.length <= limit, `a page has at most ${limit} records, not ${part.records.length}`)
+    records.push(...part.records)
+    after = part.next
+    assert.ok(++pages < 10_000, 'a listing comes to its end')
+    if (after !== undefined) await between(pages)
+  } while (after !== undefined)
+  return records
+}
+
+/** Calls `attempt` until it gives something, at most so long. */
+export async function eventually<T>(
+  what: string,
+  withinMs: number,
+  attempt: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
+  const until = performance.now() + withinMs
+  for (;;) {
+    const found = await attempt()
+    if (found !== undefined) return found
+    assert.ok(performance.now() < until, `${what}: not within ${withinMs} ms`)
+    await pause(10)
+  }
+}
+
+/** Runs `work` so many times at once, over the handles in turn. */
+export function everywhere<T>(
+  handles: readonly TokenStore[],
+  times: number,
+  work: (store: TokenStore, turn: number) => Promise<T>,
+): Promise<T[]> {
+  return Promise.all(Array.from({ length: times }, (_, turn) => work(at(handles, turn % handles.length), turn)))
+}

@@ -1,0 +1,33 @@
+/** What redisStore can be given. */
+import { describe, expect, test } from 'vitest'
+import { DependencyError } from '../../src/core/errors.ts'
+import { type RedisClient, redisStore } from '../../src/stores/redis.ts'
+import { driverAt } from '../../src/stores/redis-open.ts'
+
+describe('D4 Redis store', () => {
+  test('names both packages where neither is installed', async () => {
+    const opening = driverAt('redis://127.0.0.1:1', (name) =>
+      Promise.reject(Object.assign(new Error(`Cannot find package '${name}'`), { code: 'ERR_MODULE_NOT_FOUND' })),
+    )
+    await expect(opening).rejects.toThrow(DependencyError)
+    await expect(opening).rejects.toThrow(/npm install redis.*npm install ioredis/)
+  })
+
+  test('uses ioredis where redis is not installed', async () => {
+    const asked: string[] = []
+    const driver = await driverAt('redis://127.0.0.1:1', (name) => {
+      asked.push(name)
+      if (name === 'ioredis') return import('ioredis')
+      return Promise.reject(Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' }))
+    })
+    driver.close()
+    expect(asked).toEqual(['redis', 'ioredis'])
+  })
+
+  test('refuses what is no client, a prefix with braces, and a time that is none', () => {
+    const none = { duplicate: () => {}, on: () => {} } satisfies RedisClient
+    expect(() => redisStore(none)).toThrow(TypeError)
+    expect(() => redisStore('redis://127.0.0.1:1', { prefix: 'a{b}' })).toThrow(TypeError)
+    expect(() => redisStore('redis://127.0.0.1:1', { timeoutMs: 0 })).toThrow(TypeError)
+  })
+})

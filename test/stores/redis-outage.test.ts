@@ -1,0 +1,144 @@
+/** The Redis store while the server is away, is killed, hangs, and comes back. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { StoreError } from '../../src/core/errors.ts'
+import { redisStore } from '../../src/stores/redis.ts'
+import { describeWith } from '../support/parts.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
+import { makeClients, singleKinds } from '../support/redis-clients.ts'
+import { countUp, hear, textAt, timeToFail } from '../support/store-checks.ts'
+
+const key = { space: 'connections', owner: 'alice', id: 'github' }
+const clients = makeClients()
+let server: RedisServer
+
+describeWith('redis', 'D4 Redis store in bad times', () => {
+  beforeAll(async () => {
+    server = await startRedis()
+  })
+  afterEach(async () => {
+    server.thaw()
+    await server.stop('SIGKILL')
+    await server.start()
+    server.cli('flushall')
+  })
+  afterAll(async () => {
+    clients.close()
+    await server?.dispose()
+  })
+
+  for (const kind of singleKinds) {
+    describe(`over ${kind}`, () => {
+      test('fails in bounded time while the server is down, and works when it is back', async () => {
+        const store = redisStore(await clients.single(kind, server), { timeoutMs: 300 })
+        expect(await store.put(key, Buffer.from('x'), { ifVersion: null })).not.toBe('conflict')
+        await server.stop('SIGKILL')
+        for (const work of [
+          () => store.get(key),
+          () => store.put(key, Buffer.from('y'), { ifVersion: null }),
+          () => store.take(key),
+          () => store.delete(key),
+          () => store.list(key.space, key.owner),
+          () => store.scan(key.space),
+          () => store.lease(key, 1_000),
+        ]) {
+          expect(await timeToFail(work())).toBeLessThan(1_000)
+        }
+        await server.start()
+        await answers(() => textAt(store, key), 'x')
+        await store.close()
+      })
+
+      test('sends nothing late that it has given up', async () => {
+        const store = redisStore(await clients.single(kind, server), { timeoutMs: 300 })
+        await store.put(key, Buffer.from('x'), { ifVersion: null })
+        await server.stop('SIGKILL')
+        await timeToFail(store.take(key))
+        await server.start()
+        await answers(() => textAt(store, key), 'x')
+        expect(await store.delete(key)).toBe(true)
+        await store.close()
+      })
+
+      test('fails in bounded time while the server hangs', async () => {
+        const store = redisStore(await clients.single(kind, server), { timeoutMs: 300 })
+        await store.put(key, Buffer.from('x'), { ifVersion: null })
+        server.freeze()
+        expect(await timeToFail(store.get(key))).toBeLessThan(1_000)
+        expect(await timeToFail(store.delete(key))).toBeLessThan(1_000)
+        server.thaw()
+        await answers(() => textAt(store, key), 'x')
+        await store.close()
+      })
+
+      test('loses nothing when the server is killed in the middle', async () => {
+        const store = redisStore(await clients.single(kind, server), { timeoutMs: 2_000 })
+        const count = { written: 0, unknown: 0 }
+        const counting = Promise.all(Array.from({ length: 20 }, () => countUp(store, key, 40, count)))
+        for (const enough of [100, 300, 500]) {
+          while (count.written < enough) await store.get(key).catch(() => {})
+          await server.stop('SIGKILL')
+          await server.start()
+        }
+        await counting
+        const stored = Number(await textAt(store, key))
+        expect(count.written + count.unknown).toBe(800)
+        expect(stored).toBeGreaterThanOrEqual(count.written)
+        expect(stored).toBeLessThanOrEqual(count.written + count.unknown)
+        await store.close()
+      }, 60_000)
+
+      test('says that changes may have been missed after a lost connection', async () => {
+        const store = redisStore(await clients.single(kind, server), { timeoutMs: 1_000 })
+        const other = redisStore(await clients.single(kind, server), { timeoutMs: 1_000 })
+        const { next } = hear(other)
+        await next('all')
+        await server.stop('SIGKILL')
+        await server.start()
+        await next('all')
+        await answers(() => store.put(key, Buffer.from('x'), { ifVersion: null }).then(() => 'put'), 'put')
+        await next(key)
+        await Promise.all([store.close(), other.close()])
+      })
+    })
+  }
+
+  test('with a URL it can be made while the server is down', async () => {
+    await server.stop('SIGKILL')
+    const store = redisStore(server.url, { timeoutMs: 300 })
+    const { next } = hear(store)
+    expect(await timeToFail(store.get(key))).toBeLessThan(1_000)
+    await server.start()
+    await answers(() => textAt(store, key), undefined)
+    await next('all')
+    await store.close()
+  })
+
+  test('closes in bounded time while the server hangs or is down, and refuses work then', async () => {
+    for (const away of [() => server.freeze(), () => server.stop('SIGKILL')]) {
+      const store = redisStore(server.url, { timeoutMs: 300 })
+      const { next } = hear(store)
+      await next('all')
+      await store.put(key, Buffer.from('x'), { ifVersion: null })
+      await away()
+      const waiting = timeToFail(store.get(key))
+      const began = performance.now()
+      await store.close()
+      expect(performance.now() - began).toBeLessThan(2_000)
+      expect(await waiting).toBeLessThan(1_000)
+      await expect(store.get(key)).rejects.toThrow('closed')
+      server.thaw()
+    }
+  })
+})
+
+/** Tries until the store answers again; the answer is then the expected one. */
+async function answers<T>(ask: () => Promise<T>, expected: T): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      expect(await ask()).toBe(expected)
+      return
+    } catch (error) {
+      if (!(error instanceof StoreError) || tries > 100) throw error
+    }
+  }
+}

@@ -1,5 +1,6 @@
 /** sallyport for `node:http`, `node:https` and `node:http2` (compatibility API): a wrapper around the handler. */
 import type { IncomingMessage, RequestListener } from 'node:http'
+import { splitAbsoluteForm } from '../src/http/absolute-form.ts'
 import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { decide } from '../src/http/decide.ts'
@@ -31,8 +32,7 @@ export function sallyport(...gates: Gate[]): (handler: RequestListener) => Reque
 /** A handler that compares `req.url` with paths must not take `GET http://host/healthz` for another path (RFC 9112 §3.2.2). */
 function toOriginForm(req: IncomingMessage): void {
   if (req.url === undefined || req.url.startsWith('/')) return
-  const authority = /^https?:\/\/[^/?#]+/.exec(req.url)?.[0]
-  if (authority !== undefined) req.url = req.url.slice(authority.length) || '/'
+  req.url = splitAbsoluteForm(req.url)?.originForm ?? req.url
 }
 
 /** Who came in: what the gate found out about the caller, or `undefined` where no gate has decided. */

@@ -3,6 +3,7 @@
  * anything is decided; what two parsers could read differently does not get a form at all.
  */
 import { type Networks, plainAddress } from '../core/networks.ts'
+import { splitAbsoluteForm } from './absolute-form.ts'
 import { clientView } from './forwarded.ts'
 import type { GateRequest } from './gate.ts'
 import { scanHeaders } from './header-scan.ts'
@@ -29,12 +30,6 @@ export interface NormalisedRequest {
 
 /** Why a request has no normal form; all are answered 400. */
 export type Ambiguity = 'ambiguous_target' | 'ambiguous_host' | 'duplicate_header' | 'ambiguous_forwarding'
-
-/**
- * RFC 9112 §3.2.2. No more than clients send: find-my-way 8 looks for the path behind the first slash after the scheme,
- * in a query too, knows no other case of the scheme, and WHATWG URL skips slashes until it finds an authority.
- */
-const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)(\/.*)?$/
 
 /** The last `Host` value and what it came to; most requests name the one before them. */
 export interface HostMemo {
@@ -93,8 +88,8 @@ export function normalise(
 /** The origin-form of an absolute-form or asterisk-form target; the authority in it must be the `Host` (RFC 9112 §3.2.2). */
 function toOriginForm(method: string, target: string, hostHeader: string): string | undefined {
   if (target === '*') return method === 'OPTIONS' ? '/' : undefined
-  const [, authority, originForm = '/'] = ABSOLUTE_FORM.exec(target) ?? []
-  return authority?.toLowerCase() === hostHeader.toLowerCase() ? originForm : undefined
+  const absolute = splitAbsoluteForm(target)
+  return absolute?.authority.toLowerCase() === hostHeader.toLowerCase() ? absolute.originForm : undefined
 }
 
 /** Computes on demand what most requests never ask for. */

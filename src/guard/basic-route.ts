@@ -60,7 +60,7 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
   }
 
   function judge(username: string, result: CheckResult): Verdict {
-    if (result === true) return { kind: 'admit', auth: authFor(username) }
+    if (result === true) return { kind: 'pass', auth: authFor(username) }
     if (result === 'busy') return { kind: 'refuse', reply: BUSY, reason: 'busy', detail: 'too many passwords to hash' }
     return { kind: 'refuse', reply: unauthorized, reason: 'bad_credentials' }
   }

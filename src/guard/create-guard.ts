@@ -4,7 +4,7 @@ import { systemClock } from '../core/clock.ts'
 import { messageOf, SallyportError } from '../core/errors.ts'
 import { createEmitter, type EventSource } from '../core/events.ts'
 import { type Networks, parseNetworks } from '../core/networks.ts'
-import type { Auth, Gate, GateRequest, Outcome, Reply } from '../http/gate.ts'
+import type { Auth, Gate, GateRequest, Outcome, Pass, Reply } from '../http/gate.ts'
 import { type NormalisedRequest, normalise } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
 import { createSignatureCache } from '../jwt/signature-cache.ts'
@@ -29,7 +29,7 @@ interface LiveRoute extends Authenticator {
   readonly name: string
   readonly exposed: boolean
   /** What every request gets, where the route is open. */
-  readonly open: { readonly kind: 'pass'; readonly auth: Auth } | undefined
+  readonly open: Pass | undefined
 }
 
 const DEFAULT_CACHE = { maxEntries: 20_000, maxBytes: 64 * 1024 * 1024 }
@@ -86,8 +86,12 @@ export function createGuard(config: GuardConfig): Guard {
     const { name, exposed, auth } = route
     const authenticator = authenticatorFor(route)
     if (auth.type !== 'none') return { name, exposed, open: undefined, ...authenticator }
-    const open = { kind: 'pass', auth: Object.freeze({ type: 'none', route: name }) } as const
-    return { name, exposed, open, ...authenticator }
+    return {
+      name,
+      exposed,
+      open: { kind: 'pass', auth: Object.freeze({ type: 'none', route: name }) },
+      ...authenticator,
+    }
   }
 
   function authenticatorFor({ name, at, auth }: CheckedRoute): Authenticator {
@@ -149,11 +153,10 @@ export function createGuard(config: GuardConfig): Guard {
     if (verdict.kind === 'refuse') {
       return refuse(request, normalised, route, verdict.reply, verdict.reason, verdict.detail, verdict.auth)
     }
-    const { auth } = verdict
     if (emitter.heard('decision')) {
-      tell(request, normalised, route, { outcome: 'pass', reason: 'authenticated', auth })
+      tell(request, normalised, route, { outcome: 'pass', reason: 'authenticated', auth: verdict.auth })
     }
-    return { kind: 'pass', auth }
+    return verdict
   }
 
   function refuse(

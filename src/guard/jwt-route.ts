@@ -77,7 +77,7 @@ export function createJwtRoute(
       }
     }
     const failed = failedClaim(claims)
-    if (failed === undefined) return { kind: 'admit', auth: found }
+    if (failed === undefined) return { kind: 'pass', auth: found }
     const reply = isScopeClaim(failed) ? tooLittleScope : forbidden
     return {
       kind: 'refuse',

@@ -1,10 +1,10 @@
 /** What a route's authentication finds, before it becomes an outcome and an event. */
-import type { Auth, GateRequest, Reply } from '../http/gate.ts'
+import type { Auth, GateRequest, Pass, Reply } from '../http/gate.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
 
 /** Let in, with what is known of the caller; or answered, with the reason for the operator. */
 export type Verdict =
-  | { readonly kind: 'admit'; readonly auth: Auth }
+  | Pass
   | {
       readonly kind: 'refuse'
       readonly reply: Reply

@@ -58,10 +58,16 @@ export interface Auth {
   readonly claims?: Readonly<Record<string, unknown>>
 }
 
+/** Go on to the application. `headers` (say, a renewed cookie) are added to whatever the application sends. */
+export interface Pass {
+  readonly kind: 'pass'
+  readonly auth: Auth
+  readonly headers?: ReplyHeaders
+}
+
 /** What a gate decides. */
 export type Outcome =
-  /** Go on to the application. `headers` (say, a renewed cookie) are added to whatever the application sends. */
-  | { readonly kind: 'pass'; readonly auth: Auth; readonly headers?: ReplyHeaders }
+  | Pass
   /** Answer now. */
   | { readonly kind: 'reply'; readonly reply: Reply }
   /** Not mine: the next gate decides, or the application gets the request as it is. */

@@ -23,11 +23,11 @@ export function scanHeaders(rawHeaders: readonly string[]): ScannedHeaders {
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string
     if (name.length === 4) {
-      if (name.toLowerCase() !== 'host') continue
+      if (!isNamed(name, 'Host', 'host')) continue
       if (host !== undefined) duplicate = 'host'
       host = rawHeaders[index + 1]
     } else if (name.length === 13) {
-      if (name.toLowerCase() !== 'authorization') continue
+      if (!isNamed(name, 'Authorization', 'authorization')) continue
       if (authorization !== undefined) duplicate = 'authorization'
       authorization = rawHeaders[index + 1]
     } else if (name === ':authority') {
@@ -36,6 +36,11 @@ export function scanHeaders(rawHeaders: readonly string[]): ScannedHeaders {
   }
   if (authority !== undefined && host !== undefined && authority !== host) duplicate = 'host'
   return { host: authority ?? host, authorization, duplicate }
+}
+
+/** Most clients spell a name in one of two ways, which is quicker to find out than its lower case. */
+function isNamed(name: string, usual: string, lowerCase: string): boolean {
+  return name === usual || name === lowerCase || name.toLowerCase() === lowerCase
 }
 
 /** Every value of a header field, one for each line, by the raw lines. */

@@ -32,26 +32,33 @@ export interface RouteTable<Route> {
   find(request: Located): Route | 'ambiguous' | undefined
 }
 
-/** A route in its place. */
-interface Entry<Route> {
-  route: Route | undefined
-  methods: ReadonlySet<string> | undefined
-  /** The path with its case. */
-  path: string
-  open: boolean
-  /** The next best in the same place. */
-  next: Entry<Route> | undefined
-}
-
 /**
- * A place, and the best route in it: one object for both, since in a large table each object on the way to a route is
- * a miss of the processor's cache.
+ * A place, and the best route in it. In a large table each object on the way to a route is a miss of the processor's
+ * cache, and so is the far end of a large one: so this is one object, the first four fields are all that most requests
+ * ask for, and what few places have is elsewhere.
  */
-interface Place<Route> extends Entry<Route> {
+interface Place<Route> {
+  route: Route | undefined
   /** The places under it, by the next segment. */
   children: Map<string, Place<Route>> | undefined
+  rare: Rare<Route> | undefined
+  /** Whether the route is open and ignores case, so that it counts for sure only where the path is spelled as it is. */
+  bySpelling: boolean
+  open: boolean
+  /** Whether the route's path has no capitals. */
+  lowerCase: boolean
+  /** The route's path with its case. */
+  path: string
+}
+
+/** What few places have. */
+interface Rare<Route> {
+  /** Of the best route: for which methods it is. */
+  readonly methods: ReadonlySet<string> | undefined
+  /** The next best route in the same place. */
+  readonly next: Place<Route> | undefined
   /** Of a host: the same for single ports. */
-  ports: Map<number, Place<Route>> | undefined
+  readonly ports: Map<number, Place<Route>> | undefined
 }
 
 /** A table of `routes`; between two that lie in the same place the earlier one wins. */
@@ -67,31 +74,29 @@ export function createRouteTable<Route extends object>(
     const { host, port, path } = pattern
     let node = host === undefined ? anyHost : placeOf(pattern.wildcard ? wildcard : exact, host)
     if (port !== undefined) {
-      node.ports ??= new Map()
-      node = placeOf(node.ports, port)
+      const ports = node.rare?.ports ?? new Map<number, Place<Route>>()
+      node.rare = { methods: undefined, next: undefined, ...node.rare, ports }
+      node = placeOf(ports, port)
     }
     for (const segment of fold(path).split('/')) {
       if (segment === '') continue
       node.children ??= new Map()
       node = placeOf(node.children, segment)
     }
-    insert(node, {
-      route,
-      methods: pattern.methods && new Set(withHead(pattern.methods)),
-      path,
-      open: pattern.open === true,
-      next: undefined,
-    })
+    const open = pattern.open === true
+    const bySpelling = open && !options.caseSensitive && path !== '/'
+    const methods = pattern.methods && new Set(withHead(pattern.methods))
+    insert(node, { route, methods, bySpelling, open, lowerCase: path === fold(path), path })
   }
 
-  function findOnHost(host: Place<Route> | undefined, lookup: Lookup): Entry<Route> | undefined {
+  function findOnHost(host: Place<Route> | undefined, lookup: Lookup): Place<Route> | undefined {
     if (host === undefined) return undefined
     // The port is only asked for where it matters; the socket looks it up.
-    const atPort = host.ports?.get(lookup.request.port)
+    const atPort = host.rare?.ports?.get(lookup.request.port)
     return (atPort && longestPrefix(atPort, lookup)) ?? longestPrefix(host, lookup)
   }
 
-  function findEntry(lookup: Lookup): Entry<Route> | undefined {
+  function findPlace(lookup: Lookup): Place<Route> | undefined {
     const { host } = lookup.request
     const dot = wildcard.size === 0 ? -1 : host.indexOf('.')
     return (
@@ -102,11 +107,14 @@ export function createRouteTable<Route extends object>(
   }
 
   function findRoute(request: Located, path: string): Route | undefined {
-    const lookup = { request, path, folded: fold(path), openAsSpelled: false }
-    const entry = findEntry(lookup)
-    if (entry?.open !== true || options.caseSensitive || liesUnder(path, entry.path)) return entry?.route
-    const asSpelled = findEntry({ ...lookup, openAsSpelled: true })
-    return asSpelled === undefined || asSpelled.open ? entry.route : asSpelled.route
+    const folded = fold(path)
+    const lookup = { request, path, folded, openAsSpelled: false }
+    const place = findPlace(lookup)
+    if (place?.bySpelling !== true || (folded === path && place.lowerCase) || liesUnder(path, place.path)) {
+      return place?.route
+    }
+    const asSpelled = findPlace({ ...lookup, openAsSpelled: true })
+    return asSpelled === undefined || asSpelled.open ? place.route : asSpelled.route
   }
 
   return {
@@ -130,7 +138,7 @@ interface Lookup {
   readonly openAsSpelled: boolean
 }
 
-function longestPrefix<Route>(root: Place<Route>, lookup: Lookup): Entry<Route> | undefined {
+function longestPrefix<Route>(root: Place<Route>, lookup: Lookup): Place<Route> | undefined {
   const { folded } = lookup
   let best = firstFor(root, lookup)
   let children = root.children
@@ -146,24 +154,39 @@ function longestPrefix<Route>(root: Place<Route>, lookup: Lookup): Entry<Route> 
   return best
 }
 
-function firstFor<Route>(place: Place<Route>, lookup: Lookup): Entry<Route> | undefined {
-  for (let entry: Entry<Route> | undefined = place; entry !== undefined; entry = entry.next) {
-    const { route, methods } = entry
-    if (route === undefined || (methods !== undefined && !methods.has(lookup.request.method))) continue
-    if (!lookup.openAsSpelled || !entry.open || liesUnder(lookup.path, entry.path)) return entry
+function firstFor<Route>(place: Place<Route>, lookup: Lookup): Place<Route> | undefined {
+  for (let each: Place<Route> | undefined = place; each !== undefined; each = each.rare?.next) {
+    if (each.route === undefined || each.rare?.methods?.has(lookup.request.method) === false) continue
+    if (!lookup.openAsSpelled || !each.open || liesUnder(lookup.path, each.path)) return each
   }
   return undefined
 }
 
+/** A route on its way into a place. */
+type Added<Route> = Omit<Place<Route>, 'children' | 'rare'> & Pick<Rare<Route>, 'methods'>
+
 /** Routes with methods come first, so that the first that fits is the most specific; else the earlier one does. */
-function insert<Route>(place: Place<Route>, added: Entry<Route>): void {
-  const all: Entry<Route>[] = []
-  for (let entry: Entry<Route> | undefined = place; entry?.route !== undefined; entry = entry.next) all.push(entry)
+function insert<Route>(place: Place<Route>, added: Added<Route>): void {
+  const all: Added<Route>[] = []
+  for (let each: Place<Route> | undefined = place; each?.route !== undefined; each = each.rare?.next) {
+    const { route, bySpelling, open, lowerCase, path } = each
+    all.push({ route, methods: each.rare?.methods, bySpelling, open, lowerCase, path })
+  }
   all.push(added)
   const sorted = [...all.filter(({ methods }) => methods), ...all.filter(({ methods }) => !methods)]
-  let next: Entry<Route> | undefined
-  for (const { route, methods, path, open } of sorted.reverse()) next = { route, methods, path, open, next }
-  Object.assign(place, next)
+  const best = sorted.shift() ?? added
+  put(
+    place,
+    best,
+    sorted.reduceRight<Place<Route> | undefined>((next, each) => put(newPlace(), each, next), undefined),
+  )
+}
+
+function put<Route>(place: Place<Route>, added: Added<Route>, next: Place<Route> | undefined): Place<Route> {
+  const { methods, ...known } = added
+  const ports = place.rare?.ports
+  const rare = methods || next || ports ? { methods, next, ports } : undefined
+  return Object.assign(place, known, { rare })
 }
 
 function liesUnder(path: string, prefix: string): boolean {
@@ -178,12 +201,12 @@ function withHead(methods: readonly string[]): string[] {
 function newPlace<Route>(): Place<Route> {
   return {
     route: undefined,
-    methods: undefined,
-    path: '/',
-    open: false,
-    next: undefined,
     children: undefined,
-    ports: undefined,
+    rare: undefined,
+    bySpelling: false,
+    open: false,
+    lowerCase: true,
+    path: '/',
   }
 }
 

@@ -45,7 +45,7 @@ describe('B11 the cache of good signatures', () => {
     const cache = createSignatureCache(roomy)
     const token = newToken()
     cache.set(signed(token), 100)
-    const tail = token.slice(-32)
+    const tail = token.slice(-12)
     for (const forged of [
       tail,
       `x${tail}`,

@@ -19,9 +19,7 @@ export type {
   BasicAuth,
   BasicUser,
   GuardConfig,
-  Integration,
   JwtAuth,
-  KeyTimes,
   NoAuth,
   Route,
   RouteAuth,
@@ -29,13 +27,34 @@ export type {
 export { createGuard, type Guard } from './guard/create-guard.ts'
 export type { Decision, GuardEvents } from './guard/decision.ts'
 export type { Endpoint } from './guard/endpoints.ts'
-export type { KeyReport } from './guard/integrations.ts'
 export type { Auth, Gate, GateRequest, Outcome, Pass, Reply, ReplyHeaders, RequestBody } from './http/gate.ts'
+export type { Integration, KeyTimes, OAuth2 } from './identity/integration.ts'
+export type { KeyReport } from './identity/integrations.ts'
+export type { Identity, SignIn } from './identity/sign-in.ts'
 export type { ClaimRules, ClaimValue } from './jwt/claim-rules.ts'
 export type { RefusedKey } from './jwt/jwk.ts'
 export type { KeySetEvent } from './jwt/key-set.ts'
+export type { LoginConfig } from './login/config.ts'
+export type { RedirectUrls } from './login/create-login.ts'
+export type { LoginEvent } from './login/events.ts'
+export {
+  type Auth0Options,
+  auth0,
+  type CognitoOptions,
+  cognito,
+  type EntraOptions,
+  entra,
+  type GoogleOptions,
+  google,
+  type KeycloakOptions,
+  keycloak,
+  type OktaOptions,
+  okta,
+  type PresetOptions,
+} from './login/presets/index.ts'
 export { publicUrl, publicUrls } from './match/domains.ts'
 export type { Fetch } from './net/fetch.ts'
+export type { Brand } from './pages/layout.ts'
 export { RedeemError, type RedeemFailure } from './store/redeem-error.ts'
 export type { RefreshEvent, RefreshSettings, RefreshTimes } from './store/refresh-settings.ts'
 export { createRefresher, type FoundTokens, type Refresher } from './store/refresher.ts'

@@ -21,6 +21,10 @@ export interface Sealer {
    * @throws SealError (`ERR_SEAL`) when it does not open. The message names the key's id where the key is missing.
    */
   open(sealed: Uint8Array, place: string): Promise<{ plaintext: Uint8Array; keyId: string }>
+  /** Seals into a text for cookies and URLs: base64url and dots. */
+  sealText(plaintext: string, place: string): Promise<string>
+  /** Opens what {@link sealText} made, with the same error. */
+  openText(sealed: string, place: string): Promise<{ plaintext: string; keyId: string }>
 }
 
 const KEY_BYTES = 32
@@ -53,32 +57,45 @@ export function createSealer(keys: readonly string[], purpose: string): Sealer {
   if (first === undefined) throw new TypeError('unreachable: a sealer has a key')
   const [keyId, sealingKey] = first
 
+  async function encrypt(plaintext: Uint8Array, place: string): Promise<FlattenedJWE> {
+    // RFC 7516 §7.2.2; the compact form has no room for associated data.
+    const { aad: _, ...sealed } = await new FlattenedEncrypt(plaintext)
+      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: keyId })
+      .setAdditionalAuthenticatedData(Buffer.from(place))
+      .encrypt(sealingKey)
+    return sealed
+  }
+
+  async function decrypt(jwe: FlattenedJWE, place: string): Promise<{ plaintext: Uint8Array; keyId: string }> {
+    const kid = keyIdIn(jwe)
+    const key = derived.get(kid)
+    if (key === undefined) throw new SealError(`sealed with the key ${kid}, which is not among the configured keys`)
+    try {
+      const aad = Buffer.from(place).toString('base64url')
+      const { plaintext } = await flattenedDecrypt({ ...jwe, aad }, key, {
+        keyManagementAlgorithms: ['dir'],
+        contentEncryptionAlgorithms: ['A256GCM'],
+      })
+      return { plaintext, keyId: kid }
+    } catch (error) {
+      throw new SealError('it was sealed for another place or has been changed', { cause: error })
+    }
+  }
+
   return {
     keyId,
     keyIds: [...derived.keys()],
-    async seal(plaintext, place) {
-      // RFC 7516 §7.2.2; the compact form has no room for associated data.
-      const { aad: _, ...sealed } = await new FlattenedEncrypt(plaintext)
-        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: keyId })
-        .setAdditionalAuthenticatedData(Buffer.from(place))
-        .encrypt(sealingKey)
-      return Buffer.from(JSON.stringify(sealed))
+    seal: async (plaintext, place) => Buffer.from(JSON.stringify(await encrypt(plaintext, place))),
+    open: async (sealed, place) => decrypt(parse(sealed), place),
+    async sealText(plaintext, place) {
+      const { protected: header, iv, ciphertext, tag } = await encrypt(Buffer.from(plaintext), place)
+      return [header, iv, ciphertext, tag].join('.')
     },
-    async open(sealed, place) {
-      const jwe = parse(sealed)
-      const kid = keyIdIn(jwe)
-      const key = derived.get(kid)
-      if (key === undefined) throw new SealError(`sealed with the key ${kid}, which is not among the configured keys`)
-      try {
-        const aad = Buffer.from(place).toString('base64url')
-        const { plaintext } = await flattenedDecrypt({ ...jwe, aad }, key, {
-          keyManagementAlgorithms: ['dir'],
-          contentEncryptionAlgorithms: ['A256GCM'],
-        })
-        return { plaintext, keyId: kid }
-      } catch (error) {
-        throw new SealError('it was sealed for another place or has been changed', { cause: error })
-      }
+    async openText(sealed, place) {
+      const [header, iv = '', ciphertext = '', tag = '', ...more] = sealed.split('.')
+      if (header === undefined || more.length > 0) throw new SealError('it is not sealed')
+      const { plaintext, keyId: openedBy } = await decrypt({ protected: header, iv, ciphertext, tag }, place)
+      return { plaintext: Buffer.from(plaintext).toString('utf8'), keyId: openedBy }
     },
   }
 }

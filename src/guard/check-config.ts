@@ -4,16 +4,18 @@
  */
 import { passwordProblem, usernameProblem } from '../basic/credentials.ts'
 import { parsePasswordHash } from '../basic/password-hash.ts'
-import { check, joinPath } from '../core/config.ts'
+import { check } from '../core/config.ts'
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
 import { readPath } from '../http/path.ts'
+import { checkIntegrations } from '../identity/check-integrations.ts'
+import type { Integration } from '../identity/integration.ts'
+import { checkLogin } from '../login/check-login.ts'
 import { liesOn, parseDomain } from '../match/domains.ts'
 import { type HostPattern, hostPatternText, parseHostPattern } from '../match/host-pattern.ts'
 import type { RoutePattern } from '../match/route-table.ts'
-import { isSecureUrl } from '../net/fetch.ts'
-import type { BasicAuth, GuardConfig, Integration, JwtAuth, Route } from './config.ts'
-import { authSchemas, guardSchema, integrationSchema, routeSchema } from './schema.ts'
+import type { BasicAuth, GuardConfig, JwtAuth, Route } from './config.ts'
+import { authSchemas, guardSchema, routeSchema } from './schema.ts'
 
 /** A route whose configuration is sound. */
 export interface CheckedRoute {
@@ -23,6 +25,7 @@ export interface CheckedRoute {
   readonly pattern: RoutePattern
   /** As configured, wildcard included; `undefined` for any host. */
   readonly host: string | undefined
+  readonly hostPattern: HostPattern | undefined
   readonly exposed: boolean
   readonly auth: Route['auth']
 }
@@ -41,6 +44,7 @@ export function checkGuardConfig(config: GuardConfig): CheckedRoute[] {
     throw new ConfigError([{ path: '', message: 'expected an object' }])
   check(guardSchema, config, '', problems)
   checkIntegrations(config.integrations, problems)
+  if (config.login !== undefined) checkLogin(config.login, asRecord(config.integrations), problems)
 
   const domains: HostPattern[] = []
   for (const [index, text] of asList(config.domains).entries()) {
@@ -55,7 +59,10 @@ export function checkGuardConfig(config: GuardConfig): CheckedRoute[] {
     const at = `routes[${index}]`
     const before = problems.length
     const shaped = check(routeSchema, route, at, problems)
-    if (isObject(route)) checkAuth(route.auth, `${at}.auth`, names, problems)
+    if (isObject(route)) {
+      checkAuth(route.auth, `${at}.auth`, names, problems)
+      checkRouteLogin(route.auth, `${at}.auth`, config, add)
+    }
     const place = shaped ? readPlace(route, at, add) : undefined
     if (place === undefined) continue
 
@@ -87,7 +94,7 @@ export function checkGuardConfig(config: GuardConfig): CheckedRoute[] {
       open: route.auth.type === 'none',
     }
     const name = route.name ?? defaultName(route, host, place)
-    checked.push({ name, at, pattern, host, exposed, auth: route.auth })
+    checked.push({ name, at, pattern, host, hostPattern: place.host, exposed, auth: route.auth })
   }
   checkOverlaps(checked, config.caseSensitive === true, add)
   if (problems.length > 0) throw new ConfigError(problems)
@@ -139,51 +146,6 @@ function readPrefix(text: string): { path: string; problem?: undefined } | { pro
   return { path: reading.path }
 }
 
-function checkIntegrations(integrations: unknown, problems: ConfigProblem[]): void {
-  if (typeof integrations !== 'object' || integrations === null) return
-  for (const [name, value] of Object.entries(integrations)) {
-    const at = joinPath('integrations', [name])
-    if (!check(integrationSchema, value, at, problems)) continue
-    const integration = value as Integration
-    for (const key of ['issuer', 'jwksUri'] as const) {
-      const url = integration[key]
-      if (url === undefined) continue
-      if (hasUserInfo(url)) {
-        problems.push({
-          path: `${at}.${key}`,
-          message: 'must not hold a user name or password, which nothing would send',
-        })
-        continue
-      }
-      if (isSecureUrl(url)) continue
-      const fetched = key === 'jwksUri' || integration.jwksUri === undefined
-      // RFC 7519 §2: an issuer is any text, and a URI where there is a colon in it.
-      const valid = fetched ? /^https?:\/\//.test(url) && URL.canParse(url) : !url.includes(':') || URL.canParse(url)
-      if (!valid) {
-        problems.push({ path: `${at}.${key}`, message: `"${url}" is not a URL` })
-      } else if (integration.allowInsecureHttp !== true && fetched) {
-        problems.push({
-          path: `${at}.${key}`,
-          message: 'must be https; to accept the risk, set allowInsecureHttp: true',
-        })
-      }
-    }
-    const { maxAgeSeconds = 600, ceilingSeconds = 21_600 } = integration.keys ?? {}
-    if (ceilingSeconds < maxAgeSeconds) {
-      problems.push({
-        path: `${at}.keys.ceilingSeconds`,
-        message: `must not be below maxAgeSeconds (${maxAgeSeconds})`,
-      })
-    }
-  }
-}
-
-function hasUserInfo(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { username, password } = new URL(text)
-  return username !== '' || password !== ''
-}
-
 function checkAuth(auth: unknown, at: string, integrations: readonly string[], problems: ConfigProblem[]): void {
   const type = (auth as { type?: unknown } | null | undefined)?.type
   if (typeof type !== 'string' || !Object.hasOwn(authSchemas, type)) {
@@ -205,6 +167,23 @@ function checkAuth(auth: unknown, at: string, integrations: readonly string[], p
     if (integrations.includes(name)) continue
     const path = Array.isArray(integration) ? `${at}.integration[${index}]` : `${at}.integration`
     problems.push({ path, message: `no integration named "${name}"${suggest(name, integrations)}` })
+  }
+}
+
+/** A route that people sign in for needs somewhere to send them. */
+function checkRouteLogin(auth: unknown, at: string, config: GuardConfig, add: Add): void {
+  const { type, login, integration } = (auth ?? {}) as Partial<JwtAuth>
+  if (type !== 'jwt' || login !== true) return
+  if (config.login === undefined) {
+    add(
+      `${at}.login`,
+      'needs login in the configuration: { url, keys, store }, where people sign in and sessions are kept',
+    )
+  }
+  const names = [integration ?? []].flat()
+  const integrations = asRecord<Integration>(config.integrations)
+  if (names.every((name) => Object.hasOwn(integrations, name) && integrations[name]?.oauth2 === undefined)) {
+    add(`${at}.login`, `nobody can sign in: ${names.map((name) => `"${name}"`).join(', ')} has no oauth2`)
   }
 }
 
@@ -275,6 +254,10 @@ function checkOverlaps(routes: readonly CheckedRoute[], caseSensitive: boolean, 
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function asRecord<Item>(value: unknown): Readonly<Record<string, Item>> {
+  return isObject(value) ? (value as Record<string, Item>) : {}
 }
 
 function asList<Item>(value: unknown): Item[] {

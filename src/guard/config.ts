@@ -1,7 +1,9 @@
 /** The guard's configuration: plain data that also reads well in JSON or YAML, functions only where a user plugs in code. */
 import type { Clock } from '../core/clock.ts'
 import type { Secret, SecretResolver } from '../core/secrets.ts'
+import type { Integration } from '../identity/integration.ts'
 import type { ClaimRules } from '../jwt/claim-rules.ts'
+import type { LoginConfig } from '../login/config.ts'
 import type { Fetch } from '../net/fetch.ts'
 
 /** What {@link createGuard} takes. */
@@ -22,6 +24,8 @@ export interface GuardConfig {
   readonly unmatched?: 'deny' | 'skip'
   /** The status for a JWT route without credentials: 403 (the default) or 401. A route can say otherwise. */
   readonly unauthenticated?: 401 | 403
+  /** Browser login, for routes with `login: true`. */
+  readonly login?: LoginConfig
   /** Looks up secrets that are neither `env:` nor `file:`. */
   readonly secrets?: SecretResolver
   /** Bounds of the cache of verified signatures. By default 20,000 tokens and 64 MiB. */
@@ -99,38 +103,11 @@ export interface JwtAuth {
   readonly scopes?: readonly string[]
   /** A cookie to take the token from where there is no `Authorization: Bearer`. Unsafe methods and upgrades must then be same-origin. */
   readonly cookie?: string
+  /**
+   * Whether browsers sign in: one that comes without a session is sent to the provider, and comes back with one. Anything
+   * that is no page load gets the status. Needs `login` in the configuration and `oauth2` on an integration.
+   */
+  readonly login?: boolean
   /** The status without credentials, for this route. */
   readonly unauthenticated?: 401 | 403
-}
-
-/** An identity provider. */
-export interface Integration {
-  /** Compared with the `iss` of tokens exactly, trailing slash included. */
-  readonly issuer: string
-  /** Where its keys are. By default found in its metadata (OpenID Connect Discovery, RFC 8414). */
-  readonly jwksUri?: string
-  /** Accepted `aud` values, one of which must be there. `null` for "not checked", which lets in tokens made for others. */
-  readonly audience: string | readonly string[] | null
-  /** Which of the provider's tokens are accepted: `access_token` (the default) or `id_token`. */
-  readonly jwtSource?: 'access_token' | 'id_token'
-  /** Accepted `alg` values; all asymmetric ones by default. */
-  readonly algorithms?: readonly string[]
-  /** The claim that names the subject; `sub` by default. */
-  readonly subjectClaim?: string
-  /** Leeway for `exp` and `nbf`, in seconds; 5 by default, at most 300. */
-  readonly clockToleranceSeconds?: number
-  /** Allows `http:` for `issuer` and `jwksUri` on hosts other than this machine. Whoever sits in between can then make tokens. */
-  readonly allowInsecureHttp?: boolean
-  /** When keys are fetched. */
-  readonly keys?: KeyTimes
-}
-
-/** When an integration's keys are fetched. */
-export interface KeyTimes {
-  /** Age at which keys are stale, in seconds; 600 by default. They are renewed in the background before that. */
-  readonly maxAgeSeconds?: number
-  /** Age beyond which keys are never used, also when the provider is down, in seconds; 21,600 (6 hours) by default. */
-  readonly ceilingSeconds?: number
-  /** Time for one fetch, in milliseconds; 5,000 by default. */
-  readonly timeoutMs?: number
 }

@@ -1,28 +1,34 @@
 /** `createGuard`: puts the parts together and walks each request through them. */
 import { createWorkLimiter } from '../basic/work-limiter.ts'
 import { systemClock } from '../core/clock.ts'
-import { messageOf, SallyportError } from '../core/errors.ts'
+import { messageOf, SallyportError, SecretError, StoreError } from '../core/errors.ts'
 import { createEmitter, type EventSource } from '../core/events.ts'
 import { type Networks, parseNetworks } from '../core/networks.ts'
 import type { Auth, Gate, GateRequest, Outcome, Pass, Reply } from '../http/gate.ts'
 import { type NormalisedRequest, normalise } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
+import { createIntegrations, type KeyReport } from '../identity/integrations.ts'
+import type { Identity, SignIn } from '../identity/sign-in.ts'
 import { createSignatureCache } from '../jwt/signature-cache.ts'
 import { createTokenVerifier, type TokenIntegration } from '../jwt/token-verifier.ts'
+import { createLogin, type Login, type RedirectUrls } from '../login/create-login.ts'
+import { identityOf } from '../login/identity.ts'
+import { createProvider } from '../login/provider.ts'
 import { createRouteTable } from '../match/route-table.ts'
 import { createBasicRoute } from './basic-route.ts'
 import { type CheckedRoute, checkGuardConfig } from './check-config.ts'
 import type { GuardConfig } from './config.ts'
 import type { Decision, GuardEvents } from './decision.ts'
 import { type Endpoint, toEndpoint } from './endpoints.ts'
-import { createIntegrations, type KeyReport } from './integrations.ts'
 import { createJwtRoute } from './jwt-route.ts'
 import type { Authenticator, Verdict } from './verdict.ts'
 
 /** A gate that protects services. Made by {@link createGuard}. */
-export interface Guard extends Gate, EventSource<GuardEvents> {
+export interface Guard extends Gate, EventSource<GuardEvents>, SignIn {
   /** What is protected, route by route (A14). */
   endpoints(): Endpoint[]
+  /** What to register at the identity providers, one entry for each that people can sign in with (A8). */
+  redirectUrls(): RedirectUrls[]
 }
 
 interface LiveRoute extends Authenticator {
@@ -68,7 +74,7 @@ const OPEN: Authenticator = {
 export function createGuard(config: GuardConfig): Guard {
   const checked = checkGuardConfig(config)
   const clock = config.clock ?? systemClock
-  const emitter = createEmitter<GuardEvents>(['decision', 'keys'])
+  const emitter = createEmitter<GuardEvents>(['decision', 'keys', 'login'])
   const trusted = config.trustProxy?.length ? parseNetworks(config.trustProxy) : undefined
   const internal: Networks = parseNetworks(config.internalNetworks ?? [])
   const fetch = config.fetch ?? ((url, init) => globalThis.fetch(url, init))
@@ -77,10 +83,33 @@ export function createGuard(config: GuardConfig): Guard {
   const cache = createSignatureCache({ ...DEFAULT_CACHE, ...config.tokenCache })
   const verify = createTokenVerifier(cache, clock)
   const limiter = createWorkLimiter(HASHING)
+  const login = makeLogin()
   const routes = checked.map((route) => ({ pattern: route.pattern, route: toLive(route) }))
   const table = createRouteTable(routes, { caseSensitive: config.caseSensitive === true })
   const hosts = { value: '', host: '' }
   let closed = false
+
+  function makeLogin(): Login | undefined {
+    if (config.login === undefined) return undefined
+    return createLogin({
+      config: config.login,
+      hosts: checked.flatMap(({ auth, hostPattern }) =>
+        auth.type === 'jwt' && auth.login && hostPattern !== undefined ? [hostPattern] : [],
+      ),
+      providers: new Map(
+        Object.entries(config.integrations ?? {}).flatMap(([name, integration]) => {
+          const { oauth2 } = integration
+          const judged = integrations.get(name)
+          if (oauth2 === undefined || judged === undefined) return []
+          return [[name, createProvider(name, integration, oauth2, judged, fetch, config.secrets)] as const]
+        }),
+      ),
+      verify,
+      clock,
+      secrets: config.secrets,
+      report: (event) => emitter.emit('login', event),
+    })
+  }
 
   function toLive(route: CheckedRoute): LiveRoute {
     const { name, exposed, auth } = route
@@ -102,7 +131,7 @@ export function createGuard(config: GuardConfig): Guard {
         return createBasicRoute(name, auth, { at: `${at}.auth`, secrets: config.secrets, clock, limiter })
       case 'jwt': {
         const own = [auth.integration].flat().map((each) => integrations.get(each) as TokenIntegration)
-        return createJwtRoute(name, auth, own, verify, config.unauthenticated ?? 403)
+        return createJwtRoute(name, auth, own, verify, config.unauthenticated ?? 403, auth.login ? login : undefined)
       }
     }
   }
@@ -121,6 +150,7 @@ export function createGuard(config: GuardConfig): Guard {
     if (typeof normalised === 'string') {
       return refuse(request, undefined, undefined, BAD_REQUEST, normalised, `the target was ${shownTarget(request)}`)
     }
+    if (login?.owns(normalised.path)) return loginPage(login, request, normalised)
     const route = table.find(normalised)
     if (route === 'ambiguous') {
       const detail = `the target was ${shownTarget(request)}`
@@ -147,6 +177,35 @@ export function createGuard(config: GuardConfig): Guard {
           (error) => refuse(request, normalised, route, INTERNAL_ERROR, 'error', messageOf(error)),
         )
       : carry(request, normalised, route, verdict)
+  }
+
+  /** One of login's own pages; other readings of such a path lead nowhere. */
+  async function loginPage(own: Login, request: GateRequest, normalised: NormalisedRequest): Promise<Outcome> {
+    if (normalised.otherPaths.length > 0) {
+      return refuse(request, normalised, undefined, BAD_REQUEST, 'ambiguous_target')
+    }
+    try {
+      return refuse(request, normalised, undefined, await own.answer(request, normalised), 'login_page')
+    } catch (error) {
+      const known = error instanceof StoreError || error instanceof SecretError
+      const reply = known ? own.pages.unavailable(5) : INTERNAL_ERROR
+      return refuse(request, normalised, undefined, reply, known ? 'session_unavailable' : 'error', messageOf(error))
+    }
+  }
+
+  async function identify(request: GateRequest): Promise<Identity | null> {
+    const normalised = login === undefined ? 'off' : normalise(request, trusted, hosts)
+    if (login === undefined || typeof normalised === 'string') return null
+    const found = await login.find(request, normalised, [...login.providers.keys()])
+    if (found.kind === 'unavailable') throw new StoreError('the session cannot be had at present')
+    return found.kind === 'session' ? identityOf(found.tokens, login) : null
+  }
+
+  async function start(request: GateRequest, returnTo: string): Promise<Reply> {
+    const normalised = normalise(request, trusted, hosts)
+    if (login === undefined) throw new SallyportError('ERR_CONFIG', 'the guard has no login')
+    if (typeof normalised === 'string') return BAD_REQUEST
+    return login.start(request, normalised, [...login.providers.keys()], returnTo)
   }
 
   function carry(request: GateRequest, normalised: NormalisedRequest, route: LiveRoute, verdict: Verdict): Outcome {
@@ -215,8 +274,12 @@ export function createGuard(config: GuardConfig): Guard {
     async close() {
       closed = true
       for (const { keySet } of integrations.values()) keySet.close()
+      await login?.close()
     },
-    endpoints: () => checked.map(toEndpoint),
+    endpoints: () => checked.map((route) => toEndpoint(route, login?.redirectUrls() ?? [])),
+    redirectUrls: () => login?.redirectUrls() ?? [],
+    identify,
+    start,
     on: emitter.on,
   }
 }

@@ -1,5 +1,6 @@
 /** What a guard tells about each decision. Never holds a token, a password, or the query of a URL. */
-import type { KeyReport } from './integrations.ts'
+import type { KeyReport } from '../identity/integrations.ts'
+import type { LoginEvent } from '../login/events.ts'
 
 /** One decision. */
 export interface Decision {
@@ -17,7 +18,8 @@ export interface Decision {
   /**
    * Why: `open`, `authenticated`; `no_credentials`, `bad_credentials`, `busy`, `check_failed` (basic);
    * `malformed`, `algorithm`, `type`, `issuer`, `audience`, `expired`, `not_yet_valid`, `unknown_key`, `signature`,
-   * `scope`, `claim`, `cross_origin`, `keys_unavailable` (jwt); `no_route`, `not_exposed`, `ambiguous_target`,
+   * `scope`, `claim`, `cross_origin`, `keys_unavailable` (jwt);
+   * `login` (sent to sign in), `session_ended`, `session_unavailable`, `login_page` (browser login); `no_route`, `not_exposed`, `ambiguous_target`,
    * `ambiguous_host`, `ambiguous_forwarding`, `duplicate_header`; `closed`, `error`.
    */
   readonly reason: string
@@ -33,4 +35,6 @@ export interface GuardEvents {
   decision: Decision
   /** Keys were fetched, or could not be. */
   keys: KeyReport
+  /** Somebody signed in or out, or could not; a session was refreshed or ended. */
+  login: LoginEvent
 }

@@ -1,4 +1,5 @@
 /** What a guard protects, as a list for people (A14). */
+import type { RedirectUrls } from '../login/create-login.ts'
 import type { CheckedRoute } from './check-config.ts'
 
 /** One protected place. */
@@ -15,10 +16,16 @@ export interface Endpoint {
   readonly auth: 'none' | 'basic' | 'jwt'
   /** The integrations of a JWT route. */
   readonly integrations: readonly string[]
+  /** Where providers send people back who sign in for this route; to be registered there. */
+  readonly redirectUrls: readonly string[]
 }
 
 /** The endpoint of a route. */
-export function toEndpoint({ name, pattern, host, exposed, auth }: CheckedRoute): Endpoint {
+export function toEndpoint(
+  { name, pattern, host, exposed, auth }: CheckedRoute,
+  redirectUrls: readonly RedirectUrls[],
+): Endpoint {
+  const integrations = auth.type === 'jwt' ? [auth.integration].flat() : []
   const path = pattern.path === '/' ? '/' : `${encodeURI(pattern.path)}/`
   const port = pattern.port === undefined ? '' : `:${pattern.port}`
   // The port that the service listens on is where it answers inside; outside, a load balancer has its own.
@@ -32,6 +39,10 @@ export function toEndpoint({ name, pattern, host, exposed, auth }: CheckedRoute)
     methods: pattern.methods ?? null,
     exposed,
     auth: auth.type,
-    integrations: auth.type === 'jwt' ? [auth.integration].flat() : [],
+    integrations,
+    redirectUrls:
+      auth.type === 'jwt' && auth.login
+        ? redirectUrls.filter(({ integration }) => integrations.includes(integration)).map(({ callback }) => callback)
+        : [],
   }
 }

@@ -9,7 +9,9 @@ import { isSameOrigin, needsSameOrigin } from '../http/same-origin.ts'
 import { compileClaimRules, isScopeClaim } from '../jwt/claim-rules.ts'
 import type { SignedToken } from '../jwt/signature-cache.ts'
 import type { TokenIntegration, TokenVerifier, Verification } from '../jwt/token-verifier.ts'
+import type { Login } from '../login/create-login.ts'
 import type { JwtAuth } from './config.ts'
+import { createSessionRoute } from './session-route.ts'
 import type { Authenticator, Verdict } from './verdict.ts'
 
 /** Says nothing about which check failed; the event does. RFC 6750 §3.1. */
@@ -18,13 +20,14 @@ const INVALID_TOKEN = {
   error_description: 'The token is malformed, expired, revoked, or not meant for this service',
 }
 
-/** An authenticator for the route called `name`. */
+/** An authenticator for the route called `name`. With `login`, browsers may come with a session instead of a token. */
 export function createJwtRoute(
   name: string,
   auth: JwtAuth,
   integrations: readonly TokenIntegration[],
   verify: TokenVerifier,
   unauthenticated: 401 | 403,
+  login?: Login,
 ): Authenticator {
   const failedClaim = compileClaimRules(auth.claims ?? {})
   const scopeClaims = Object.keys(auth.claims ?? {}).filter(isScopeClaim)
@@ -65,8 +68,11 @@ export function createJwtRoute(
       }
     }
     const { signed, integration } = verification
-    const claims = signed.payload
-    const found = authFor(signed, integration)
+    return judgeClaims(signed.payload, authFor(signed, integration))
+  }
+
+  /** Scopes and claim rules. */
+  function judgeClaims(claims: Readonly<Record<string, unknown>>, found: Auth): Verdict {
     if (auth.scopes !== undefined && !hasScopes(claims, auth.scopes)) {
       return {
         kind: 'refuse',
@@ -88,9 +94,11 @@ export function createJwtRoute(
     }
   }
 
+  const session = login && createSessionRoute({ name, integrations, login, judgeClaims, missing, forbidden })
+
   return {
     async ready() {
-      await Promise.all(integrations.map(({ keySet }) => keySet.settle()))
+      await Promise.all([...integrations.map(({ keySet }) => keySet.settle()), login?.ready()])
     },
     authenticate(request, normalised) {
       let token = bearerToken(normalised.authorization)
@@ -100,7 +108,9 @@ export function createJwtRoute(
           return { kind: 'refuse', reply: forbidden, reason: 'cross_origin' }
         }
       }
-      if (token === undefined) return { kind: 'refuse', reply: missing, reason: 'no_credentials' }
+      if (token === undefined) {
+        return session?.(request, normalised) ?? { kind: 'refuse', reply: missing, reason: 'no_credentials' }
+      }
       const verification = verify(token, integrations)
       return 'then' in verification ? verification.then(judge) : judge(verification)
     },

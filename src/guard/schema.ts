@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { callable, secret, strict, text } from '../core/config.ts'
 import { networkProblem } from '../core/networks.ts'
-import { ALGORITHMS } from '../jwt/algorithms.ts'
 import { claimValueProblem } from '../jwt/claim-rules.ts'
 
 /** RFC 9110 §9.1: a token; the methods that exist are upper case. */
@@ -38,6 +37,7 @@ export const guardSchema = strict({
   caseSensitive: z.boolean().optional(),
   unmatched: z.enum(['deny', 'skip']).optional(),
   unauthenticated: z.literal([401, 403]).optional(),
+  login: z.unknown().optional(),
   secrets: callable.optional(),
   // The cache's tables are made at once in their full length.
   tokenCache: strict({
@@ -46,30 +46,6 @@ export const guardSchema = strict({
   }).optional(),
   fetch: callable.optional(),
   clock: z.custom((value) => typeof (value as { now?: unknown })?.now === 'function', 'expected { now() }').optional(),
-})
-
-export const integrationSchema = strict({
-  issuer: text,
-  jwksUri: text.optional(),
-  audience: z.union([text, z.array(text).min(1), z.null()], {
-    error: (issue) =>
-      issue.input === undefined
-        ? 'required: the audience that tokens must be made for, or null, typed out, for "not checked"'
-        : 'expected a text, a list of texts, or null',
-  }),
-  jwtSource: z.enum(['access_token', 'id_token']).optional(),
-  algorithms: z
-    .array(z.enum(ALGORITHMS as [string, ...string[]]))
-    .min(1, 'must not be empty')
-    .optional(),
-  subjectClaim: text.optional(),
-  clockToleranceSeconds: seconds(300).optional(),
-  allowInsecureHttp: z.boolean().optional(),
-  keys: strict({
-    maxAgeSeconds: z.number().min(1).max(86_400).optional(),
-    ceilingSeconds: z.number().min(1).max(604_800).optional(),
-    timeoutMs: z.number().min(1).max(60_000).optional(),
-  }).optional(),
 })
 
 const routeParts = {
@@ -109,6 +85,7 @@ export const authSchemas = {
       .string()
       .regex(/^[!#$%&'*+.^_`|~\w-]+$/, 'not a cookie name (RFC 6265 §4.1.1)')
       .optional(),
+    login: z.boolean().optional(),
     unauthenticated: z.literal([401, 403]).optional(),
   }),
 } as const

@@ -20,7 +20,7 @@ export function readCookie(header: string | undefined, name: string): string | u
 }
 
 /** Without the white space of RFC 9110 §5.6.3. `trim()` would make `__Host-id` of `\xa0__Host-id`, which every subdomain can set. */
-function trimmed(text: string): string {
+export function trimmed(text: string): string {
   let start = 0
   let end = text.length
   while (start < end && isBlank(text.charCodeAt(start))) start++

@@ -45,16 +45,16 @@ export interface Reply {
 /** Who came in, and how: what `authOf(req)` returns once a gate has let a request pass. */
 export interface Auth {
   /** How the caller was authenticated. */
-  readonly type: 'none' | 'basic' | 'jwt'
+  readonly type: 'none' | 'basic' | 'jwt' | 'session'
   /** The route that matched: its `name`, or host and path. */
   readonly route: string
   /** The same for one person whatever they log in with: a hash of issuer and subject. Absent for `none`. */
   readonly id?: string
-  /** The user name (basic) or the integration's subject claim (jwt). */
+  /** The user name (basic) or the integration's subject claim (jwt, session). */
   readonly subject?: string
-  /** The integration that accepted the token (jwt). */
+  /** The integration that the token is of (jwt, session). */
   readonly integration?: string
-  /** The token's claims, frozen (jwt). */
+  /** The token's claims, frozen (jwt, session). */
   readonly claims?: Readonly<Record<string, unknown>>
 }
 

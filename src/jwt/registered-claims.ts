@@ -3,13 +3,19 @@ import type { JwtHeader } from './compact.ts'
 
 /** What an integration asks of a token. */
 export interface TokenExpectations {
-  /** The `iss`, compared exactly. */
+  /** The `iss`, compared exactly. With `tenants`, `{tenantid}` in it stands for the token's `tid`. */
   readonly issuer: string
+  /** The tenants whose tokens are accepted, `['*']` for all of them; for an issuer with `{tenantid}`, and for no other. */
+  readonly tenants?: readonly string[]
+  /** Keys that sign for one tenant only, by `kid`: Microsoft Entra says so of those for personal accounts. */
+  readonly keyTenants?: ReadonlyMap<string, string>
   /** Accepted audiences; `null` for "not checked". */
   readonly audiences: readonly string[] | null
+  /** The claim that `audiences` are looked for in; `aud` by default. */
+  readonly audienceClaim?: string
   readonly algorithms: ReadonlySet<string>
   readonly clockToleranceSeconds: number
-  readonly source: 'access_token' | 'id_token'
+  readonly source: 'access_token' | 'id_token' | 'logout_token'
 }
 
 /** Why a token is not good. `detail` is for the operator and holds claims, never the token. */
@@ -34,14 +40,18 @@ export interface TokenProblem {
 const TYPES = {
   access_token: new Set([undefined, 'jwt', 'at+jwt']),
   id_token: new Set([undefined, 'jwt', 'id+jwt']),
+  logout_token: new Set([undefined, 'jwt', 'logout+jwt']),
 } as const
-/** Amazon Cognito says in `token_use` which of the two a token is. */
-const TOKEN_USE = { access_token: 'access', id_token: 'id' } as const
-/** Keycloak says it in a claim `typ`; these say that it is the other one, or neither. */
+/** Amazon Cognito says in `token_use` which of them a token is. */
+const TOKEN_USE = { access_token: 'access', id_token: 'id', logout_token: 'logout' } as const
+/** Keycloak says it in a claim `typ`; these say that it is another one. */
 const FOREIGN_TYPES = {
   access_token: new Set<unknown>(['ID', 'Refresh', 'Offline', 'Logout']),
   id_token: new Set<unknown>(['Bearer', 'Refresh', 'Offline', 'Logout']),
+  logout_token: new Set<unknown>(['Bearer', 'ID', 'Refresh', 'Offline']),
 } as const
+/** A logout token need not have a type of its own, but always this event (OpenID Connect Back-Channel Logout 1.0 §2.4). */
+const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 /** The first thing that is wrong with a token at `nowMs`, or `undefined`. */
 export function tokenProblem(
@@ -50,22 +60,31 @@ export function tokenProblem(
   expected: TokenExpectations,
   nowMs: number,
 ): TokenProblem | undefined {
-  const { iss, aud, exp, nbf, token_use: tokenUse } = payload
+  const { iss, exp, nbf, token_use: tokenUse } = payload
   // First, since what else is wrong means something only with the token's own provider.
-  if (iss !== expected.issuer) return problem('issuer', 'iss', iss, JSON.stringify(expected.issuer))
+  if (expected.tenants !== undefined) {
+    const foreign = tenantProblem(header, payload, expected, expected.tenants)
+    if (foreign !== undefined) return foreign
+  } else if (iss !== expected.issuer) return problem('issuer', 'iss', iss, JSON.stringify(expected.issuer))
   if (!expected.algorithms.has(header.alg)) return problem('algorithm', 'alg', header.alg, [...expected.algorithms])
   if (!(TYPES[expected.source] as ReadonlySet<string | undefined>).has(header.typ)) {
-    return problem('type', 'typ', header.typ, `an ${expected.source}`)
+    return problem('type', 'typ', header.typ, expected.source)
   }
   if (tokenUse !== undefined && tokenUse !== TOKEN_USE[expected.source]) {
     return problem('type', 'token_use', tokenUse, TOKEN_USE[expected.source])
   }
   if (payload.typ !== undefined && FOREIGN_TYPES[expected.source].has(payload.typ)) {
-    return problem('type', 'typ', payload.typ, `an ${expected.source}`)
+    return problem('type', 'typ', payload.typ, expected.source)
   }
-  const { audiences } = expected
-  if (audiences !== null && !(Array.isArray(aud) ? aud : [aud]).some((each) => audiences.includes(each))) {
-    return problem('audience', 'aud', aud, audiences)
+  if (payload.events !== undefined && expected.source !== 'logout_token' && isLogout(payload.events)) {
+    return problem('type', 'events', payload.events, expected.source)
+  }
+  const { audiences, audienceClaim } = expected
+  if (audiences !== null) {
+    const aud = audienceClaim === undefined ? payload.aud : payload[audienceClaim]
+    if (!(Array.isArray(aud) ? aud : [aud]).some((each) => audiences.includes(each))) {
+      return problem('audience', audienceClaim ?? 'aud', aud, audiences)
+    }
   }
   const now = nowMs / 1000
   if (typeof exp !== 'number') return problem('expired', 'exp', exp, 'a number')
@@ -76,6 +95,46 @@ export function tokenProblem(
     return problem('not_yet_valid', 'nbf', nbf, `not later than ${Math.floor(now)}`)
   }
   return undefined
+}
+
+const TENANT = '{tenantid}'
+const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Whether one provider's issuer differs from tenant to tenant, with the token's `tid` in place of `{tenantid}`. */
+export function hasTenants(issuer: string): boolean {
+  return issuer.includes(TENANT)
+}
+
+/** Whether `value` can be the id of a Microsoft Entra tenant or client: a GUID. */
+export function isGuid(value: unknown): value is string {
+  return typeof value === 'string' && GUID.test(value)
+}
+
+/** The issuer of the tenant `tid` by a template with `{tenantid}`, or `undefined` for a tenant that is not among `tenants`. */
+export function issuerOfTenant(template: string, tid: unknown, tenants: readonly string[]): string | undefined {
+  const everybody = tenants.length === 1 && tenants[0] === '*'
+  if (typeof tid !== 'string' || !(everybody ? isGuid(tid) : tenants.includes(tid))) return undefined
+  return template.replaceAll(TENANT, () => tid)
+}
+
+function isLogout(events: unknown): boolean {
+  return typeof events === 'object' && events !== null && Object.hasOwn(events, LOGOUT_EVENT)
+}
+
+/** Why a token is not one of the `tenants`', or `undefined`. */
+function tenantProblem(
+  { kid }: JwtHeader,
+  { iss, tid }: Readonly<Record<string, unknown>>,
+  { issuer, keyTenants }: TokenExpectations,
+  tenants: readonly string[],
+): TokenProblem | undefined {
+  const wanted = issuerOfTenant(issuer, tid, tenants)
+  if (wanted === undefined) return problem('issuer', 'tid', tid, tenants[0] === '*' ? "a tenant's GUID" : tenants)
+  if (iss !== wanted) return problem('issuer', 'iss', iss, JSON.stringify(wanted))
+  // Else whoever has the key of one tenant could make tokens of all, as in the Storm-0558 break-in of 2023.
+  if (keyTenants === undefined || keyTenants.size === 0) return undefined
+  const fits = kid !== undefined && (keyTenants.get(kid) ?? tid) === tid
+  return fits ? undefined : problem('unknown_key', 'kid', kid, `a key that signs for the tenant ${textOf(tid)}`)
 }
 
 function problem(reason: TokenProblem['reason'], claim: string, actual: unknown, wanted: unknown): TokenProblem {

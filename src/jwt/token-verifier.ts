@@ -5,6 +5,7 @@
  */
 import { compactVerify, errors } from 'jose'
 import type { Clock } from '../core/clock.ts'
+import { deepFreeze } from '../core/freeze.ts'
 import { type CompactJwt, type HeaderCache, type JwtHeader, parseCompactJwt } from './compact.ts'
 import type { VerificationKey } from './jwk.ts'
 import { type KeySet, KeysUnavailable } from './key-set.ts'
@@ -166,6 +167,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     if (key === undefined) return { reason: 'signature', detail: 'the signature does not fit' }
     const { header, body } = jwt
     if (body === undefined) return MALFORMED.problem
+    // Not before the signature is known to be good: it costs more than parsing.
     return { token, header, payload: deepFreeze(body.claims), key, keySet, identity: undefined, derived: undefined }
   }
 
@@ -201,15 +203,6 @@ async function signingKey(
     }
   }
   return undefined
-}
-
-/** Freezes JSON of any depth. Not before the signature is known to be good: it costs more than parsing. */
-function deepFreeze<Value>(value: Value): Value {
-  const found: unknown[] = [value]
-  for (const each of found) {
-    if (typeof each === 'object' && each !== null) found.push(...Object.values(Object.freeze(each)))
-  }
-  return value
 }
 
 /** Of two refusals by two integrations, the one that says more: the token's own provider knows best what is wrong. */

@@ -26,7 +26,8 @@ export function isSecureUrl(text: string): boolean {
 }
 
 /**
- * Fetches `url` whole.
+ * Fetches `url` whole. Gives up when `init.signal` aborts, too; with `init.redirect` of `'error'` it follows none, so that
+ * what is sent (credentials, codes) goes nowhere else.
  *
  * @throws FetchError (`ERR_FETCH`) for no answer in time, more than `maxBytes`, too many redirects, or one from https to http.
  */
@@ -37,13 +38,13 @@ export async function boundedFetch(
   init: RequestInit = {},
 ): Promise<Response> {
   const deadline = AbortSignal.timeout(limits.timeoutMs)
+  const signal = init.signal ? AbortSignal.any([deadline, init.signal]) : deadline
   try {
+    signal.throwIfAborted()
     // The user's own fetch may not listen to the signal.
-    return await Promise.race([
-      fetchWhole(fetch, url, limits.maxBytes, { ...init, signal: deadline }),
-      abortOf(deadline),
-    ])
+    return await Promise.race([fetchWhole(fetch, url, limits.maxBytes, { ...init, signal }), abortOf(signal)])
   } catch (error) {
+    if (init.signal?.aborted) throw new FetchError(`${presentable(url)}: given up`, { cause: error })
     if (error instanceof FetchError) throw error
     const what = deadline.aborted ? `no whole answer within ${limits.timeoutMs} ms` : reasonOf(error)
     throw new FetchError(`${presentable(url)}: ${what}`, { cause: error })
@@ -81,6 +82,7 @@ async function followRedirects(fetch: Fetch, start: string, init: RequestInit): 
     const location = response.headers.get('location')
     if (response.status < 300 || response.status > 399 || location === null) return response
     await response.body?.cancel()
+    if (init.redirect === 'error') throw new FetchError(`${presentable(url)}: redirects, which is not followed here`)
     if (!URL.canParse(location, url)) throw new FetchError(`${presentable(url)}: redirects to what is not a URL`)
     const next = new URL(location, url)
     if (!/^https?:$/.test(next.protocol) || (/^https:/i.test(url) && next.protocol !== 'https:')) {

@@ -3,47 +3,111 @@ import * as oauth from 'oauth4webapi'
 import { FetchError, messageOf } from '../core/errors.ts'
 import { boundedFetch, type Fetch, type FetchLimits } from '../net/fetch.ts'
 
-/** The parts of the metadata document that are used. */
+/** The parts of the metadata document that are used. Every URL is http or https; whether http will do is the caller's to say. */
 export interface ServerMetadata {
+  /** As the document spells it; Microsoft Entra's `common` document has a template, with `{tenantid}` in it. */
   readonly issuer: string
   readonly jwksUri: string | undefined
+  readonly authorizationUrl: string | undefined
+  readonly tokenUrl: string | undefined
+  /** OpenID Connect Core §5.3. */
+  readonly userInfoUrl: string | undefined
+  /** RFC 7009. */
+  readonly revocationUrl: string | undefined
+  /** OpenID Connect RP-Initiated Logout 1.0. */
+  readonly endSessionUrl: string | undefined
+  /** RFC 9126. */
+  readonly pushedAuthorizationUrl: string | undefined
+  /** Whether every authorization response carries `iss` (RFC 9207). */
+  readonly issParameter: boolean
+  /** What ID tokens are signed with, as the document says. Not to be trusted: `none` may be among them. */
+  readonly idTokenAlgorithms: readonly string[] | undefined
+}
+
+/** Where the document is, if not where it should be. */
+export interface DiscoveryOptions {
+  /** Fetched in place of the well-known addresses. */
+  readonly metadataUrl?: string
+  /** What the document must say its issuer is; the issuer by default. */
+  readonly issuerInDocument?: string
 }
 
 /**
- * Fetches the metadata of `issuer`: OpenID Connect's document, else the OAuth one.
+ * Fetches the metadata of `issuer`: OpenID Connect's document, else the OAuth one, or the one that `options` name.
  *
- * @throws FetchError (`ERR_FETCH`) when neither can be had, or the document names another issuer.
+ * @throws FetchError (`ERR_FETCH`) when none can be had, the document names another issuer, or one of its URLs is none.
  */
-export async function discoverServer(issuer: string, fetch: Fetch, limits: FetchLimits): Promise<ServerMetadata> {
+export async function discoverServer(
+  issuer: string,
+  fetch: Fetch,
+  limits: FetchLimits,
+  options: DiscoveryOptions = {},
+): Promise<ServerMetadata> {
+  const { metadataUrl, issuerInDocument = issuer } = options
   const failures: string[] = []
-  for (const algorithm of ['oidc', 'oauth2'] as const) {
+  const get = (url: string, headers: Record<string, string>) => boundedFetch(fetch, url, limits, { headers })
+  const places =
+    metadataUrl === undefined
+      ? [() => wellKnown(issuer, 'oidc', get), () => wellKnown(issuer, 'oauth2', get)]
+      : [() => get(metadataUrl, { accept: 'application/json' })]
+  for (const fetchFrom of places) {
+    let document: Readonly<Record<string, unknown>>
     try {
-      return await discover(issuer, algorithm, fetch, limits)
+      document = await toDocument(await fetchFrom(), issuerInDocument)
     } catch (error) {
       failures.push(messageOf(error))
+      continue
     }
+    return readDocument(document, issuerInDocument)
   }
   throw new FetchError(`the metadata of ${issuer} cannot be had: ${failures.join('; ')}`)
 }
 
-async function discover(
-  issuer: string,
-  algorithm: 'oidc' | 'oauth2',
-  fetch: Fetch,
-  limits: FetchLimits,
-): Promise<ServerMetadata> {
-  const identifier = new URL(issuer)
-  const response = await oauth.discoveryRequest(identifier, {
+type Get = (url: string, headers: Record<string, string>) => Promise<Response>
+
+/** The two ways to make an address of the issuer (RFC 8414 §5). */
+async function wellKnown(issuer: string, algorithm: 'oidc' | 'oauth2', get: Get): Promise<Response> {
+  return oauth.discoveryRequest(new URL(issuer), {
     algorithm,
     // The configuration has decided already which addresses may be plain http.
     [oauth.allowInsecureRequests]: true,
-    [oauth.customFetch]: (url, init) => boundedFetch(fetch, url, limits, { headers: init.headers }),
+    [oauth.customFetch]: (url, { headers }) => get(url, headers),
   })
-  const metadata = await oauth.processDiscoveryResponse(identifier, response)
-  if (metadata.issuer !== issuer) {
+}
+
+async function toDocument(response: Response, expected: string): Promise<Readonly<Record<string, unknown>>> {
+  const document = await oauth.processDiscoveryResponse(new URL(expected), response)
+  if (document.issuer !== expected) {
     // Tokens carry the provider's spelling and `iss` is compared exactly; better said here than by each token.
-    throw new FetchError(`the provider spells its issuer "${metadata.issuer}"; write it in the same way`)
+    throw new FetchError(`the provider spells its issuer "${document.issuer}"; write it in the same way`)
   }
-  const { jwks_uri: jwksUri }: { jwks_uri?: unknown } = metadata
-  return { issuer: metadata.issuer, jwksUri: typeof jwksUri === 'string' ? jwksUri : undefined }
+  return document as unknown as Readonly<Record<string, unknown>>
+}
+
+/** The document comes from outside: browsers are sent to what it names, and our secrets too. */
+function readDocument(document: Readonly<Record<string, unknown>>, issuer: string): ServerMetadata {
+  function url(field: string): string | undefined {
+    const value = document[field] ?? undefined
+    if (value === undefined) return undefined
+    if (typeof value === 'string' && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return value
+    throw new FetchError(`the ${field} of ${issuer} is not https`)
+  }
+  /** Some write an empty text for what they do not have. */
+  const endpoint = (field: string) => (document[field] === '' ? undefined : url(field))
+
+  const algorithms = document.id_token_signing_alg_values_supported
+  return {
+    issuer,
+    jwksUri: url('jwks_uri'),
+    authorizationUrl: endpoint('authorization_endpoint'),
+    tokenUrl: endpoint('token_endpoint'),
+    userInfoUrl: endpoint('userinfo_endpoint'),
+    revocationUrl: endpoint('revocation_endpoint'),
+    endSessionUrl: endpoint('end_session_endpoint'),
+    pushedAuthorizationUrl: endpoint('pushed_authorization_request_endpoint'),
+    issParameter: document.authorization_response_iss_parameter_supported === true,
+    idTokenAlgorithms: Array.isArray(algorithms)
+      ? algorithms.filter((algorithm): algorithm is string => typeof algorithm === 'string')
+      : undefined,
+  }
 }

@@ -71,7 +71,7 @@ export async function attemptRefresh<Tokens>(
     state: 'refreshing',
     attempt: { id: attempt, deadline: deadlineOf() },
   })
-  const marked = await store.put(key, encodeRecord(refreshing()), { ifVersion: current.version })
+  const marked = await store.put(key, encodeRecord(refreshing()), { ifVersion: current.version, ttlMs: 'keep' })
   if (marked === 'conflict') return false
   let version = marked
 
@@ -124,13 +124,13 @@ export async function attemptRefresh<Tokens>(
 
   /** Writes the new deadline, over the record of this attempt only. */
   async function extend(): Promise<boolean> {
-    let written = await store.put(key, encodeRecord(refreshing()), { ifVersion: version })
+    let written = await store.put(key, encodeRecord(refreshing()), { ifVersion: version, ttlMs: 'keep' })
     if (written === 'conflict') {
       // Sealed anew, perhaps.
       const now = await read()
       if (now?.record.attempt?.id !== attempt) return false
       version = now.version
-      written = await store.put(key, encodeRecord(refreshing()), { ifVersion: version })
+      written = await store.put(key, encodeRecord(refreshing()), { ifVersion: version, ttlMs: 'keep' })
     }
     if (written === 'conflict') return false
     version = written
@@ -149,12 +149,12 @@ export async function attemptRefresh<Tokens>(
     const next: ConnectionRecord<Tokens> = dead
       ? { state: 'reauth_required', connection }
       : { ...before, state: 'connected', failures, retryAt }
-    let written = await store.put(key, encodeRecord(next), { ifVersion: version })
+    let written = await store.put(key, encodeRecord(next), { ifVersion: version, ttlMs: 'keep' })
     for (let tries = 0; written === 'conflict' && tries < 5; tries++) {
       // Sealed anew, perhaps. Only while the attempt is still ours: a late loser must not end a winner's connection.
       const now = await read()
       if (now?.record.attempt?.id !== attempt) return
-      written = await store.put(key, encodeRecord(next), { ifVersion: now.version })
+      written = await store.put(key, encodeRecord(next), { ifVersion: now.version, ttlMs: 'keep' })
     }
     context.report(dead ? 'reauth_required' : 'failed', messageOf(error))
   }

@@ -36,8 +36,11 @@ export interface Refresher<Tokens> {
    * `rejected` is the `stamp` of tokens that the resource refused; they are refreshed if they are still the current ones.
    */
   tokens(key: Key, options?: { readonly rejected?: string }): Promise<FoundTokens<Tokens>>
-  /** Stores a new connection in place of whatever was there, also where that cannot be opened any more. */
-  connect(key: Key, tokens: Tokens): Promise<void>
+  /**
+   * Stores a new connection in place of whatever was there, also where that cannot be opened any more. It is gone after
+   * `ttlMs`, refreshed or not; by default it stays until it is ended.
+   */
+  connect(key: Key, tokens: Tokens, options?: { readonly ttlMs?: number }): Promise<void>
   /** Ends a connection, here at once and at the authorization server where it offers that; whether there was one. */
   disconnect(key: Key): Promise<boolean>
   /**
@@ -294,9 +297,10 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
 
   return {
     tokens,
-    async connect(key, fresh) {
+    async connect(key, fresh, options) {
       const obtainedAt = Math.round(clock.now())
-      await replace(key, () => ({ state: 'connected', connection: randomUUID(), tokens: fresh, obtainedAt }))
+      const record = { state: 'connected', connection: randomUUID(), tokens: fresh, obtainedAt } as const
+      await replace(key, () => record, options?.ttlMs)
       endRefreshes(key)
     },
     async disconnect(key) {

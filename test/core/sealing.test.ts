@@ -131,3 +131,32 @@ describe('B8 sealing', () => {
     for (const key of keys) expect(Buffer.from(key, 'base64url').length).toBe(32)
   })
 })
+
+describe('sealing into a text, for cookies and URLs', () => {
+  it('opens what it has sealed, and is safe in a cookie and in a URL', async () => {
+    const sealer = createSealer([one], 'cookie')
+    for (const plaintext of ['', 'a', '{"é":"€"}', 'x'.repeat(5_000)]) {
+      const sealed = await sealer.sealText(plaintext, 'place')
+      expect(sealed).toMatch(/^[\w.-]+$/)
+      expect(await sealer.openText(sealed, 'place')).toEqual({ plaintext, keyId: sealer.keyId })
+    }
+  })
+
+  it('does not open elsewhere, for another purpose, or changed by one character', async () => {
+    const sealer = createSealer([one], 'cookie')
+    const sealed = await sealer.sealText('secret', 'place')
+    await expect(sealer.openText(sealed, 'other')).rejects.toThrow(SealError)
+    await expect(createSealer([one], 'other').openText(sealed, 'place')).rejects.toThrow(SealError)
+    for (let index = 0; index < sealed.length - 1; index += 7) {
+      const wrong = sealed.slice(0, index) + (sealed[index] === 'A' ? 'B' : 'A') + sealed.slice(index + 1)
+      await expect(sealer.openText(wrong, 'place')).rejects.toThrow(SealError)
+    }
+  })
+
+  it.each(['', '.', '...', 'a.b.c.d', 'a.b.c.d.e', 'nonsense', '\0', 'e30.e30.e30.e30'])(
+    'nonsense is none: %j',
+    async (sealed) => {
+      await expect(createSealer([one], 'cookie').openText(sealed, 'place')).rejects.toThrow(SealError)
+    },
+  )
+})

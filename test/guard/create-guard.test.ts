@@ -266,6 +266,7 @@ describe('A14 endpoints', () => {
         exposed: true,
         auth: 'none',
         integrations: [],
+        redirectUrls: [],
       },
       expect.objectContaining({ route: 'notebook', url: 'https://notebook-ml-8080.apps.example.com/', auth: 'basic' }),
       expect.objectContaining({

@@ -89,6 +89,36 @@ describe('A6 audience (RFC 7519 §4.1.3)', () => {
     expect(reason({ aud: 'other' }, { audiences: null })).toBeUndefined()
     expect(reason({ aud: undefined }, { audiences: null })).toBeUndefined()
   })
+
+  it('is nobody where the list is empty', () => {
+    for (const aud of ['orders-api', undefined, null, [], ['']])
+      expect(reason({ aud }, { audiences: [] })).toBe('audience')
+  })
+})
+
+describe('A9 the audience in another claim', () => {
+  const cognito = { audiences: ['the-client'], audienceClaim: 'client_id' }
+
+  it.each([
+    ['the one, without aud', { aud: undefined, client_id: 'the-client' }, undefined],
+    ['the one, whatever aud says', { aud: 'other', client_id: 'the-client' }, undefined],
+    ['in a list', { client_id: ['other', 'the-client'] }, undefined],
+    ['another', { client_id: 'other' }, 'audience'],
+    ['absent, and aud in its place', { aud: 'the-client' }, 'audience'],
+    ['null', { client_id: null }, 'audience'],
+    ['an object', { client_id: { 'the-client': true } }, 'audience'],
+  ])('%s', (_, claims, expected) => {
+    expect(reason(claims, cognito)).toBe(expected)
+  })
+
+  it.each(['constructor', '__proto__', 'toString'])('%s finds nothing in the prototype', (audienceClaim) => {
+    expect(reason({}, { audienceClaim, audiences: ['Object', 'the-client', ''] })).toBe('audience')
+  })
+
+  it('is named in the detail', () => {
+    const detail = tokenProblem(HEADER, { ...CLAIMS, client_id: 'x' }, { ...EXPECTED, ...cognito }, NOW * 1000)?.detail
+    expect(detail).toBe('client_id is "x", expected ["the-client"]')
+  })
 })
 
 describe('A6 issuer (RFC 7519 §4.1.1) is compared exactly', () => {
@@ -106,6 +136,79 @@ describe('A6 issuer (RFC 7519 §4.1.1) is compared exactly', () => {
     { toString: 'https://login.example.com/' },
   ])('%j is another', (iss) => {
     expect(reason({ iss })).toBe('issuer')
+  })
+})
+
+describe('A9 an issuer for each tenant', () => {
+  const ACME = '8eaef023-2b34-4da1-9baa-8bc8c9d6a490'
+  const BEAM = '82229342-1101-4ab6-817b-70c0747630f3'
+  const PERSONAL = '9188040d-6c67-4c5b-b112-36a304b66dad'
+  const issuer = 'https://login.example.com/{tenantid}/v2.0'
+  const of = (tid: unknown) => ({ iss: `https://login.example.com/${tid}/v2.0`, tid })
+
+  it.each<[string, object, readonly string[], string | undefined]>([
+    ['the one that is allowed', of(ACME), [ACME], undefined],
+    ['one of several', of(BEAM), [ACME, BEAM], undefined],
+    ['another', of(BEAM), [ACME], 'issuer'],
+    ['any, where all are', of(BEAM), ['*'], undefined],
+    ['that of personal accounts, which has to be allowed too', of(PERSONAL), [ACME], 'issuer'],
+    ['that of personal accounts where all are', of(PERSONAL), ['*'], undefined],
+    ['none at all', of(ACME), [], 'issuer'],
+    ['an allowed one in tid, another in iss', { ...of(BEAM), tid: ACME }, [ACME], 'issuer'],
+    ['an allowed one in iss, another in tid', { ...of(ACME), tid: BEAM }, [ACME], 'issuer'],
+    ['two that are allowed', { ...of(ACME), tid: BEAM }, [ACME, BEAM], 'issuer'],
+    ['no tid', { ...of(ACME), tid: undefined }, [ACME], 'issuer'],
+    ['no tid, all allowed', { ...of(undefined), tid: undefined }, ['*'], 'issuer'],
+    ['a list', { ...of(ACME), tid: [ACME] }, [ACME], 'issuer'],
+    ['null', { ...of(null), tid: null }, ['*'], 'issuer'],
+    ['in another case', of(ACME.toUpperCase()), [ACME], 'issuer'],
+    ['in another case in iss only', { ...of(ACME.toUpperCase()), tid: ACME }, [ACME], 'issuer'],
+    ['a star', of('*'), ['*'], 'issuer'],
+    ['the template itself', of('{tenantid}'), ['*'], 'issuer'],
+    ['the template itself, without tid', { iss: issuer }, ['*'], 'issuer'],
+    ['common', of('common'), ['*'], 'issuer'],
+    ['no GUID, with all allowed', of('x'), ['*'], 'issuer'],
+    ['a path, with all allowed', of(`${ACME}/../${BEAM}`), ['*'], 'issuer'],
+    ['a GUID with a line break', of(`${ACME}\n`), ['*'], 'issuer'],
+    ['an allowed name that is no GUID', of('acme'), ['acme'], undefined],
+    ['a name with what replacing would take for a pattern', of('$&'), ['$&'], undefined],
+    ['a star in a list of others, which is no wildcard there', of(BEAM), [ACME, '*'], 'issuer'],
+    ['the right one at another host', { ...of(ACME), iss: `https://evil.example/${ACME}/v2.0` }, [ACME], 'issuer'],
+    ['a slash too many', { ...of(ACME), iss: `https://login.example.com/${ACME}/v2.0/` }, [ACME], 'issuer'],
+    ['an iss that is a list', { ...of(ACME), iss: [`https://login.example.com/${ACME}/v2.0`] }, [ACME], 'issuer'],
+  ])('%s', (_, claims, tenants, expected) => {
+    expect(reason(claims, { issuer, tenants })).toBe(expected)
+  })
+
+  it('everything else is checked as always', () => {
+    expect(reason({ ...of(ACME), exp: 0 }, { issuer, tenants: [ACME] })).toBe('expired')
+    expect(reason({ ...of(ACME), aud: 'x' }, { issuer, tenants: [ACME] })).toBe('audience')
+    expect(reason(of(ACME), { issuer, tenants: [ACME] }, { alg: 'HS256' })).toBe('algorithm')
+  })
+
+  it('says what was expected', () => {
+    const detail = (claims: object, tenants: string[]) =>
+      tokenProblem(HEADER, { ...CLAIMS, ...claims }, { ...EXPECTED, issuer, tenants }, NOW * 1000)?.detail
+    expect(detail(of(BEAM), [ACME])).toBe(`tid is "${BEAM}", expected ["${ACME}"]`)
+    expect(detail(of('x'), ['*'])).toBe('tid is "x", expected a tenant\'s GUID')
+    expect(detail({ tid: ACME }, [ACME])).toBe(
+      `iss is "https://login.example.com/", expected "https://login.example.com/${ACME}/v2.0"`,
+    )
+  })
+
+  it.each<[string, string | undefined, string, string | undefined]>([
+    ['that signs for all', 'all', ACME, undefined],
+    ["that signs for it, the token's own", 'personal', PERSONAL, undefined],
+    ['that signs for another one', 'personal', ACME, 'unknown_key'],
+    ['that the token does not name', undefined, PERSONAL, 'unknown_key'],
+  ])('a key %s', (_, kid, tid, expected) => {
+    const keyTenants = new Map([['personal', PERSONAL]])
+    expect(reason(of(tid), { issuer, tenants: ['*'], keyTenants }, { kid })).toBe(expected)
+    expect(reason(of(tid), { issuer, tenants: [ACME, PERSONAL], keyTenants }, { kid })).toBe(expected)
+  })
+
+  it('keys that sign for all need not be named', () => {
+    expect(reason(of(ACME), { issuer, tenants: [ACME], keyTenants: new Map() }, { kid: undefined })).toBeUndefined()
   })
 })
 
@@ -174,6 +277,34 @@ describe('A7 the claim typ, by which Keycloak tells its tokens apart', () => {
   ])('%j: an access token %s, an ID token %s', (typ, asAccess, asId) => {
     expect(reason({ typ }, access)).toBe(asAccess ? undefined : 'type')
     expect(reason({ typ }, id)).toBe(asId ? undefined : 'type')
+  })
+})
+
+describe('A7 logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4)', () => {
+  const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+
+  it('are nothing to come in with, also where their type says nothing', () => {
+    for (const source of ['access_token', 'id_token'] as const) {
+      expect(reason({ events }, { source })).toBe('type')
+      expect(reason({ typ: 'Logout' }, { source })).toBe('type')
+      expect(reason({}, { source }, { typ: 'logout+jwt' })).toBe('type')
+      for (const other of ['x', null, [], { 'https://example.com/event': {} }]) {
+        expect(reason({ events: other }, { source })).toBeUndefined()
+      }
+    }
+  })
+
+  it.each<[string, object, object, string | undefined]>([
+    ['of their own type', {}, { typ: 'logout+jwt' }, undefined],
+    ['of the type of all JWTs', {}, { typ: 'jwt' }, undefined],
+    ['without a type', {}, { typ: undefined }, undefined],
+    ["of Keycloak's type", { typ: 'Logout' }, {}, undefined],
+    ['are no access token', {}, { typ: 'at+jwt' }, 'type'],
+    ["are no access token of Keycloak's", { typ: 'Bearer' }, {}, 'type'],
+    ["are no ID token of Keycloak's", { typ: 'ID' }, {}, 'type'],
+    ["are no ID token of Cognito's", { token_use: 'id' }, {}, 'type'],
+  ])('where they are asked for: %s', (_, claims, header, expected) => {
+    expect(reason({ events, ...claims }, { source: 'logout_token' }, header)).toBe(expected)
   })
 })
 

@@ -247,6 +247,75 @@ describe('A6 redirects', () => {
   })
 })
 
+describe('A8 a redirect that is refused', () => {
+  it.each([301, 302, 303, 307, 308])('with %i: nothing goes there', async (status) => {
+    const elsewhere = await serve((_, response) => response.end('there'))
+    const { url } = await serve((_, response) => response.writeHead(status, { location: elsewhere.url }).end())
+    const init = { method: 'POST', body: 'secret', redirect: 'error' } as const
+    expect((await failure(boundedFetch(globalFetch, `${url}/token?key=SECRET`, limits, init))).message).toBe(
+      `${url}/token: redirects, which is not followed here`,
+    )
+    expect(elsewhere.requests).toEqual([])
+  })
+
+  it('any other answer is one', async () => {
+    const { url } = await serve((_, response) => response.writeHead(400).end('no'))
+    expect((await boundedFetch(globalFetch, url, limits, { redirect: 'error' })).status).toBe(400)
+  })
+})
+
+describe('G9 a fetch that is given up', () => {
+  it('while the server thinks: the connection is closed', async () => {
+    const stop = new AbortController()
+    let closed: Promise<unknown> | undefined
+    const { url } = await serve((request) => {
+      closed = once(request.socket, 'close')
+      stop.abort(new Error('enough'))
+    })
+    const error = await failure(boundedFetch(globalFetch, `${url}/a?key=SECRET`, limits, { signal: stop.signal }))
+    expect(error.message).toBe(`${url}/a: given up`)
+    await closed
+  })
+
+  it('while the body comes', async () => {
+    const stop = new AbortController()
+    const { url } = await serve((_, response) => {
+      response.write('x')
+      setTimeout(() => stop.abort(), 20)
+    })
+    expect((await failure(boundedFetch(globalFetch, url, limits, { signal: stop.signal }))).message).toContain(
+      'given up',
+    )
+  })
+
+  it('before it began: nothing is sent', async () => {
+    const server = await serve((_, response) => response.end())
+    const init = { signal: AbortSignal.abort() }
+    expect((await failure(boundedFetch(globalFetch, server.url, limits, init))).message).toContain('given up')
+    expect((await failure(boundedFetch(() => new Promise(() => {}), server.url, limits, init))).message).toContain(
+      'given up',
+    )
+    expect(server.requests).toEqual([])
+  })
+
+  it("by a caller, although a fetch of the user's own does not listen", async () => {
+    const stop = new AbortController()
+    const fetching = boundedFetch(() => new Promise(() => {}), 'https://a.example/', limits, { signal: stop.signal })
+    stop.abort()
+    expect((await failure(fetching)).message).toBe('https://a.example/: given up')
+  })
+
+  it('by nobody: the deadline holds still, and an answer is one', async () => {
+    const { signal } = new AbortController()
+    const hanging = await serve(() => {})
+    expect((await failure(boundedFetch(globalFetch, hanging.url, impatient, { signal }))).message).toContain(
+      'within 100 ms',
+    )
+    const { url } = await serve((_, response) => response.end('there'))
+    expect(await (await boundedFetch(globalFetch, url, limits, { signal })).text()).toBe('there')
+  })
+})
+
 describe('A6 what went wrong is said usefully, and without secrets', () => {
   async function closedPort(): Promise<number> {
     const server = await localServer(() => {})

@@ -42,6 +42,20 @@ async function failure(promise: Promise<unknown>): Promise<string> {
   return (error as FetchError).message
 }
 
+/** What a document says that says nothing. */
+const NOTHING = {
+  issuer: '',
+  jwksUri: undefined,
+  authorizationUrl: undefined,
+  tokenUrl: undefined,
+  userInfoUrl: undefined,
+  revocationUrl: undefined,
+  endSessionUrl: undefined,
+  pushedAuthorizationUrl: undefined,
+  issParameter: false,
+  idTokenAlgorithms: undefined,
+}
+
 const OIDC = '/.well-known/openid-configuration'
 const OAUTH = '/.well-known/oauth-authorization-server'
 
@@ -49,6 +63,7 @@ describe('A6 the metadata of an issuer', () => {
   it("is OpenID Connect's document", async () => {
     const server = await serve({ [OIDC]: (url) => ({ issuer: url, jwks_uri: `${url}/keys`, more: [1] }) })
     expect(await discoverServer(server.url, globalFetch, limits)).toEqual({
+      ...NOTHING,
       issuer: server.url,
       jwksUri: `${server.url}/keys`,
     })
@@ -174,14 +189,142 @@ describe('A6 metadata that cannot be had', () => {
   })
 })
 
-describe('A6 a jwks_uri', () => {
+/** The fields that are URLs, and what becomes of them. */
+const FIELDS = [
+  ['jwks_uri', 'jwksUri'],
+  ['authorization_endpoint', 'authorizationUrl'],
+  ['token_endpoint', 'tokenUrl'],
+  ['userinfo_endpoint', 'userInfoUrl'],
+  ['revocation_endpoint', 'revocationUrl'],
+  ['end_session_endpoint', 'endSessionUrl'],
+  ['pushed_authorization_request_endpoint', 'pushedAuthorizationUrl'],
+] as const
+
+describe.each(FIELDS)('A8 the %s of the metadata', (field, name) => {
+  async function discover(part: object) {
+    const server = await serve({ [OIDC]: (url) => ({ issuer: url, ...part }) })
+    return { server, found: discoverServer(server.url, globalFetch, limits) }
+  }
+
+  it.each(['https://a.example/x?tenant=a', 'http://a.example:8080/x', 'HTTPS://a.example'])('is %s', async (url) => {
+    const { server, found } = await discover({ [field]: url })
+    expect(await found).toEqual({ ...NOTHING, issuer: server.url, [name]: url })
+  })
+
   it.each([
     ['missing', {}],
-    ['null', { jwks_uri: null }],
-    ['a number', { jwks_uri: 7 }],
-    ['a list', { jwks_uri: ['https://a.example'] }],
+    ['null', { [field]: null }],
   ])('that is %s is none', async (_, part) => {
+    const { server, found } = await discover(part)
+    expect(await found).toEqual({ ...NOTHING, issuer: server.url })
+  })
+
+  it.each([
+    7,
+    true,
+    ['https://a.example'],
+    { url: 'https://a.example' },
+    'javascript:alert(document.cookie)//',
+    ' javascript:alert(1)',
+    'JavaScript:alert(1)',
+    'data:text/html,<script>',
+    'file:///etc/passwd',
+    'ftp://a.example',
+    '//a.example',
+    '/authorize',
+    'a.example',
+    'https://',
+    ' ',
+  ])('that is %j is an error that names it, at once', async (value) => {
+    const { server, found } = await discover({ [field]: value })
+    expect(await failure(found)).toBe(`the ${field} of ${server.url} is not https`)
+    expect(server.requests).toEqual([`GET ${OIDC}`])
+  })
+})
+
+describe('A8 the rest of the metadata', () => {
+  async function discover(part: object) {
     const server = await serve({ [OIDC]: (url) => ({ issuer: url, ...part }) })
-    expect(await discoverServer(server.url, globalFetch, limits)).toEqual({ issuer: server.url, jwksUri: undefined })
+    return discoverServer(server.url, globalFetch, limits)
+  }
+
+  it.each(FIELDS.filter(([field]) => field !== 'jwks_uri'))('an empty text for %s is none', async (field, name) => {
+    expect((await discover({ [field]: '' }))[name]).toBeUndefined()
+  })
+
+  it.each([
+    [true, true],
+    [false, false],
+    ['true', false],
+    [1, false],
+    [null, false],
+  ])('authorization_response_iss_parameter_supported of %j', async (value, expected) => {
+    expect((await discover({ authorization_response_iss_parameter_supported: value })).issParameter).toBe(expected)
+  })
+
+  it.each([
+    [
+      ['RS256', 'none'],
+      ['RS256', 'none'],
+    ],
+    [['RS256', 7, null], ['RS256']],
+    [[], []],
+    ['RS256', undefined],
+    [null, undefined],
+  ])('id_token_signing_alg_values_supported of %j', async (value, expected) => {
+    expect((await discover({ id_token_signing_alg_values_supported: value })).idTokenAlgorithms).toEqual(expected)
+  })
+})
+
+describe('A9 metadata at an address of its own', () => {
+  const TEMPLATE = 'https://login.example/{tenantid}/v2.0'
+
+  it('are fetched from there, and from nowhere else', async () => {
+    const server = await serve({
+      '/doc?v=2': () => ({ issuer: 'https://idp.example', token_endpoint: 'https://a.example' }),
+    })
+    const metadataUrl = `${server.url}/doc?v=2`
+    expect(await discoverServer('https://idp.example', globalFetch, limits, { metadataUrl })).toEqual({
+      ...NOTHING,
+      issuer: 'https://idp.example',
+      tokenUrl: 'https://a.example',
+    })
+    expect(server.requests).toEqual(['GET /doc?v=2'])
+  })
+
+  it("may have an issuer that is a template, as Microsoft Entra's", async () => {
+    const server = await serve({ '/doc': () => ({ issuer: TEMPLATE }) })
+    const options = { metadataUrl: `${server.url}/doc`, issuerInDocument: TEMPLATE }
+    expect((await discoverServer('https://login.example/common/v2.0', globalFetch, limits, options)).issuer).toBe(
+      TEMPLATE,
+    )
+    expect((await discoverServer(TEMPLATE, globalFetch, limits, { metadataUrl: `${server.url}/doc` })).issuer).toBe(
+      TEMPLATE,
+    )
+  })
+
+  it.each([
+    ['the issuer itself, where a template is expected', 'https://login.example/common/v2.0', TEMPLATE],
+    ['a tenant, where a template is expected', 'https://login.example/t1/v2.0', TEMPLATE],
+    ['a template, where none is expected', TEMPLATE, undefined],
+    ['a template that is spelled otherwise', 'https://login.example/%7Btenantid%7D/v2.0', TEMPLATE],
+    ['another', 'https://evil.example', undefined],
+    ['none', undefined, undefined],
+  ])('must not have %s', async (_, told, issuerInDocument) => {
+    const server = await serve({ '/doc': () => ({ issuer: told }) })
+    const options = { metadataUrl: `${server.url}/doc`, ...(issuerInDocument && { issuerInDocument }) }
+    expect(await failure(discoverServer('https://login.example/common/v2.0', globalFetch, limits, options))).toContain(
+      'the metadata of https://login.example/common/v2.0 cannot be had: ',
+    )
+    expect(server.requests).toEqual(['GET /doc'])
+  })
+
+  it('that cannot be had', async () => {
+    const server = await serve({})
+    const message = await failure(
+      discoverServer('https://idp.example', globalFetch, limits, { metadataUrl: `${server.url}/doc` }),
+    )
+    expect(message).toMatch(/^the metadata of https:\/\/idp\.example cannot be had: /)
+    expect(server.requests).toEqual(['GET /doc'])
   })
 })

@@ -1,4 +1,5 @@
 /** Tokens that stay fresh: when they are refreshed, what callers get, and how old a look-up may be. */
+import { memoryStore } from 'sallyport/stores/memory'
 import { describe, expect, it, vi } from 'vitest'
 import type { Key, TokenStore } from '../../src/store/token-store.ts'
 import { gate, HASTY, key, setUp } from './refresher-setup.ts'
@@ -306,6 +307,21 @@ describe('G13 refresher: connections end and begin', () => {
     expect(await refresher.tokens(key)).toMatchObject({ tokens })
     await bench.store.put(key, Buffer.from('nonsense'), { ifVersion: (await bench.store.get(key))?.version ?? null })
     await refresher.disconnect(key)
+    expect(await refresher.tokens(key)).toEqual({ kind: 'none' })
+  })
+
+  it('one with a time to live is gone after it, refreshed or not', async () => {
+    const bench = setUp()
+    const store = memoryStore({ clock: { now: () => bench.time } })
+    const refresher = bench.refresher({ store })
+    await refresher.connect(key, bench.server.issue({ expiresInMs: 1_000 }), { ttlMs: 60_000 })
+    bench.time += 2_000
+    expect(await refresher.tokens(key)).toMatchObject({ kind: 'tokens' })
+    expect(bench.kinds()).toEqual(['refreshed'])
+    bench.time += 57_000
+    expect((await store.get(key)) !== undefined).toBe(true)
+    bench.time += 2_000
+    expect(await store.get(key)).toBeUndefined()
     expect(await refresher.tokens(key)).toEqual({ kind: 'none' })
   })
 

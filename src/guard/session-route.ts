@@ -1,0 +1,109 @@
+/** Routes with `login: true`: from a browser's session to a verdict, and what a browser without one is told. */
+import { FetchError, messageOf, SecretError, StoreError } from '../core/errors.ts'
+import { deepFreeze } from '../core/freeze.ts'
+import type { Auth, GateRequest, Reply } from '../http/gate.ts'
+import type { NormalisedRequest } from '../http/normalise.ts'
+import { problem } from '../http/replies.ts'
+import { isSameOrigin, needsSameOrigin } from '../http/same-origin.ts'
+import type { TokenIntegration } from '../jwt/token-verifier.ts'
+import type { Login } from '../login/create-login.ts'
+import { kindOfRequest } from '../login/navigation.ts'
+import { withCookies } from '../login/redirect.ts'
+import type { SessionTokens } from '../login/session.ts'
+import { displayName } from '../login/sign-out.ts'
+import type { Verdict } from './verdict.ts'
+
+/** What a session route works with. */
+export interface SessionRouteSettings {
+  readonly name: string
+  readonly integrations: readonly TokenIntegration[]
+  readonly login: Login
+  judgeClaims(claims: Readonly<Record<string, unknown>>, auth: Auth): Verdict
+  /** The answers for everything that is no page load. */
+  readonly missing: Reply
+  readonly forbidden: Reply
+}
+
+/** Judges requests without a token. */
+export function createSessionRoute(
+  settings: SessionRouteSettings,
+): (request: GateRequest, normalised: NormalisedRequest) => Promise<Verdict> {
+  const { name, integrations, login, judgeClaims, missing, forbidden } = settings
+  const names = integrations.map((integration) => integration.name).filter((each) => login.providers.has(each))
+
+  /** What a page load gets where there is no session. */
+  async function withoutSession(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    ended: boolean,
+    cookies: readonly string[],
+  ): Promise<Verdict> {
+    const reason = ended ? 'session_ended' : 'no_credentials'
+    switch (kindOfRequest(request)) {
+      case 'navigation':
+        return {
+          kind: 'refuse',
+          reply: withCookies(await login.start(request, normalised, names), cookies),
+          reason: 'login',
+        }
+      case 'form': {
+        const reply = login.pages.sessionEnded(missing.status === 401 ? 401 : 403, normalised)
+        return { kind: 'refuse', reply: withCookies(reply, cookies), reason }
+      }
+      default:
+        return { kind: 'refuse', reply: withCookies(missing, cookies), reason }
+    }
+  }
+
+  function refused(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    tokens: SessionTokens,
+    verdict: Verdict,
+  ): Verdict {
+    if (verdict.kind === 'pass' || kindOfRequest(request) === 'script') return verdict
+    return { ...verdict, reply: login.pages.noAccess(displayName(tokens.claims), normalised) }
+  }
+
+  async function authenticate(request: GateRequest, normalised: NormalisedRequest): Promise<Verdict> {
+    const found = await login.find(request, normalised, names)
+    if (found.kind === 'unavailable') return unavailable(request, found.retryAfterMs, 'the session cannot be had')
+    if (found.kind === 'none') return withoutSession(request, normalised, found.ended, found.cookies)
+    const { tokens, cookies } = found
+    if (needsSameOrigin(request) && !isSameOrigin(request, login.places.originOf(normalised.host).origin)) {
+      return { kind: 'refuse', reply: forbidden, reason: 'cross_origin' }
+    }
+    const integration = integrations.find((each) => each.name === tokens.integration)
+    if (integration === undefined) return withoutSession(request, normalised, true, cookies)
+    const { subject, id } = integration.identify(tokens.claims)
+    const auth: Auth = Object.freeze({
+      type: 'session',
+      route: name,
+      integration: tokens.integration,
+      // The store's cache hands the same object to every request.
+      claims: deepFreeze(tokens.claims),
+      ...(subject === undefined || id === undefined ? {} : { subject, id }),
+    })
+    const verdict = judgeClaims(tokens.claims, auth)
+    if (verdict.kind === 'refuse') return refused(request, normalised, tokens, verdict)
+    return cookies.length === 0 ? verdict : { ...verdict, headers: { 'set-cookie': cookies } }
+  }
+
+  function unavailable(request: GateRequest, retryAfterMs: number, detail: string): Verdict {
+    const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
+    const page = kindOfRequest(request) === 'script' ? undefined : login.pages.unavailable(seconds)
+    const reply = page ?? problem(503, { 'retry-after': String(seconds) })
+    return { kind: 'refuse', reply, reason: 'session_unavailable', detail }
+  }
+
+  return async (request, normalised) => {
+    try {
+      return await authenticate(request, normalised)
+    } catch (error) {
+      if (error instanceof StoreError || error instanceof SecretError || error instanceof FetchError) {
+        return unavailable(request, 1_000, messageOf(error))
+      }
+      throw error
+    }
+  }
+}

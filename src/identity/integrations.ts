@@ -1,0 +1,179 @@
+/** Makes integrations of their configuration: expectations on tokens, and the key set, shared where it is the same. */
+import type { Clock } from '../core/clock.ts'
+import { FetchError } from '../core/errors.ts'
+import { ALGORITHMS } from '../jwt/algorithms.ts'
+import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes } from '../jwt/key-set.ts'
+import { hasTenants, isGuid, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
+import type { TokenIntegration } from '../jwt/token-verifier.ts'
+import { type Fetch, fetchJson, isSecureUrl } from '../net/fetch.ts'
+import { discoverServer } from '../oauth/metadata.ts'
+import { identityId } from './identity.ts'
+import type { Integration } from './integration.ts'
+
+/** What came of fetching the keys at `source`: `jwksUri` or `metadataUrl`, whichever is configured, without its query, else the issuer. */
+export type KeyReport = KeySetEvent & { readonly source: string }
+
+/** A JWK set or a metadata document is a few KiB. */
+const MAX_DOCUMENT_BYTES = 512 * 1024
+
+/** The integrations by name. */
+export function createIntegrations(
+  configured: Readonly<Record<string, Integration>>,
+  fetch: Fetch,
+  clock: Clock,
+  report: (event: KeyReport) => void,
+): Map<string, TokenIntegration> {
+  const known = new Map<string, Keys>()
+  return new Map(
+    Object.entries(configured).map(([name, integration]) => {
+      const { jwksUri, metadataUrl, issuer, keys = {}, allowInsecureHttp = false } = integration
+      const source = jwksUri ?? metadataUrl ?? issuer
+      // Two integrations of one provider, say for two audiences, share its keys and what these have verified.
+      const identity = JSON.stringify([jwksUri ?? [metadataUrl, issuer], keys, allowInsecureHttp])
+      let found = known.get(identity)
+      if (found === undefined) {
+        found = createKeys(integration, fetch, clock, (event) => report({ ...event, source: withoutQuery(source) }))
+        known.set(identity, found)
+      }
+      return [name, toLive(name, integration, found)]
+    }),
+  )
+}
+
+/**
+ * What `integration` asks of a token of the kind `source`. An ID token is for the client (OpenID Connect Core §2), also
+ * where the integration judges access tokens, which are for an API.
+ */
+export function expectationsFor(integration: Integration, source: 'access_token' | 'id_token'): TokenExpectations {
+  const { issuer, tenants = [], audience, audienceClaim, jwtSource = 'access_token', oauth2 } = integration
+  const common = {
+    issuer,
+    ...(hasTenants(issuer) ? { tenants } : {}),
+    algorithms: new Set(integration.algorithms ?? ALGORITHMS),
+    clockToleranceSeconds: integration.clockToleranceSeconds ?? 5,
+    source,
+  }
+  if (source === 'id_token' && jwtSource !== 'id_token') {
+    return { ...common, audiences: oauth2 === undefined ? [] : [oauth2.clientId] }
+  }
+  return {
+    ...common,
+    audiences: audience === null ? null : [audience].flat(),
+    ...(audienceClaim === undefined ? {} : { audienceClaim }),
+  }
+}
+
+/** The issuer of somebody with these claims: that of their tenant, or `undefined` where it is not allowed in. */
+export function expectedIssuer(
+  { issuer, tenants = [] }: Integration,
+  claims: Readonly<Record<string, unknown>>,
+): string | undefined {
+  return hasTenants(issuer) ? issuerOfTenant(issuer, claims.tid, tenants) : issuer
+}
+
+/** The groups that `claims` name: those of a list, or one in a text; none for anything else. */
+export function groupsOf(
+  { groupsClaim = 'groups' }: Integration,
+  claims: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const found = Object.hasOwn(claims, groupsClaim) ? claims[groupsClaim] : nested(claims, groupsClaim.split('.'))
+  return [found].flat().filter((group) => typeof group === 'string')
+}
+
+/** As the keys of claim rules: first the claim of that very name, then a path. */
+function nested(claims: unknown, path: readonly string[]): unknown {
+  let value = claims
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, step))
+      return undefined
+    value = (value as Record<string, unknown>)[step]
+  }
+  return value
+}
+
+function toLive(name: string, integration: Integration, { keySet, keyTenants }: Keys): TokenIntegration {
+  const subjectClaims = [integration.subjectClaim ?? 'sub'].flat()
+  return {
+    name,
+    keySet,
+    identify(claims) {
+      // Claims mean something within their issuer only: another tenant's `sub` is another person's.
+      const issuer = expectedIssuer(integration, claims)
+      const parts = subjectClaims.map((claim) => claims[claim])
+      if (issuer === undefined || !parts.every((part) => typeof part === 'string')) {
+        return { subject: undefined, id: undefined }
+      }
+      const subject = parts.join(':')
+      // Joined parts could be cut in two ways.
+      return { subject, id: identityId(issuer, parts.length === 1 ? subject : JSON.stringify(parts)) }
+    },
+    expected: { ...expectationsFor(integration, integration.jwtSource ?? 'access_token'), keyTenants },
+  }
+}
+
+/** The keys at one place, and those among them that sign for one tenant only. */
+interface Keys {
+  readonly keySet: KeySet
+  readonly keyTenants: ReadonlyMap<string, string>
+}
+
+function createKeys(integration: Integration, fetch: Fetch, clock: Clock, report: (event: KeySetEvent) => void): Keys {
+  const load = keyLoader(integration, fetch)
+  const keyTenants = new Map<string, string>()
+  async function loadAndNote(): Promise<unknown> {
+    const document = await load()
+    keyTenants.clear()
+    for (const [kid, tenant] of boundKeys(document)) keyTenants.set(kid, tenant)
+    return document
+  }
+  return { keySet: createKeySet(loadAndNote, clock, keySetTimes(integration), report), keyTenants }
+}
+
+/**
+ * Keys with the tenant that they sign for. Microsoft Entra publishes the keys of all tenants in one set and puts an `issuer`
+ * on each: with `{tenantid}` in it, or a tenant's own, which such a key must not leave.
+ */
+function boundKeys(document: unknown): [kid: string, tenant: string][] {
+  const keys = (document as { keys?: unknown } | null | undefined)?.keys
+  return (Array.isArray(keys) ? keys : []).flatMap((key: { kid?: unknown; issuer?: unknown } | null) => {
+    const tenant = typeof key?.issuer === 'string' ? key.issuer.split('/').find(isGuid) : undefined
+    return typeof key?.kid === 'string' && tenant !== undefined ? [[key.kid, tenant]] : []
+  })
+}
+
+/** A query may hold a key, and must not be told. */
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, '')
+}
+
+/** Fetches the JWK set, finding out where it is first if the configuration does not say. */
+function keyLoader({ issuer, jwksUri, metadataUrl, keys = {}, allowInsecureHttp }: Integration, fetch: Fetch) {
+  const limits = { timeoutMs: keys.timeoutMs ?? 5_000, maxBytes: MAX_DOCUMENT_BYTES }
+  const options = metadataUrl === undefined ? {} : { metadataUrl, issuerInDocument: issuer }
+  let discovered: string | undefined
+  return async (): Promise<unknown> => {
+    if (jwksUri !== undefined) return fetchJson(fetch, jwksUri, limits)
+    const known = discovered
+    // Forgotten until it has proved good once more: the keys may have moved.
+    discovered = undefined
+    const uri = known ?? (await discoverServer(issuer, fetch, limits, options)).jwksUri
+    if (uri === undefined) throw new FetchError(`the metadata of ${issuer} names no jwks_uri`)
+    if (!isSecureUrl(uri) && allowInsecureHttp !== true) throw new FetchError(`the jwks_uri of ${issuer} is not https`)
+    const document = await fetchJson(fetch, uri, limits)
+    discovered = uri
+    return document
+  }
+}
+
+function keySetTimes({ keys = {} }: Integration): KeySetTimes {
+  const { maxAgeSeconds = 600, ceilingSeconds = 21_600 } = keys
+  return {
+    refreshMs: maxAgeSeconds * 800,
+    staleMs: maxAgeSeconds * 1_000,
+    ceilingMs: ceilingSeconds * 1_000,
+    backoffMs: 1_000,
+    maxBackoffMs: 60_000,
+    lookMs: 1_000,
+    maxLookMs: 10_000,
+  }
+}

@@ -1,0 +1,45 @@
+/** Records of people, written when they sign in: what their personal tokens may do later depends on the groups in it. */
+import type { TokenStore } from '../store/token-store.ts'
+import type { Identity } from './sign-in.ts'
+
+/** What is remembered of a person. */
+export interface Person extends Omit<Identity, 'claims'> {
+  readonly issuer: string
+  /** The last sign-in or refresh, in epoch milliseconds. */
+  readonly seenAt: number
+}
+
+/** Records of people. */
+export interface People {
+  write(person: Person): Promise<void>
+  /** The record of `id`, or `undefined` for somebody who has not signed in. */
+  read(id: string): Promise<Person | undefined>
+}
+
+const SPACE = 'people'
+const MAX_TRIES = 20
+
+/** Records of people in `store`. */
+export function createPeople(store: TokenStore): People {
+  const keyOf = (id: string) => ({ space: SPACE, owner: id, id: 'person' })
+  return {
+    async write(person) {
+      const value = Buffer.from(JSON.stringify(person))
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
+        const before = await store.get(keyOf(person.id))
+        // Two sign-ins at once: the later one counts.
+        if (before !== undefined && read(before.value).seenAt > person.seenAt) return
+        const written = await store.put(keyOf(person.id), value, { ifVersion: before?.version ?? null })
+        if (written !== 'conflict') return
+      }
+    },
+    async read(id) {
+      const found = await store.get(keyOf(id))
+      return found && read(found.value)
+    },
+  }
+}
+
+function read(value: Uint8Array): Person {
+  return JSON.parse(Buffer.from(value).toString('utf8'))
+}

@@ -1,0 +1,299 @@
+/** Browser login, put together: its own pages, and the session that a request comes with. */
+import type { Clock } from '../core/clock.ts'
+import { messageOf } from '../core/errors.ts'
+import { createSealer } from '../core/sealing.ts'
+import { resolveSecret, type SecretResolver } from '../core/secrets.ts'
+import type { GateRequest, Reply } from '../http/gate.ts'
+import type { NormalisedRequest } from '../http/normalise.ts'
+import { problem } from '../http/replies.ts'
+import { createPeople } from '../identity/people.ts'
+import type { TokenVerifier } from '../jwt/token-verifier.ts'
+import type { HostPattern } from '../match/host-pattern.ts'
+import { loginFailedPage, noAccessPage, sessionEndedPage } from '../pages/login-pages.ts'
+import { RedeemError } from '../store/redeem-error.ts'
+import { createRefresher } from '../store/refresher.ts'
+import { type SealedStore, sealed } from '../store/sealed.ts'
+import type { LoginConfig } from './config.ts'
+import { createCookieSessions } from './cookie-sessions.ts'
+import type { LoginEvent } from './events.ts'
+import { createHandOffs } from './hand-off.ts'
+import { writePerson } from './identity.ts'
+import { createPlaces, PAGES, type Places } from './places.ts'
+import type { Provider } from './provider.ts'
+import type { FoundSession, Sessions, SessionTokens } from './session.ts'
+import { makeSession } from './session-tokens.ts'
+import { createSignIn, type SignInSteps } from './sign-in.ts'
+import { createSignOut, type SignOutSteps } from './sign-out.ts'
+import { createStoredSessions } from './stored-sessions.ts'
+import { createTransactions } from './transaction.ts'
+
+/** What to register at a provider. */
+export interface RedirectUrls {
+  readonly integration: string
+  /** The redirect URL (RFC 6749 §3.1.2.2). */
+  readonly callback: string
+  /** Where the provider sends people after signing out there (`post_logout_redirect_uris`). */
+  readonly signedOut: string
+  /** Where it reports that somebody has signed out (`backchannel_logout_uri`); `null` for sessions in cookies. */
+  readonly backChannelSignOut: string | null
+}
+
+/** See the top of the file. */
+export interface Login {
+  readonly places: Places
+  readonly providers: ReadonlyMap<string, Provider>
+  /** The pages that routes show. */
+  readonly pages: RoutePages
+  /** Whether a path is one of login's own pages. */
+  owns(path: string): boolean
+  /** Answers one of its own pages. */
+  answer(request: GateRequest, normalised: NormalisedRequest): Promise<Reply>
+  /** The session of the first of the integrations `names` that the request has one of. */
+  find(request: GateRequest, normalised: NormalisedRequest, names: readonly string[]): Promise<FoundSession>
+  /** Sends the browser off to sign in. */
+  start(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    names: readonly string[],
+    returnTo?: string,
+  ): Promise<Reply>
+  redirectUrls(): RedirectUrls[]
+  ready(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Pages for people whose request a route turned away. */
+export interface RoutePages {
+  noAccess(who: string | undefined, normalised: NormalisedRequest): Reply
+  sessionEnded(status: 401 | 403, normalised: NormalisedRequest): Reply
+  unavailable(retryAfterSeconds: number): Reply
+}
+
+/** What login works with. */
+export interface LoginSettings {
+  readonly config: LoginConfig
+  /** Hosts of the routes with login. */
+  readonly hosts: readonly HostPattern[]
+  readonly providers: ReadonlyMap<string, Provider>
+  readonly verify: TokenVerifier
+  readonly clock: Clock
+  readonly secrets: SecretResolver | undefined
+  report(event: LoginEvent): void
+}
+
+/** What has to wait for secrets. */
+interface Prepared {
+  readonly sessions: Sessions
+  readonly store: SealedStore | undefined
+  readonly signIn: SignInSteps
+  readonly signOut: SignOutSteps
+}
+
+/** After a secret could not be looked up, it is not tried again for so long. */
+const RETRY_MS = 1_000
+const DAY_SECONDS = 86_400
+
+/** Puts login together; nothing is looked up yet. */
+export function createLogin(settings: LoginSettings): Login {
+  const { config, hosts, providers, verify, clock, secrets } = settings
+  const places = createPlaces(config, hosts)
+  const absoluteMs = (config.absoluteSeconds ?? 7 * DAY_SECONDS) * 1000
+  const idleMs = (config.idleSeconds ?? DAY_SECONDS) * 1000
+  let preparing: Promise<Prepared> | undefined
+
+  function tell(event: Pick<LoginEvent, 'kind' | 'integration'> & Partial<LoginEvent>): void {
+    settings.report({
+      reason: null,
+      detail: null,
+      reference: null,
+      id: null,
+      subject: null,
+      clientAddress: null,
+      ...event,
+    })
+  }
+
+  function prepared(): Promise<Prepared> {
+    if (preparing === undefined) {
+      const begun = prepare()
+      preparing = begun
+      begun.catch(() => {
+        setTimeout(() => {
+          if (preparing === begun) preparing = undefined
+        }, RETRY_MS).unref()
+      })
+    }
+    return preparing
+  }
+
+  async function prepare(): Promise<Prepared> {
+    const keys = await Promise.all(config.keys.map((key) => resolveSecret(key, secrets)))
+    const sealer = (purpose: string) => createSealer(keys, purpose)
+    const store =
+      config.store === undefined ? undefined : isSealed(config.store) ? config.store : sealed(config.store, keys)
+    const people = store && createPeople(store)
+    const sessions =
+      store === undefined
+        ? createCookieSessions({ sealer: sealer('login-session'), places, clock, absoluteMs })
+        : createStoredSessions({
+            store,
+            refresher: sessionRefresher(store),
+            sealer: sealer('login-session'),
+            places,
+            clock,
+            idleMs,
+            absoluteMs,
+          })
+    const common = { config, places, providers, sessions, verify, clock, tell }
+    return {
+      sessions,
+      store,
+      signIn: createSignIn({
+        ...common,
+        people,
+        transactions: createTransactions(sealer('login-transaction'), places, clock),
+        handOffs: createHandOffs(sealer('login-hand-off'), places, clock, store),
+      }),
+      signOut: createSignOut({ ...common, forms: sealer('login-form') }),
+    }
+
+    function sessionRefresher(over: SealedStore) {
+      return createRefresher<SessionTokens>({
+        store: over,
+        clock,
+        expiresAt: ({ expiresAt }) => expiresAt,
+        canRefresh: ({ refreshToken }) => refreshToken !== undefined,
+        async redeem(tokens, signal) {
+          const provider = providers.get(tokens.integration)
+          if (provider === undefined) throw new RedeemError('dead', 'its integration is no longer configured')
+          const set = await provider.client.refresh(tokens.refreshToken ?? '', signal)
+          const fresh = await refreshedSession(provider, set, tokens)
+          const { id = '', subject = '' } = provider.judged.identify(fresh.claims)
+          tell({ kind: 'refreshed', integration: provider.name, id, subject })
+          // Groups may be a little older for it; the tokens may not be lost for it.
+          await writePerson(people, fresh, { providers }, clock.now()).catch(() => {})
+          return fresh
+        },
+        async revoke({ integration, refreshToken, accessToken }) {
+          const client = providers.get(integration)?.client
+          if (refreshToken !== undefined) await client?.revoke(refreshToken, 'refresh_token')
+          else if (accessToken !== undefined) await client?.revoke(accessToken, 'access_token')
+        },
+        report({ kind, detail }) {
+          // A refresh that went well is told with more than is known here.
+          if (kind === 'refreshed' || kind === 'taken_over') return
+          tell({ kind: 'refresh_failed', integration: null, reason: kind, detail: detail ?? null })
+        },
+      })
+    }
+  }
+
+  /** What has been redeemed is never thrown away: where it cannot be checked right now, the session goes on with what it knew. */
+  async function refreshedSession(
+    provider: Provider,
+    set: Awaited<ReturnType<Provider['client']['refresh']>>,
+    before: SessionTokens,
+  ): Promise<SessionTokens> {
+    const made = await makeSession(provider, set, verify, clock, before).catch(
+      (error: unknown) => ({ kind: 'unavailable', detail: messageOf(error) }) as const,
+    )
+    if (made.kind === 'session') return made.tokens
+    if (made.kind === 'bad') throw new RedeemError('dead', made.detail)
+    tell({ kind: 'refresh_failed', integration: provider.name, reason: 'unchecked', detail: made.detail })
+    return {
+      ...before,
+      accessToken: set.accessToken,
+      refreshToken: set.refreshToken ?? before.refreshToken ?? '',
+      expiresAt: clock.now() + (set.expiresInSeconds ?? 300) * 1000,
+    }
+  }
+
+  const brand = config.brand && { brand: config.brand }
+  const pages: RoutePages = {
+    noAccess: (who, normalised) =>
+      noAccessPage({
+        ...(who && { who }),
+        signOutHref: places.url(PAGES.signOut, {}, places.originOf(normalised.host).origin),
+        ...brand,
+      }),
+    sessionEnded: (status, normalised) =>
+      sessionEndedPage({ status, signInHref: `${places.originOf(normalised.host).origin}/`, ...brand }),
+    unavailable: () => loginFailedPage({ reason: 'unavailable', ...brand }),
+  }
+
+  return {
+    places,
+    providers,
+    pages,
+    owns: (path) => path === places.path || path.startsWith(`${places.path}/`),
+
+    async answer(request, normalised) {
+      const { signIn, signOut } = await prepared()
+      const page = normalised.path.slice(places.path.length)
+      const safe = request.method === 'GET' || request.method === 'HEAD'
+      if (request.kind === 'upgrade') return problem(404)
+      if (page.startsWith(PAGES.callback)) {
+        return signIn.callback(request, normalised, page.slice(PAGES.callback.length))
+      }
+      if (page.startsWith(PAGES.backChannel)) {
+        return signOut.backChannel(request, normalised, page.slice(PAGES.backChannel.length))
+      }
+      switch (page) {
+        case PAGES.signIn:
+          return safe ? signIn.signInPage(request, normalised) : problem(405, { allow: 'GET' })
+        case PAGES.handOff:
+          return safe ? signIn.handOffPage(request, normalised) : problem(405, { allow: 'GET' })
+        case PAGES.signOut:
+          return safe || request.method === 'POST'
+            ? signOut.signOutPage(request, normalised)
+            : problem(405, { allow: 'GET, POST' })
+        case PAGES.signedOut:
+          return safe ? signOut.signedOutPage(normalised) : problem(405, { allow: 'GET' })
+        default:
+          return problem(404)
+      }
+    },
+
+    async find(request, normalised, names) {
+      const { sessions } = await prepared()
+      const { origin } = places.originOf(normalised.host)
+      let none: FoundSession = { kind: 'none', ended: false, cookies: [] }
+      for (const integration of names) {
+        const found = await sessions.find(request.headers.cookie, { origin, integration })
+        if (found.kind !== 'none') return found
+        none = { kind: 'none', ended: none.ended || found.ended, cookies: [...none.cookies, ...found.cookies] }
+      }
+      return none
+    },
+
+    async start(request, normalised, names, returnTo) {
+      return (await prepared()).signIn.start(request, normalised, names, returnTo)
+    },
+
+    redirectUrls: () =>
+      [...providers.keys()].map((integration) => ({
+        integration,
+        callback: places.callbackUrl(integration),
+        signedOut: places.url(PAGES.signedOut),
+        backChannelSignOut: config.store === undefined ? null : places.url(`${PAGES.backChannel}${integration}`),
+      })),
+
+    async ready() {
+      const { sessions, store } = await prepared()
+      await Promise.all([
+        ...[...providers.values()].map((provider) => provider.ready()),
+        store?.ready(),
+        sessions.ready(),
+      ])
+    },
+
+    async close() {
+      if (preparing === undefined) return
+      await (await preparing.catch(() => undefined))?.sessions.close()
+    },
+  }
+}
+
+function isSealed(store: NonNullable<LoginConfig['store']>): store is SealedStore {
+  return 'reseal' in store
+}

@@ -1,0 +1,28 @@
+/** What login tells about its work. Never holds a token, a code, or a cookie. */
+
+/** One step of somebody's sign-in or session. */
+export interface LoginEvent {
+  /**
+   * `started`: sent to the provider; `signed_in`; `failed`: see `reason`; `handed_off`: the session went to another of our
+   * hosts; `refreshed`: new tokens; `refresh_failed`; `signed_out`: by the person; `ended`: from afar, by the provider.
+   */
+  readonly kind:
+    | 'started'
+    | 'signed_in'
+    | 'failed'
+    | 'handed_off'
+    | 'refreshed'
+    | 'refresh_failed'
+    | 'signed_out'
+    | 'ended'
+  /** `null` where a refresh failed before its session was known. */
+  readonly integration: string | null
+  /** `denied`, `expired`, `invalid`, `rejected`, `unavailable`; the same that the person reads on the page. */
+  readonly reason: string | null
+  readonly detail: string | null
+  /** On the page that the person saw, so that they can tell you. */
+  readonly reference: string | null
+  readonly id: string | null
+  readonly subject: string | null
+  readonly clientAddress: string | null
+}

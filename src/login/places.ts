@@ -1,0 +1,70 @@
+/**
+ * Where login lives: its origins as browsers see them, its paths, and the names
+ * of its cookies. An origin is never taken from the request's scheme or port,
+ * which a proxy may have changed: the configuration says what people see.
+ */
+import type { HostPattern } from '../match/host-pattern.ts'
+import type { LoginConfig } from './config.ts'
+import { type ReturnOrigins, returnOrigins } from './return-to.ts'
+
+/** The pages of login, under its path. */
+export const PAGES = {
+  signIn: '/sign-in',
+  callback: '/callback/',
+  handOff: '/hand-off',
+  signOut: '/sign-out',
+  signedOut: '/signed-out',
+  backChannel: '/back-channel/',
+} as const
+
+/** See the top of the file. */
+export interface Places {
+  /** The origin of the callback. */
+  readonly login: string
+  readonly path: string
+  readonly secure: boolean
+  readonly origins: ReturnOrigins
+  /**
+   * The origin of a request to `host` (lower case, without port). `known` is whether the configuration names the host;
+   * any other is taken to be a proxy's name for the login's own.
+   */
+  originOf(host: string): { readonly origin: string; readonly known: boolean }
+  /** A URL of one of the {@link PAGES}. */
+  url(page: string, parameters?: Readonly<Record<string, string | undefined>>, origin?: string): string
+  callbackUrl(integration: string): string
+  /**
+   * The cookie of an integration's sessions, or with a `~` in front, which no integration has, one of login's own:
+   * `__Host-sallyport.corp`, or on http, where cookies do not tell ports apart, `sallyport-3000.corp`.
+   */
+  cookie(name: string): string
+}
+
+/** The places of a sound configuration. `hosts` are those of the routes with login. */
+export function createPlaces(config: LoginConfig, hosts: readonly HostPattern[]): Places {
+  const { origin: login, protocol, port, hostname } = new URL(config.url)
+  const path = config.path ?? '/.sallyport'
+  const origins = returnOrigins(login, hosts)
+  const secure = protocol === 'https:'
+  const cookiePrefix = secure ? '__Host-sallyport' : `sallyport-${port === '' ? '80' : port}`
+  const suffix = port === '' ? '' : `:${port}`
+  return {
+    login,
+    path,
+    secure,
+    origins,
+    originOf(host) {
+      if (host === hostname) return { origin: login, known: true }
+      const origin = `${protocol}//${host}${suffix}`
+      return host !== '' && origins.has(origin) ? { origin, known: true } : { origin: login, known: false }
+    },
+    url(page, parameters = {}, origin = login) {
+      const url = new URL(`${path}${page}`, origin)
+      for (const [name, value] of Object.entries(parameters)) {
+        if (value !== undefined) url.searchParams.set(name, value)
+      }
+      return url.href
+    },
+    callbackUrl: (integration) => `${login}${path}${PAGES.callback}${integration}`,
+    cookie: (name) => `${cookiePrefix}.${name}`,
+  }
+}

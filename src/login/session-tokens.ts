@@ -1,0 +1,107 @@
+/** From the provider's answer to a session: which token is judged, whether it is good, and what it says. */
+import type { Clock } from '../core/clock.ts'
+import type { TokenVerifier } from '../jwt/token-verifier.ts'
+import type { TokenSet } from '../oauth/oauth-client.ts'
+import type { Provider } from './provider.ts'
+import type { SessionTokens } from './session.ts'
+
+/** What came of it. `detail` is for the operator and holds no token. */
+export type MadeSession =
+  | { readonly kind: 'session'; readonly tokens: SessionTokens }
+  | { readonly kind: 'bad'; readonly detail: string }
+  | { readonly kind: 'unavailable'; readonly detail: string }
+
+/** Where the provider says nothing of an end. */
+const DEFAULT_LIFETIME_MS = 60 * 60_000
+
+/**
+ * Checks the signatures of a provider's tokens and reads them.
+ *
+ * @param before - the session that is refreshed: the person must be the same, and an ID token need not come again
+ */
+export async function makeSession(
+  provider: Provider,
+  set: TokenSet,
+  verify: TokenVerifier,
+  clock: Clock,
+  before?: SessionTokens,
+): Promise<MadeSession> {
+  const source = provider.judged.expected.source
+  const judgedText = source === 'access_token' ? set.accessToken : set.idToken
+  if (judgedText === undefined && before === undefined) {
+    return { kind: 'bad', detail: 'the provider sent no ID token, which jwtSource asks for' }
+  }
+  let claims = before?.claims ?? {}
+  if (judgedText !== undefined) {
+    const judged = await verify(judgedText, [provider.judged])
+    if (judged.kind === 'unavailable') return { kind: 'unavailable', detail: 'no keys to check its tokens with' }
+    if (judged.kind === 'bad') {
+      const { reason, detail } = judged.problem
+      const hint =
+        reason === 'malformed' && source === 'access_token'
+          ? "; the provider's access tokens are not JWTs, so try jwtSource: 'id_token', or name the API they shall be for"
+          : ''
+      return { kind: 'bad', detail: `the ${source} is not good: ${detail}${hint}` }
+    }
+    claims = judged.signed.payload
+  }
+  let idClaims: Readonly<Record<string, unknown>> | undefined
+  if (set.idToken !== undefined) {
+    const checked = source === 'id_token' ? undefined : await verify(set.idToken, [provider.idToken])
+    if (checked?.kind === 'unavailable') return { kind: 'unavailable', detail: 'no keys to check its tokens with' }
+    if (checked?.kind === 'bad') return { kind: 'bad', detail: `the id_token is not good: ${checked.problem.detail}` }
+    idClaims = checked === undefined ? claims : checked.signed.payload
+  }
+  const subject = textOf((idClaims ?? claims).sub) ?? before?.providerSubject
+  if (subject === undefined) return { kind: 'bad', detail: 'the tokens have no sub' }
+  if (before !== undefined && subject !== before.providerSubject) {
+    return { kind: 'bad', detail: 'the refreshed tokens are of somebody else' }
+  }
+  if (provider.judged.identify(claims).id === undefined) {
+    return { kind: 'bad', detail: `the ${source} has no subject: see subjectClaim` }
+  }
+  const more = provider.oauth2.userInfo === true ? await provider.client.userInfo(set.accessToken, subject) : {}
+
+  const session = textOf(idClaims?.sid) ?? before?.providerSession
+  const refreshToken = set.refreshToken ?? before?.refreshToken
+  const idToken = set.idToken ?? before?.idToken
+  return {
+    kind: 'session',
+    tokens: {
+      integration: provider.name,
+      claims: { ...more, ...claims },
+      providerSubject: subject,
+      accessToken: set.accessToken,
+      expiresAt: endOf(
+        set,
+        source === 'id_token' && set.idToken === undefined ? {} : claims,
+        clock.now(),
+        refreshToken,
+      ),
+      startedAt: before?.startedAt ?? clock.now(),
+      ...(session === undefined ? {} : { providerSession: session }),
+      ...(refreshToken === undefined ? {} : { refreshToken }),
+      ...(idToken === undefined ? {} : { idToken }),
+    },
+  }
+}
+
+/**
+ * When the tokens end: as the provider says of the access token, and never after the judged token's own end, unless
+ * that is an ID token that can be had anew.
+ */
+function endOf(
+  { expiresInSeconds }: TokenSet,
+  claims: Readonly<Record<string, unknown>>,
+  now: number,
+  refreshToken: string | undefined,
+): number {
+  const told = expiresInSeconds === undefined ? undefined : now + expiresInSeconds * 1000
+  const exp = typeof claims.exp === 'number' ? claims.exp * 1000 : undefined
+  if (refreshToken !== undefined) return told ?? exp ?? now + DEFAULT_LIFETIME_MS
+  return Math.min(told ?? Number.POSITIVE_INFINITY, exp ?? now + DEFAULT_LIFETIME_MS)
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}

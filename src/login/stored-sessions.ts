@@ -1,0 +1,192 @@
+/**
+ * Sessions in a token store. The cookie holds no more than a sealed reference and
+ * when the session was last used; tokens stay in the store, and the fenced refresh
+ * keeps them good. A session can be ended from afar.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../core/clock.ts'
+import type { Sealer } from '../core/sealing.ts'
+import { readCookie } from '../http/cookies.ts'
+import { clearCookie, setCookie } from '../http/set-cookie.ts'
+import type { Refresher } from '../store/refresher.ts'
+import type { Key, TokenStore } from '../store/token-store.ts'
+import type { Places } from './places.ts'
+import type { FoundSession, SessionPlace, Sessions, SessionTokens } from './session.ts'
+
+/** What the store sessions work with. */
+export interface StoredSessionSettings {
+  readonly store: TokenStore
+  readonly refresher: Refresher<SessionTokens>
+  readonly sealer: Sealer
+  readonly places: Places
+  readonly clock: Clock
+  readonly idleMs: number
+  readonly absoluteMs: number
+}
+
+/** The sealed content of a cookie. */
+interface Reference {
+  /** Owner and id of the record. */
+  readonly owner: string
+  readonly id: string
+  /** When the session began and when the cookie was made, in epoch milliseconds. */
+  readonly began: number
+  readonly seen: number
+}
+
+const SESSIONS = 'login-sessions'
+/** Sessions by the provider's `sid`: the owner is that, the id the session's, the value its owner. */
+const BY_PROVIDER_SESSION = 'login-provider-sessions'
+/** Cookies opened lately; opening one takes a tenth of a millisecond. */
+const OPENED = 10_000
+/** A cookie is renewed after this share of the idle time. */
+const RENEW_SHARE = 10
+
+/** See the top of the file. */
+export function createStoredSessions(settings: StoredSessionSettings): Sessions {
+  const { store, refresher, sealer, places, clock, idleMs, absoluteMs } = settings
+  const opened = new LRUCache<string, Reference>({ max: OPENED })
+
+  const nameFor = ({ integration }: SessionPlace) => places.cookie(integration)
+  const sealedPlace = ({ origin, integration }: SessionPlace) => `session ${integration} ${origin}`
+
+  async function cookieFor(reference: Reference, place: SessionPlace): Promise<string> {
+    const left = Math.min(idleMs, reference.began + absoluteMs - clock.now())
+    const value = await sealer.sealText(JSON.stringify(reference), sealedPlace(place))
+    return setCookie(nameFor(place), value, {
+      maxAgeSeconds: Math.max(1, Math.ceil(left / 1000)),
+      secure: places.secure,
+      sameSite: 'Lax',
+    })
+  }
+
+  function clearing(place: SessionPlace): string {
+    return clearCookie(nameFor(place), { secure: places.secure, sameSite: 'Lax' })
+  }
+
+  /** The reference in a cookie, whatever has become of the session; `undefined` for none, or one that does not open. */
+  async function read(cookieHeader: string | undefined, place: SessionPlace): Promise<Reference | undefined> {
+    const value = readCookie(cookieHeader, nameFor(place))
+    if (value === undefined) return undefined
+    const memo = `${sealedPlace(place)}\n${value}`
+    const known = opened.get(memo)
+    if (known !== undefined) return known
+    try {
+      const reference: Reference = JSON.parse((await sealer.openText(value, sealedPlace(place))).plaintext)
+      opened.set(memo, reference)
+      return reference
+    } catch {
+      // Truncated, forged, of another origin, or of a key that is gone: no session, and not the person's fault.
+      return undefined
+    }
+  }
+
+  function isOver({ began, seen }: Reference): boolean {
+    const now = clock.now()
+    return now - seen >= idleMs || now - began >= absoluteMs
+  }
+
+  async function find(cookieHeader: string | undefined, place: SessionPlace): Promise<FoundSession> {
+    const present = readCookie(cookieHeader, nameFor(place)) !== undefined
+    const reference = await read(cookieHeader, place)
+    if (reference === undefined || isOver(reference)) {
+      return { kind: 'none', ended: present, cookies: present ? [clearing(place)] : [] }
+    }
+    const found = await refresher.tokens(keyOf(reference))
+    if (found.kind === 'unavailable') return found
+    if (found.kind !== 'tokens' || found.tokens.integration !== place.integration) {
+      return { kind: 'none', ended: true, cookies: [clearing(place)] }
+    }
+    const now = clock.now()
+    const renew = now - reference.seen >= idleMs / RENEW_SHARE
+    return {
+      kind: 'session',
+      tokens: found.tokens,
+      cookies: renew ? [await cookieFor({ ...reference, seen: now }, place)] : [],
+    }
+  }
+
+  async function endRecord(key: Key): Promise<boolean> {
+    return refresher.disconnect(key)
+  }
+
+  return {
+    find,
+    async begin(tokens, place) {
+      const began = clock.now()
+      const owner = ownerOf(tokens.integration, tokens.providerSubject)
+      const reference: Reference = { owner, id: randomBytes(24).toString('base64url'), began, seen: began }
+      const key = keyOf(reference)
+      if (tokens.providerSession !== undefined) {
+        const index = providerSessionKey(tokens.integration, tokens.providerSession, key.id)
+        await store.put(index, Buffer.from(owner), { ifVersion: null, ttlMs: absoluteMs })
+      }
+      await refresher.connect(key, tokens, { ttlMs: absoluteMs })
+      return { cookies: [await cookieFor(reference, place)], handle: JSON.stringify(reference) }
+    },
+    async handleOf(cookieHeader, place) {
+      const found = await find(cookieHeader, place)
+      const reference = found.kind === 'session' ? await read(cookieHeader, place) : undefined
+      return reference === undefined ? undefined : JSON.stringify(reference)
+    },
+    async adopt(handle, place) {
+      const reference: Reference = { ...JSON.parse(handle), seen: clock.now() }
+      const found = isOver(reference) ? undefined : await refresher.tokens(keyOf(reference))
+      if (found?.kind !== 'tokens' || found.tokens.integration !== place.integration) return undefined
+      return { cookies: [await cookieFor(reference, place)], tokens: found.tokens }
+    },
+    async end(cookieHeader, place) {
+      const reference = await read(cookieHeader, place)
+      const cookies = readCookie(cookieHeader, nameFor(place)) === undefined ? [] : [clearing(place)]
+      if (reference === undefined) return { cookies, tokens: undefined }
+      const found = await refresher.tokens(keyOf(reference))
+      await endRecord(keyOf(reference))
+      return { cookies, tokens: found.kind === 'tokens' ? found.tokens : undefined }
+    },
+    async endAll(integration, subject, session) {
+      const keys: Key[] = []
+      if (session !== undefined) {
+        const { space, owner } = providerSessionKey(integration, session, 'any')
+        for await (const record of everyRecord(store, space, owner)) {
+          keys.push({ space: SESSIONS, owner: Buffer.from(record.value).toString('utf8'), id: record.key.id })
+        }
+      } else if (subject !== undefined) {
+        for await (const { key } of everyRecord(store, SESSIONS, ownerOf(integration, subject))) keys.push(key)
+      }
+      const ended = await Promise.all(keys.map(endRecord))
+      return ended.filter(Boolean).length
+    },
+    async ready() {
+      // Whether the store answers, and what is in it opens.
+      await store.get({ space: SESSIONS, owner: 'nobody', id: 'nothing' })
+    },
+    close: () => refresher.close(),
+  }
+}
+
+function keyOf({ owner, id }: Reference): Key {
+  return { space: SESSIONS, owner, id }
+}
+
+/** Says nothing about the person, and holds whatever the provider calls them. */
+function ownerOf(integration: string, subject: string): string {
+  return digest(['subject', integration, subject])
+}
+
+function providerSessionKey(integration: string, session: string, id: string): Key {
+  return { space: BY_PROVIDER_SESSION, owner: digest(['session', integration, session]), id }
+}
+
+function digest(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+}
+
+async function* everyRecord(store: TokenStore, space: string, owner: string) {
+  let after: string | undefined
+  do {
+    const page = await store.list(space, owner, after === undefined ? {} : { after })
+    yield* page.records
+    after = page.next
+  } while (after !== undefined)
+}

@@ -1,0 +1,96 @@
+/**
+ * Reads what token endpoints answer (RFC 6749 §5.1). Real ones differ from the RFC in small ways, which are made even
+ * here, before oauth4webapi sees any of it.
+ */
+import { asObject, type EndpointFailure, isErrorAnswer, readFailure, readJson } from './endpoint-answer.ts'
+
+/** Tokens as they came; of the ID token nothing has been checked. */
+export interface GrantedTokens {
+  readonly kind: 'tokens'
+  readonly accessToken: string
+  readonly expiresInSeconds: number | undefined
+  readonly refreshToken: string | undefined
+  readonly idToken: string | undefined
+  readonly scope: string | undefined
+}
+
+/** RFC 6749 appendix A.12 and A.17; no other text fits into a header. */
+const TOKEN = /^[\x20-\x7e]+$/
+/** Ten years; more does not fit into dates. */
+const MAX_LIFETIME_SECONDS = 315_360_000
+
+/**
+ * Reads an answer. `secrets` are texts of the request that must not be repeated.
+ *
+ * - `expires_in` may be a text. Missing, zero, negative or nonsense, it is `undefined`: some servers say 0 of tokens that
+ *   do not expire, and nobody hands out a token that is over already.
+ * - `token_type` is compared without regard to case (§5.1). Missing, as Shopify leaves it, it is taken for `Bearer`; any
+ *   other is a failure, since its tokens need proofs that we cannot make.
+ * - `scope` may be a list.
+ */
+export async function readTokenResponse(
+  response: Response,
+  secrets: readonly string[],
+): Promise<GrantedTokens | EndpointFailure> {
+  const body = await readJson(response)
+  if (isErrorAnswer(response, body)) return readFailure(response, body, secrets)
+  const {
+    access_token: accessToken,
+    refresh_token: refreshToken,
+    id_token: idToken,
+    token_type: type,
+    expires_in: lifetime,
+    scope,
+  } = asObject(body)
+
+  const problem =
+    body === undefined
+      ? 'no JSON'
+      : !isToken(accessToken)
+        ? 'no access_token'
+        : isSet(type) && (typeof type !== 'string' || type.toLowerCase() !== 'bearer')
+          ? 'a token_type other than Bearer'
+          : isSet(refreshToken) && !isToken(refreshToken)
+            ? 'a refresh_token that is none'
+            : isSet(idToken) && !isToken(idToken)
+              ? 'an id_token that is none'
+              : undefined
+  if (problem !== undefined || !isToken(accessToken)) {
+    const detail = `answered ${response.status} with ${problem}`
+    return { kind: 'failure', failure: 'transient', detail, error: undefined, retryAfterMs: undefined }
+  }
+  return {
+    kind: 'tokens',
+    accessToken,
+    expiresInSeconds: readLifetime(lifetime),
+    refreshToken: isToken(refreshToken) ? refreshToken : undefined,
+    idToken: isToken(idToken) ? idToken : undefined,
+    scope: readScope(scope),
+  }
+}
+
+/** Whether it is a text that can be sent as a token. */
+export function isToken(value: unknown): value is string {
+  return typeof value === 'string' && TOKEN.test(value)
+}
+
+/** Some servers write `null` or an empty text for what they do not send. */
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== ''
+}
+
+function readLifetime(value: unknown): number | undefined {
+  const seconds =
+    typeof value === 'number'
+      ? value
+      : typeof value === 'string' && /^\s*\d+(?:\.\d+)?\s*$/.test(value)
+        ? Number(value)
+        : 0
+  const whole = Math.floor(seconds)
+  return whole > 0 ? Math.min(whole, MAX_LIFETIME_SECONDS) : undefined
+}
+
+function readScope(value: unknown): string | undefined {
+  const texts = (Array.isArray(value) ? value : [value]).filter((text) => typeof text === 'string' && text !== '')
+  return texts.length === 0 ? undefined : texts.join(' ')
+}

@@ -1,0 +1,148 @@
+/**
+ * A whole page as an answer: the document around what a page says, and the headers that
+ * keep it from being framed, stored, or made to load or run anything that is not in it.
+ */
+import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import { check, strict } from '../core/config.ts'
+import type { ConfigProblem } from '../core/errors.ts'
+import type { Reply, ReplyHeaders } from '../http/gate.ts'
+import { isColour } from './colours.ts'
+import { type Html, html, safeUrl } from './html.ts'
+import { gateIcon, tabIcon } from './icons.ts'
+import { styleElement } from './styles.ts'
+
+/** The looks of a product on the pages that people see. */
+export interface Brand {
+  /** What people know it as; also part of each page's title. */
+  readonly name?: string
+  /** An image, shown 36 pixels high beside the name: an https URL, or a path that needs no sign-in on every host that has pages. */
+  readonly logoUrl?: string
+  /** The colour of buttons and links, `#rgb` or `#rrggbb`. Text on it, and links in it, are kept readable. */
+  readonly accentColor?: string
+  /** A link below each page, for help or an imprint: an https URL or a path on the same host. */
+  readonly footerLink?: { readonly text: string; readonly url: string }
+}
+
+/** What a page is made of. */
+export interface PageOptions {
+  /** What the page says first: its only `<h1>`, and its title. */
+  readonly title: string
+  readonly status: number
+  /** What stands below the title; it has no `<h1>` of its own. */
+  readonly body: Html
+  readonly brand?: Brand
+  /**
+   * URLs to which a form on this page leads, besides those of its own origin. Browsers hold a redirect that
+   * answers the form to the same rule (CSP Level 3 §6.4.1), so that they belong here too.
+   */
+  readonly formTargets?: readonly string[]
+  /** More header fields, such as `set-cookie`. They do not replace those of the page. */
+  readonly headers?: ReplyHeaders
+}
+
+/** A page without any script, in light and dark, for phone and desktop. */
+export function page(options: PageOptions): Reply {
+  const { title, status, body, brand = {}, formTargets = [], headers } = options
+  const nonce = randomBytes(16).toString('base64url')
+  return {
+    status,
+    headers: { ...headers, ...pageHeaders(nonce, brand, formTargets) },
+    body: String(documentOf(title, body, brand, nonce)),
+  }
+}
+
+/** What is wrong with a brand, or `undefined` when nothing is. */
+export function brandProblem(brand: unknown): string | undefined {
+  const problems: ConfigProblem[] = []
+  check(brandSchema, brand, '', problems)
+  if (problems.length === 0) return undefined
+  return problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+}
+
+const words = z.string().refine((value) => value.trim() !== '', 'must not be empty')
+const url = z.string().refine(isBrandUrl, {
+  error: ({ input }) => `${JSON.stringify(input)} is neither an https URL nor a path such as "/logo.svg"`,
+})
+const brandSchema = strict({
+  name: words.optional(),
+  logoUrl: url.optional(),
+  accentColor: z
+    .string()
+    .refine(isColour, { error: ({ input }) => `${JSON.stringify(input)} is not a colour such as "#07c" or "#0a5fd1"` })
+    .optional(),
+  footerLink: strict({ text: words, url }).optional(),
+})
+
+/** Not http: a page on https would not load it, and http to a third party tells everybody on the way who signs in. */
+function isBrandUrl(value: string): boolean {
+  return safeUrl(value) !== '#' && !/^http:/i.test(value)
+}
+
+function pageHeaders(nonce: string, { logoUrl }: Brand, formTargets: readonly string[]): ReplyHeaders {
+  const forms = new Set(formTargets.flatMap(originOf))
+  const policy = [
+    "default-src 'none'",
+    `style-src 'nonce-${nonce}'`,
+    // All of https, since a logo's server may redirect.
+    `img-src 'self' data:${/^https:/i.test(logoUrl ?? '') ? ' https:' : ''}`,
+    ['form-action', "'self'", ...forms].join(' '),
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ]
+  return {
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-store',
+    'content-security-policy': policy.join('; '),
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    // Never a path or a query. With `no-referrer` our own forms would arrive with `Origin: null` (Fetch Standard,
+    // "append a request `Origin` header"), as one that another site sent does.
+    'referrer-policy': 'strict-origin',
+  }
+}
+
+/** The origin alone: a path in a policy is compared, but not after a redirect. Nothing for what is no http(s) URL. */
+function originOf(target: string): string[] {
+  if (!URL.canParse(target)) return []
+  // In a host the URL Standard also lets through what means something in a policy, such as ";" and "*".
+  const { origin } = new URL(target)
+  return /^https?:\/\/[\w.:[\]-]+$/.test(origin) ? [origin] : []
+}
+
+function documentOf(title: string, body: Html, brand: Brand, nonce: string): Html {
+  const { name, footerLink } = brand
+  const accent = brand.accentColor !== undefined && isColour(brand.accentColor) ? brand.accentColor : undefined
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>${title}${name !== undefined && ` – ${name}`}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+${tabIcon}
+${styleElement(nonce, accent)}
+</head>
+<body>
+<header>${logoOf(brand)}${name !== undefined && html`<span>${name}</span>`}</header>
+<main>
+<h1>${title}</h1>
+${body}
+</main>
+${
+  footerLink !== undefined &&
+  html`<footer><a href="${footerLink.url}" rel="noreferrer">${footerLink.text}</a></footer>
+`
+}</body>
+</html>
+`
+}
+
+/** The brand's logo, else a gate. The name beside it says what it is. */
+function logoOf({ logoUrl }: Brand): Html {
+  if (logoUrl !== undefined && safeUrl(logoUrl) !== '#') {
+    return html`<img src="${logoUrl}" alt="" height="36" referrerpolicy="no-referrer">`
+  }
+  return gateIcon
+}

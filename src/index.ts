@@ -51,6 +51,7 @@ export {
   type OktaOptions,
   okta,
   type PresetOptions,
+  type SignInIntegration,
 } from './login/presets/index.ts'
 export { publicUrl, publicUrls } from './match/domains.ts'
 export type { Fetch } from './net/fetch.ts'

@@ -50,6 +50,10 @@ export interface Shop {
 export interface ShopOptions {
   readonly login?: Partial<LoginConfig>
   readonly integration?: Partial<Integration>
+  /** More of them. */
+  readonly integrations?: Readonly<Record<string, Integration>>
+  /** A free one by default. */
+  readonly port?: number
   readonly oauth2?: Partial<OAuth2>
   readonly client?: Partial<LoginClient>
   readonly provider?: Partial<LoginProviderOptions>
@@ -69,7 +73,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     })
     handler(request, response)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
   const origin = `http://127.0.0.1:${port}`
   const callback = `${origin}/.sallyport/callback/corp`
@@ -115,6 +119,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
           ...options.oauth2,
         },
       },
+      ...options.integrations,
     },
     routes: options.routes?.(origin) ?? [
       { path: '/open', auth: { type: 'none' } },

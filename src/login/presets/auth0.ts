@@ -1,7 +1,6 @@
 /** Auth0. */
 import { text } from '../../core/config.ts'
-import type { Integration } from '../../identity/integration.ts'
-import { checkOptions, clientOf, host, optionsSchema, type PresetOptions } from './options.ts'
+import { checkOptions, clientOf, host, optionsSchema, type PresetOptions, type SignInIntegration } from './options.ts'
 
 /** Options of {@link auth0}. */
 export interface Auth0Options extends PresetOptions {
@@ -24,7 +23,7 @@ const schema = optionsSchema({ domain: host, audience: text.optional(), groupsCl
  *
  * @throws ConfigError (`ERR_CONFIG`) for options that cannot be.
  */
-export function auth0(options: Auth0Options): Integration {
+export function auth0(options: Auth0Options): SignInIntegration {
   checkOptions('auth0', schema, options)
   const { domain, audience, groupsClaim, clientId, clientSecret } = options
   return {

@@ -1,7 +1,6 @@
 /** Amazon Cognito user pools. */
 import { z } from 'zod'
-import type { Integration } from '../../identity/integration.ts'
-import { checkOptions, clientOf, host, optionsSchema, type PresetOptions } from './options.ts'
+import { checkOptions, clientOf, host, optionsSchema, type PresetOptions, type SignInIntegration } from './options.ts'
 
 /** Options of {@link cognito}. */
 export interface CognitoOptions extends PresetOptions {
@@ -36,7 +35,7 @@ const schema = optionsSchema({
  *
  * @throws ConfigError (`ERR_CONFIG`) for options that cannot be.
  */
-export function cognito(options: CognitoOptions): Integration {
+export function cognito(options: CognitoOptions): SignInIntegration {
   checkOptions('cognito', schema, options, ({ region, userPoolId }, add) => {
     if (!userPoolId.startsWith(`${region}_`)) add('userPoolId', `"${userPoolId}" is not a user pool of ${region}`)
   })

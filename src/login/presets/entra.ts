@@ -1,9 +1,15 @@
 /** Microsoft Entra ID (formerly Azure Active Directory). */
 import { z } from 'zod'
 import { text } from '../../core/config.ts'
-import type { Integration } from '../../identity/integration.ts'
 import { isGuid } from '../../jwt/registered-claims.ts'
-import { audiences, checkOptions, clientOf, optionsSchema, type PresetOptions } from './options.ts'
+import {
+  audiences,
+  checkOptions,
+  clientOf,
+  optionsSchema,
+  type PresetOptions,
+  type SignInIntegration,
+} from './options.ts'
 
 /** Options of {@link entra}. */
 export interface EntraOptions extends PresetOptions {
@@ -52,7 +58,7 @@ const schema = optionsSchema({
  *
  * @throws ConfigError (`ERR_CONFIG`) for options that cannot be.
  */
-export function entra(options: EntraOptions): Integration {
+export function entra(options: EntraOptions): SignInIntegration {
   checkOptions('entra', schema, options, checkTogether)
   const { tokenVersion = 2 } = options
   // Tokens have all of them in lower case.

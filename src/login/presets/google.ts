@@ -1,8 +1,7 @@
 /** Google accounts, personal and of Google Workspace. */
 import { secret } from '../../core/config.ts'
 import type { Secret } from '../../core/secrets.ts'
-import type { Integration } from '../../identity/integration.ts'
-import { checkOptions, clientOf, host, optionsSchema, type PresetOptions } from './options.ts'
+import { checkOptions, clientOf, host, optionsSchema, type PresetOptions, type SignInIntegration } from './options.ts'
 
 /** Options of {@link google}. */
 export interface GoogleOptions extends PresetOptions {
@@ -27,7 +26,7 @@ const schema = optionsSchema({ clientSecret: secret, hostedDomain: host.optional
  *
  * @throws ConfigError (`ERR_CONFIG`) for options that cannot be.
  */
-export function google(options: GoogleOptions): Integration {
+export function google(options: GoogleOptions): SignInIntegration {
   checkOptions('google', schema, options)
   const { clientId, hostedDomain } = options
   return {

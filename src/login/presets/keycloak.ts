@@ -1,7 +1,13 @@
 /** Keycloak. */
 import { z } from 'zod'
-import type { Integration } from '../../identity/integration.ts'
-import { audiences, checkOptions, clientOf, optionsSchema, type PresetOptions } from './options.ts'
+import {
+  audiences,
+  checkOptions,
+  clientOf,
+  optionsSchema,
+  type PresetOptions,
+  type SignInIntegration,
+} from './options.ts'
 
 /** Options of {@link keycloak}. */
 export interface KeycloakOptions extends PresetOptions {
@@ -33,7 +39,7 @@ const schema = optionsSchema({
  *
  * @throws ConfigError (`ERR_CONFIG`) for options that cannot be.
  */
-export function keycloak(options: KeycloakOptions): Integration {
+export function keycloak(options: KeycloakOptions): SignInIntegration {
   checkOptions('keycloak', schema, options)
   const { url, realm, audience, clientId } = options
   return {

@@ -1,7 +1,14 @@
 /** Okta's custom authorization servers. */
 import { text } from '../../core/config.ts'
-import type { Integration } from '../../identity/integration.ts'
-import { audiences, checkOptions, clientOf, host, optionsSchema, type PresetOptions } from './options.ts'
+import {
+  audiences,
+  checkOptions,
+  clientOf,
+  host,
+  optionsSchema,
+  type PresetOptions,
+  type SignInIntegration,
+} from './options.ts'
 
 /** Options of {@link okta}. */
 export interface OktaOptions extends PresetOptions {
@@ -30,7 +37,7 @@ const schema = optionsSchema({
  *
  * @throws ConfigError (`ERR_CONFIG`) for options that cannot be.
  */
-export function okta(options: OktaOptions): Integration {
+export function okta(options: OktaOptions): SignInIntegration {
   checkOptions('okta', schema, options, ({ domain }, add) => {
     const admin = /^(.+)-admin(\.okta(?:preview|-emea)?\.com)$/i.exec(domain)
     if (admin !== null) add('domain', `"${domain}" is the admin console; write "${admin[1]}${admin[2]}"`)

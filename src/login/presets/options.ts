@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { check, secret, strict, text } from '../../core/config.ts'
 import { ConfigError, type ConfigProblem } from '../../core/errors.ts'
 import type { Secret } from '../../core/secrets.ts'
-import type { OAuth2 } from '../../identity/integration.ts'
+import type { Integration, OAuth2 } from '../../identity/integration.ts'
 import { scope } from '../../identity/integration-schema.ts'
 
 /** What every preset takes. */
@@ -21,6 +21,9 @@ export interface PresetOptions {
   /** What people know the provider as, where they have to choose; the integration's name by default. */
   readonly label?: string
 }
+
+/** An integration that people can sign in with. */
+export type SignInIntegration = Integration & { readonly oauth2: OAuth2 }
 
 const clientShape = {
   clientId: text,

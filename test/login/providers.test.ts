@@ -1,0 +1,89 @@
+/** Several providers on one host: which one people sign in with, and sessions side by side. */
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { API, type LoginProvider, startLoginProvider } from '../support/login-provider.ts'
+import { openShop, type Shop, seen, visit } from './setup.ts'
+
+const OTHER = { id: 'partner-shop', secret: 'a-secret-of-the-partner-0123456789-012345' }
+
+/** A shop with a second provider; the shop's port is known only once it listens, so the client is put in late. */
+async function openTwo(): Promise<Shop & { readonly partner: LoginProvider }> {
+  const port = await freePort()
+  const partner = await startLoginProvider({
+    clients: [
+      {
+        client_id: OTHER.id,
+        client_secret: OTHER.secret,
+        redirect_uris: [`http://127.0.0.1:${port}/.sallyport/callback/partner`],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+      },
+    ],
+    people: { petra: { email: 'petra@partner.test', groups: ['partners'] } },
+  })
+  onTestFinished(() => partner.close())
+  const shop = await openShop({
+    port,
+    integrations: {
+      partner: {
+        issuer: partner.issuer,
+        audience: API,
+        oauth2: { clientId: OTHER.id, clientSecret: OTHER.secret, resource: API, label: 'Our <partners>' },
+      },
+    },
+    routes: () => [
+      { path: '/staff', auth: { type: 'jwt', integration: 'corp', login: true } },
+      { path: '/partners', auth: { type: 'jwt', integration: 'partner', login: true } },
+      { path: '/', auth: { type: 'jwt', integration: ['corp', 'partner'], login: true } },
+    ],
+  })
+  return Object.assign(shop, { partner })
+}
+
+describe('A6 A8 several providers', () => {
+  it('people choose where a route takes either, and come back to where they wanted', async () => {
+    const { browser, origin, partner } = await openTwo()
+    const choice = await browser.load(`${origin}/deep?x=1`)
+    expect(choice.status).toBe(200)
+    expect(choice.body).toContain('Our &lt;partners&gt;')
+    const links = [...choice.body.matchAll(/href="([^"]*sign-in[^"]*)"/g)].map(
+      ([, href = '']) => new URL(href.replaceAll('&amp;', '&'), choice.url).href,
+    )
+    expect(links).toHaveLength(2)
+    const form = await browser.load(links.find((link) => link.includes('partner')) ?? '')
+    expect(form.url.startsWith(partner.issuer)).toBe(true)
+    const page = await browser.submit(form, { name: 'petra', password: 'correct horse' })
+    expect(page.url).toBe(`${origin}/deep?x=1`)
+    expect(seen(page).auth).toMatchObject({ integration: 'partner', subject: 'petra' })
+  })
+
+  it('a session of one is none for a route of the other; both can be there, and one sign-out ends both', async () => {
+    const { browser, origin } = await openTwo()
+    await visit(browser, `${origin}/staff`)
+    expect((await browser.script(`${origin}/partners`)).status).toBe(403)
+    await visit(browser, `${origin}/partners`, 'petra')
+    expect(seen(await browser.load(`${origin}/staff`)).auth).toMatchObject({ subject: 'alice' })
+    expect(seen(await browser.load(`${origin}/partners`)).auth).toMatchObject({ subject: 'petra' })
+    await browser.load(`${origin}/.sallyport/sign-out`, {
+      headers: { 'sec-fetch-site': 'same-origin', 'sec-fetch-user': '?1' },
+      follow: false,
+    })
+    expect((await browser.script(`${origin}/staff`)).status).toBe(403)
+    expect((await browser.script(`${origin}/partners`)).status).toBe(403)
+  })
+
+  it('the same name at two providers is two people', async () => {
+    const { browser, origin } = await openTwo()
+    const alice = seen(await visit(browser, `${origin}/staff`)).auth as { id: string }
+    const petra = seen(await visit(browser, `${origin}/partners`, 'petra')).auth as { id: string }
+    expect(alice.id).not.toBe(petra.id)
+  })
+})
+
+async function freePort(): Promise<number> {
+  const { createServer } = await import('node:net')
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

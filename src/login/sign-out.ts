@@ -109,11 +109,13 @@ export function createSignOut(parts: SignOutParts): SignOutSteps {
       })
       next ??= await providerSignOut(provider, ended.tokens).catch(() => undefined)
     }
-    if (next !== undefined && request.method === 'POST') {
-      return withCookies(signingOutPage({ href: next, ...(brand && { brand }) }), cookies)
-    }
     const after = safeReturnTo(config.afterSignOut, origin, places.origins)
-    return redirect(303, next ?? after ?? places.url(PAGES.signedOut, {}, origin), cookies)
+    const reply =
+      next !== undefined && request.method === 'POST'
+        ? withCookies(signingOutPage({ href: next, ...(brand && { brand }) }), cookies)
+        : redirect(303, next ?? after ?? places.url(PAGES.signedOut, {}, origin), cookies)
+    // The pages that the back button would show.
+    return { ...reply, headers: { ...reply.headers, 'clear-site-data': '"cache"' } }
   }
 
   async function who(request: GateRequest, origin: string): Promise<string | undefined> {

@@ -4,7 +4,7 @@
  * carry its own as their cause, since those hold codes and tokens.
  */
 import * as oauth from 'oauth4webapi'
-import { messageOf, SallyportError } from '../core/errors.ts'
+import { FetchError, messageOf, SallyportError } from '../core/errors.ts'
 import { boundedFetch, type Fetch, type FetchLimits } from '../net/fetch.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import { isHashableAlgorithm } from './at-hash.ts'
@@ -105,19 +105,21 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
   }
 
   /** For requests that carry credentials, codes or tokens: a redirect would take these elsewhere. */
-  function transport(signal?: AbortSignal) {
-    return {
-      // The configuration has decided already which addresses may be plain http.
-      [oauth.allowInsecureRequests]: true,
-      [oauth.customFetch]: (url: string, { method, headers, body }: Sent) =>
-        boundedFetch(settings.fetch, url, settings.limits, {
-          method,
-          headers,
-          body: body ?? null,
-          redirect: 'error',
-          signal: signal ?? null,
-        }),
+  function transport(secrets: string[], signal: AbortSignal | null = null) {
+    async function send(url: string, { method, headers, body = null }: Sent): Promise<Response> {
+      const credentials = headers.authorization?.replace(/^\w+ /, '')
+      const assertion = body?.get('client_assertion')
+      for (const secret of [credentials, assertion]) if (secret) secrets.push(secret)
+      try {
+        const init = { method, headers, body, redirect: 'error', signal } as const
+        return await boundedFetch(settings.fetch, url, settings.limits, init)
+      } catch (error) {
+        // Without its cause: the user's own fetch may have put the whole request there.
+        throw new FetchError(withoutSecrets(messageOf(error), secrets))
+      }
     }
+    // The configuration has decided already which addresses may be plain http.
+    return { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: send }
   }
 
   /** RFC 9126 §2: the parameters by the back channel, and a name for them. */
@@ -128,7 +130,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
   ): Promise<Record<string, string>> {
     const auth = await authenticate(secrets)
     const body = new URLSearchParams(parameters)
-    const response = await oauth.pushedAuthorizationRequest(toServer(server), client, auth, body, transport())
+    const response = await oauth.pushedAuthorizationRequest(toServer(server), client, auth, body, transport(secrets))
     const answer = await readJson(response)
     const endpoint = `the pushed authorization request endpoint of ${server.issuer}`
     if (isErrorAnswer(response, answer)) throw refused(endpoint, readFailure(response, answer, secrets))
@@ -180,7 +182,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         const checked = checkAuthorizationResponse(as, client, callback, state, secrets)
         endpointOf(server, 'tokenUrl')
         const auth = await authenticate(secrets)
-        const options = { ...transport(), additionalParameters }
+        const options = { ...transport(secrets), additionalParameters }
         const response = await oauth.authorizationCodeGrantRequest(
           as,
           client,
@@ -203,7 +205,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         const preparing = Promise.all([settings.server(), authenticate(secrets)])
         const [server, auth] = await unlessAborted(signal, preparing)
         endpointOf(server, 'tokenUrl')
-        const options = { ...transport(signal), additionalParameters }
+        const options = { ...transport(secrets, signal), additionalParameters }
         const response = await oauth.refreshTokenGrantRequest(toServer(server), client, auth, refreshToken, options)
         const answer = await readTokenResponse(response, secrets)
         if (answer.kind === 'failure') {
@@ -220,7 +222,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         const server = await settings.server()
         if (server.revocationUrl === undefined) return
         const auth = await authenticate(secrets)
-        const options = { ...transport(), additionalParameters: { token_type_hint: hint } }
+        const options = { ...transport(secrets), additionalParameters: { token_type_hint: hint } }
         const response = await oauth.revocationRequest(toServer(server), client, auth, token, options)
         if (response.ok) return
         const failure = readFailure(response, await readJson(response), secrets)
@@ -235,7 +237,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         // Fetch functions quote a header that they cannot send.
         if (!isToken(accessToken)) throw new AuthorizationError('rejected', `${endpoint}: this is no access token`)
         const as = toServer(server)
-        const response = await oauth.userInfoRequest(as, client, accessToken, transport())
+        const response = await oauth.userInfoRequest(as, client, accessToken, transport(secrets))
         const body = await readJson(response.clone())
         if (isErrorAnswer(response, body)) throw refused(endpoint, readFailure(response, body, secrets))
         try {

@@ -10,11 +10,12 @@ export function errorCode(value: unknown, secrets: readonly string[] = []): stri
     : undefined
 }
 
-/** `text` with `…` for each of `secrets`. */
+/** `text` with `…` for each of `secrets`, as they are and as they are in URLs and forms. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   let result = text
   for (const secret of secrets) {
-    for (const spelling of [secret, encodeURIComponent(secret.toWellFormed())]) {
+    const inForm = new URLSearchParams([['', secret]]).toString().slice(1)
+    for (const spelling of [secret, encodeURIComponent(secret.toWellFormed()), inForm]) {
       if (spelling !== '') result = result.replaceAll(spelling, '…')
     }
   }

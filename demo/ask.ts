@@ -83,13 +83,20 @@ function headersOf({ host, user, token, scheme = 'Bearer', headers }: Request) {
 }
 
 async function describe(target: Target, response: IncomingMessage): Promise<string> {
-  const body = Buffer.concat(await response.toArray()).toString()
-  const { statusCode: status, headers } = response
+  const { statusCode: status = 0, headers } = response
+  return describeAnswer(target, { status, headers, body: Buffer.concat(await response.toArray()).toString() })
+}
+
+/** An answer in one line. */
+export function describeAnswer(
+  target: Pick<Target, 'name'>,
+  { status, headers, body }: { status: number; headers: IncomingHttpHeaders; body: string },
+): string {
   return status === 200 ? `200 ${describeReport(target, body)}` : [status, ...describeRefusal(headers)].join(' ')
 }
 
 /** Route, subject and path as the application saw them; a report by another server than the one asked is not believed. */
-function describeReport(target: Target, body: string): string {
+function describeReport(target: Pick<Target, 'name'>, body: string): string {
   const { server, route, subject = '-', url } = JSON.parse(body) as Report
   if (server !== target.name) throw new Error(`${target.name} was asked and ${server} answered`)
   return `${route} ${subject} ${url}`

@@ -36,6 +36,8 @@ export function printCurlLines({ targets, corp }: Demo, tokens: DemoTokens): voi
     ['404, from outside', `-H 'Host: orders-ml.svc.cluster.local' -H 'X-Forwarded-For: 203.0.113.7' ${url}/`],
     ['400, two parsers could read it differently', `-H 'Host: example.com' --path-as-is ${url}/s1/..%2fs2`],
     ['200, an open health check', `${url}/healthz`],
+    ['302, a page that a browser loads leads to the sign-in', `-H 'Accept: text/html' ${url}/app/`],
+    ['403, anything else does not', `${url}/app/`],
   ]
   // What each shows stands on a line of its own: in zsh, a pasted `#` begins no comment.
   for (const [what, rest] of lines) say(`${styled('dim', `  ${what}:`)}\ncurl -i ${rest}`)

@@ -1,6 +1,10 @@
-/** The one configuration in front of all four servers. A reader who wants to know what sallyport can do reads this file. */
-import { createGuard, type Guard, hashPassword } from 'sallyport'
-import { APP_CLIENT, ORDERS_API } from './identity-provider.ts'
+/**
+ * The configuration in front of the four servers: the same for all but for where people sign in. A reader who wants to
+ * know what sallyport can do reads this file.
+ */
+import { createGuard, type Guard, generateKey, hashPassword } from 'sallyport'
+import { memoryStore } from 'sallyport/stores/memory'
+import { APP_CLIENT, LOGIN_SECRET, loginClientId, ORDERS_API } from './identity-provider.ts'
 
 /** The domains that the services may be published on (A4). */
 export const DOMAINS = ['*.example.com', '*.apps.example.com', 'example.com']
@@ -8,10 +12,12 @@ export const DOMAINS = ['*.example.com', '*.apps.example.com', 'example.com']
 /** The password that `--user hello:pass` sends; the guard reads it from the environment (A12). */
 const PASSWORD = 'pass'
 /** What `{ secret: 'vault:…' }` means here: any function will do. */
-const VAULT: Readonly<Record<string, string>> = { 'vault:ops': 'ops-password' }
+const VAULT: Readonly<Record<string, string>> = { 'vault:ops': 'ops-password', 'vault:login': LOGIN_SECRET }
 
-/** Every password that the demo knows; none of them may turn up in an event. */
+/** Every password and secret of the guard; none of them may turn up in an event. */
 export const PASSWORDS = [PASSWORD, 'pässwörd', ...Object.values(VAULT), btoa(`hello:${PASSWORD}`)]
+/** The integrations that people can sign in with. */
+export type LoginName = 'corp' | 'branch-id'
 
 /** What the configuration cannot know before the demo has started. */
 export interface Surroundings {
@@ -19,27 +25,72 @@ export interface Surroundings {
   readonly corp: string
   /** The issuer of a second one, which the walk switches off and on. */
   readonly branch: string
-  /** The servers' names and ports. */
-  readonly servers: readonly { readonly name: string; readonly port: number }[]
+  /** All of them, since each guard has routes that tell ports apart. */
+  readonly servers: readonly Place[]
 }
 
-/** The guard of the demo. */
-export async function createDemoGuard({ corp, branch, servers }: Surroundings): Promise<Guard> {
+/** A server, and where people see it. */
+export interface Place {
+  readonly name: string
+  readonly port: number
+  /** Its origin. */
+  readonly url: string
+}
+
+/** The guard of `server`. */
+export async function createDemoGuard(server: Place, { corp, branch, servers }: Surroundings): Promise<Guard> {
   process.env.SALLYPORT_DEMO_PASSWORD = PASSWORD
   const hello = { type: 'basic', username: 'hello', password: { secret: 'env:SALLYPORT_DEMO_PASSWORD' } } as const
+  /** What the identity provider knows this server as (A8, A12). */
+  const clientOf = (integration: LoginName) => ({
+    clientId: loginClientId(server.name, integration),
+    clientSecret: { secret: 'vault:login' },
+  })
   return createGuard({
     domains: DOMAINS,
     internalNetworks: ['loopback', 'private'],
     trustProxy: ['loopback'],
     secrets: (name) => VAULT[name],
+    // A8: where people sign in. One origin a guard, hence a guard a server.
+    login: {
+      url: server.url,
+      keys: [generateKey()],
+      store: memoryStore(),
+      brand: { name: `Demo on ${server.name}` },
+    },
     integrations: {
-      // The keys of all three are found through the issuer's OpenID configuration.
-      corp: { issuer: corp, audience: ORDERS_API, clockToleranceSeconds: 1 },
+      // Endpoints and keys of all of them are found through the issuer's OpenID configuration.
+      corp: {
+        issuer: corp,
+        audience: ORDERS_API,
+        clockToleranceSeconds: 1,
+        oauth2: { ...clientOf('corp'), scopes: ['openid', 'orders:read'], resource: ORDERS_API },
+      },
       'corp-id': { issuer: corp, audience: APP_CLIENT.id, jwtSource: 'id_token' },
       branch: { issuer: branch, audience: ORDERS_API },
+      'branch-id': {
+        issuer: branch,
+        audience: clientOf('branch-id').clientId,
+        jwtSource: 'id_token',
+        oauth2: { ...clientOf('branch-id'), scopes: ['openid'] },
+      },
     },
     routes: [
       { name: 'health', path: '/healthz', auth: { type: 'none' } },
+
+      // A7, A8, A10: pages to sign in to.
+      { name: 'app', path: '/app/', auth: { type: 'jwt', integration: 'corp', login: true } },
+      {
+        name: 'app admin',
+        path: '/app/admin/',
+        auth: {
+          type: 'jwt',
+          integration: 'corp',
+          login: true,
+          claims: { email: '*@example.com', groups: ['admin', 'dev-*'] },
+        },
+      },
+      { name: 'me', path: '/me/', auth: { type: 'jwt', integration: 'branch-id', login: true } },
 
       // A1, A5: hosts with their own users; the second one's password is kept as a hash.
       { name: 's1', host: 's1.example.com', auth: hello },

@@ -1,12 +1,16 @@
 /**
  * A real identity provider in this process: `oidc-provider` on a loopback port, with RS256 access tokens for named
- * resources (RFC 9068, RFC 8707), ID tokens, and test accounts that sign in by their name.
+ * resources (RFC 9068, RFC 8707), ID tokens, a sign-in form, refresh tokens that rotate, and sign-out.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
-import type { Configuration, Provider } from 'oidc-provider'
-import { freePort, listen, stop } from './ports.ts'
+import type { ClientMetadata, Configuration, Provider } from 'oidc-provider'
+import type { RedirectUrls } from 'sallyport'
+import { notice, signInForm, signingOut } from './pages/provider.ts'
+import { PASSWORD, PEOPLE } from './people.ts'
+import { listen, stop } from './ports.ts'
 
 /** What the services of the demo accept tokens for. */
 export const ORDERS_API = 'urn:demo:orders'
@@ -21,15 +25,35 @@ export const JOB_CLIENT = { id: 'nightly-job', secret: 'nightly-job-secret' }
 /** Where browsers would be sent back to; the demo reads the code off the redirect and never goes there. */
 export const REDIRECT_URI = 'http://127.0.0.1/callback'
 
-/** The test accounts and what their tokens say. */
-const PEOPLE: Record<string, Record<string, unknown>> = {
-  alice: { email: 'alice@example.com', groups: ['staff', 'dev-backend'], realm_access: { roles: ['auditor'] } },
-  mallory: { email: 'mallory@example.com.evil.test', groups: ['dev-backend'] },
-  bob: { email: 'bob@example.com', groups: ['staff'] },
-}
+/** The secret of all the clients that people sign in with. */
+export const LOGIN_SECRET = 'demo-login-secret'
+/** What the provider knows the login of a server as. */
+export const loginClientId = (server: string, integration: string) => `${server.toLowerCase()}-${integration}`
+
 /** Long enough for an afternoon of pasting `curl` lines. */
 const TOKEN_SECONDS = 8 * 60 * 60
 const KIOSK_TOKEN_SECONDS = 2
+/** Time for people to find their password. */
+const FORM_SECONDS = 15 * 60
+
+/** What a provider is started with. */
+export interface IdentityProviderOptions {
+  /** What people know it as. */
+  readonly name: string
+  readonly issuer: string
+  /** The clients that people sign in with. */
+  readonly logins: readonly LoginClient[]
+  /** Whether it takes authorization requests ahead of the browser (RFC 9126). */
+  readonly pushedRequests: boolean
+}
+
+/** Such a client: what its guard's `redirectUrls()` reports is what it is registered with. */
+export interface LoginClient {
+  readonly id: string
+  readonly redirectUrls: RedirectUrls
+  /** How long its tokens last. */
+  readonly tokenSeconds?: number
+}
 
 /** A running (or stopped) provider. */
 export interface IdentityProvider {
@@ -42,22 +66,21 @@ export interface IdentityProvider {
   stop(): Promise<void>
 }
 
-/** Starts a provider, on `preferredPort` if that is free. */
-export async function startIdentityProvider(preferredPort: number): Promise<IdentityProvider> {
-  const port = await freePort(preferredPort)
-  const issuer = `http://127.0.0.1:${port}`
-  let key = await makeSigningKey()
+/** Starts a provider at the address that its issuer names. */
+export async function startIdentityProvider(options: IdentityProviderOptions): Promise<IdentityProvider> {
+  const { issuer } = options
+  const cookieKey = randomBytes(32).toString('hex')
+  let answer = await createHandler(options, await makeSigningKey(), cookieKey)
   let keyFetches = 0
   let server: Server
 
   async function start({ newKey } = { newKey: false }): Promise<void> {
-    if (newKey) key = await makeSigningKey()
-    const answer = await createHandler(issuer, key)
+    if (newKey) answer = await createHandler(options, await makeSigningKey(), cookieKey)
     server = createServer((req, res) => {
       if (req.url === '/jwks') keyFetches++
       answer(req, res)
     })
-    await listen(server, port)
+    await listen(server, Number(new URL(issuer).port))
   }
 
   await start()
@@ -76,63 +99,65 @@ async function makeSigningKey(): Promise<JWK> {
   return { ...(await exportJWK(privateKey)), kid: randomUUID(), use: 'sig', alg: 'RS256' }
 }
 
-async function createHandler(issuer: string, key: JWK) {
+async function createHandler(options: IdentityProviderOptions, key: JWK, cookieKey: string) {
   const provider: Provider = await withoutNotices(async () => {
     const { Provider } = await import('oidc-provider')
-    return new Provider(
-      issuer,
-      configuration(key, (clientId, accountId) => grantEverything(provider, clientId, accountId)),
-    )
+    return new Provider(options.issuer, {
+      ...configuration(options),
+      jwks: { keys: [key as NonNullable<Configuration['jwks']>['keys'][number]] },
+      cookies: { keys: [cookieKey], names: cookieNames(options.issuer) },
+      loadExistingGrant: ({ oidc }) =>
+        grantEverything(provider, oidc.client?.clientId ?? '', oidc.session?.accountId ?? ''),
+    })
   })
   const answer = provider.callback()
   return (req: IncomingMessage, res: ServerResponse): void => {
-    if (!req.url?.startsWith('/sign-in/')) void answer(req, res)
-    else signIn(provider, req, res).catch((error: unknown) => res.writeHead(400).end(String(error)))
+    if (req.url?.startsWith('/sign-in/')) void signInPage(provider, options.name, req, res)
+    else void answer(req, res)
   }
 }
 
-function configuration(
-  key: JWK,
-  grant: (clientId: string, accountId: string) => ReturnType<typeof grantEverything>,
-): Configuration {
-  const people = {
-    redirect_uris: [REDIRECT_URI],
-    grant_types: ['authorization_code'],
-    response_types: ['code' as const],
-  }
+function configuration({ name, logins, pushedRequests }: IdentityProviderOptions): Configuration {
+  const secondsOf = (clientId = '') =>
+    clientId === KIOSK_CLIENT.id
+      ? KIOSK_TOKEN_SECONDS
+      : (logins.find(({ id }) => id === clientId)?.tokenSeconds ?? TOKEN_SECONDS)
   return {
-    jwks: { keys: [key as NonNullable<Configuration['jwks']>['keys'][number]] },
-    cookies: { keys: [randomBytes(32).toString('hex')] },
-    clients: [
-      { client_id: APP_CLIENT.id, client_secret: APP_CLIENT.secret, ...people },
-      { client_id: KIOSK_CLIENT.id, client_secret: KIOSK_CLIENT.secret, ...people },
-      {
-        client_id: JOB_CLIENT.id,
-        client_secret: JOB_CLIENT.secret,
-        grant_types: ['client_credentials'],
-        redirect_uris: [],
-        response_types: [],
-      },
-    ],
+    clients: [...SCRIPT_CLIENTS, JOB, ...logins.map(toMetadata)],
     scopes: ['openid'],
-    claims: { openid: ['sub', 'email', 'groups', 'realm_access'] },
+    claims: { openid: ['sub', 'sid', 'name', 'email', 'email_verified', 'groups', 'realm_access'] },
     conformIdTokenClaims: false,
     findAccount: (_ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId, ...PEOPLE[accountId] }) }),
     extraTokenClaims: (_ctx, token) => ('accountId' in token ? PEOPLE[token.accountId] : undefined),
     interactions: { url: (_ctx, { uid }) => `/sign-in/${uid}` },
-    loadExistingGrant: ({ oidc }) => grant(oidc.client?.clientId ?? '', oidc.session?.accountId ?? ''),
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
+    // Its own one refuses addresses of this machine, where the services are that it tells of sign-outs.
+    fetch: (url, { dispatcher: _, ...init }: RequestInit & { dispatcher?: unknown } = {}) => fetch(url, init),
     ttl: {
-      AccessToken: (_ctx, _token, client) =>
-        client.clientId === KIOSK_CLIENT.id ? KIOSK_TOKEN_SECONDS : TOKEN_SECONDS,
+      AccessToken: (_ctx, _token, client) => secondsOf(client.clientId),
+      IdToken: (_ctx, _token, client) => secondsOf(client.clientId),
       ClientCredentials: TOKEN_SECONDS,
-      IdToken: TOKEN_SECONDS,
+      RefreshToken: TOKEN_SECONDS,
       Grant: TOKEN_SECONDS,
       Session: TOKEN_SECONDS,
-      Interaction: 60,
+      Interaction: FORM_SECONDS,
     },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      pushedAuthorizationRequests: { enabled: pushedRequests },
+      revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+      backchannelLogout: { enabled: true },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (ctx, form) => {
+          ctx.body = signingOut(name, form)
+        },
+        postLogoutSuccessSource: (ctx) => {
+          ctx.body = notice(name, 'You are signed out', 'The services that you have used are told so.')
+        },
+      },
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,
@@ -147,10 +172,75 @@ function configuration(
   }
 }
 
-/** The sign-in page of a provider asks for a password; this one takes the name in `login_hint` for an answer. */
-async function signIn(provider: Provider, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const { params } = await provider.interactionDetails(req, res)
-  await provider.interactionFinished(req, res, { login: { accountId: String(params.login_hint) } })
+/** Those of the walk, which sign people in without a browser. */
+const SCRIPT_CLIENTS: ClientMetadata[] = [APP_CLIENT, KIOSK_CLIENT].map(({ id, secret }) => ({
+  client_id: id,
+  client_secret: secret,
+  redirect_uris: [REDIRECT_URI],
+  grant_types: ['authorization_code'],
+  response_types: ['code'],
+}))
+
+const JOB: ClientMetadata = {
+  client_id: JOB_CLIENT.id,
+  client_secret: JOB_CLIENT.secret,
+  grant_types: ['client_credentials'],
+  redirect_uris: [],
+  response_types: [],
+}
+
+function toMetadata({ id, redirectUrls }: LoginClient): ClientMetadata {
+  const { callback, signedOut, backChannelSignOut } = redirectUrls
+  return {
+    client_id: id,
+    client_secret: LOGIN_SECRET,
+    redirect_uris: [callback],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    post_logout_redirect_uris: [signedOut],
+    ...(backChannelSignOut === null
+      ? {}
+      : { backchannel_logout_uri: backChannelSignOut, backchannel_logout_session_required: true }),
+  }
+}
+
+/** Two providers on one machine share its cookies, which do not tell ports apart. */
+function cookieNames(issuer: string) {
+  const { port } = new URL(issuer)
+  return { session: `provider-${port}`, interaction: `provider-${port}-form`, resume: `provider-${port}-resume` }
+}
+
+/** Asks people for name and password; the clients of the walk have said who it is (`login_hint`). */
+async function signInPage(provider: Provider, name: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const show = (status: number, page: string) =>
+    res.writeHead(status, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' }).end(page)
+  try {
+    const { params, uid } = await provider.interactionDetails(req, res)
+    const signInAs = (accountId: string) => provider.interactionFinished(req, res, { login: { accountId } })
+    if (SCRIPT_CLIENTS.some(({ client_id }) => client_id === params.client_id)) {
+      return await signInAs(String(params.login_hint))
+    }
+    if (req.method !== 'POST') {
+      show(200, signInForm(name, `/sign-in/${uid}`))
+      return
+    }
+    const form = new URLSearchParams(await text(req))
+    if (form.has('cancel')) {
+      return await provider.interactionFinished(req, res, { error: 'access_denied' })
+    }
+    const person = form.get('name') ?? ''
+    if (Object.hasOwn(PEOPLE, person) && form.get('password') === PASSWORD) return await signInAs(person)
+    show(200, signInForm(name, `/sign-in/${uid}`, person))
+  } catch {
+    show(
+      400,
+      notice(
+        name,
+        'This sign-in is over',
+        'It took too long, or you have signed in already. Go back to the service and start again.',
+      ),
+    )
+  }
 }
 
 /** Nobody is asked for consent. */

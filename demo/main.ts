@@ -3,18 +3,21 @@
  * and everything stays up until Ctrl-C. `npm run demo -- --once` stops after the walk and exits 0 or 1.
  */
 import { parseArgs } from 'node:util'
-import type { Decision, KeyReport } from 'sallyport'
+import type { Decision, LoginEvent } from 'sallyport'
+import { type Browser, createBrowser } from './browser.ts'
 import { claims } from './checks/claims.ts'
 import { domains } from './checks/domains.ts'
-import { describeDecision, describeKeys, events } from './checks/events.ts'
+import { describeDecision, describeKeys, describeLogin, events } from './checks/events.ts'
 import { exposure } from './checks/exposure.ts'
-import { outage } from './checks/outage.ts'
+import { signingIn, signingOut } from './checks/login.ts'
+import { outage, sessionOutage } from './checks/outage.ts'
 import { basic, secrets } from './checks/passwords.ts'
 import { hosts, paths } from './checks/routing.ts'
 import { endpoints, manyServices, webSockets } from './checks/services.ts'
-import type { Chapter } from './checks/stage.ts'
+import type { Chapter, Stage } from './checks/stage.ts'
 import { accessTokens, jwtSource, noCredentials } from './checks/tokens.ts'
 import { printCurlLines } from './curl.ts'
+import { PASSWORD, PEOPLE } from './people.ts'
 import { say, styled, table, title } from './print.ts'
 import { type Demo, startDemo } from './servers.ts'
 import { type DemoTokens, getTokens } from './tokens.ts'
@@ -31,6 +34,9 @@ const CHAPTERS: readonly Chapter[] = [
   jwtSource,
   claims,
   noCredentials,
+  signingIn,
+  signingOut,
+  sessionOutage,
   secrets,
   manyServices,
   endpoints,
@@ -57,30 +63,51 @@ try {
   await demo.close()
 }
 
-function printServers({ targets, corp, branch, guard }: Demo): void {
+function printServers({ targets, corp, branch }: Demo): void {
   title('What runs where')
   table(
     ['what', 'where', ''],
     [
-      ['identity provider', corp.issuer, 'oidc-provider, with the test accounts alice, bob and mallory'],
-      ['another one', branch.issuer, 'switched off and on during the walk'],
-      ...targets.map(({ name, url }) => [name, url, `behind one guard of ${guard.endpoints().length} routes`]),
+      ['identity provider', corp.issuer, 'Corp, an oidc-provider'],
+      ['another one', branch.issuer, 'Branch, switched off and on during the walk'],
+      ...targets.map(({ name, url, guard }) => [name, url, `behind a guard of ${guard.endpoints().length} routes`]),
     ],
+  )
+
+  title('Sign in')
+  say(`  as ${Object.keys(PEOPLE).join(', ')}; the password of each is ${PASSWORD}`)
+  const pages: Record<string, string> = { corp: '/app/', 'branch-id': '/me/' }
+  table(
+    ['page', 'at', 'redirect URL, as guard.redirectUrls() reports it for registration there'],
+    targets.flatMap(({ url, guard }) =>
+      guard.redirectUrls().map(({ integration, callback }) => [`${url}${pages[integration]}`, integration, callback]),
+    ),
   )
 }
 
 /** Runs the chapters; the number of checks that did not match. */
 async function walkThrough(demo: Demo, tokens: DemoTokens): Promise<number> {
   const walk = createWalk(demo.targets, interrupt.signal)
+  const browsers: Browser[] = []
   const decisions: Decision[] = []
-  const keyReports: KeyReport[] = []
-  const stopListening = demo.guard.on('decision', (decision) => decisions.push(decision))
-  const stopListeningToKeys = demo.guard.on('keys', (report) => keyReports.push(report))
+  const keyReports: Stage['keyReports'][number][] = []
+  const logins: LoginEvent[] = []
+  const listening = demo.targets.flatMap(({ name, guard }) => [
+    guard.on('decision', (decision) => decisions.push(decision)),
+    guard.on('keys', (report) => keyReports.push({ server: name, report })),
+    guard.on('login', (event) => logins.push(event)),
+  ])
+  const newBrowser = () => {
+    const browser = createBrowser()
+    browsers.push(browser)
+    return browser
+  }
   title('The walk')
   explainWalk(demo.targets)
-  for (const chapter of CHAPTERS) await chapter({ demo, walk, tokens, decisions, keyReports })
-  stopListening()
-  stopListeningToKeys()
+  for (const chapter of CHAPTERS) {
+    await chapter({ demo, walk, tokens, newBrowser, browsers, decisions, keyReports, logins })
+  }
+  for (const stopListening of listening) stopListening()
 
   const { passed, failures } = walk
   if (failures.length > 0) title('What did not match')
@@ -89,12 +116,18 @@ async function walkThrough(demo: Demo, tokens: DemoTokens): Promise<number> {
   return failures.length
 }
 
-/** Shows decisions as they are made, until somebody presses Ctrl-C. */
-async function stayUp({ guard }: Demo): Promise<void> {
-  say('\nEverything stays up until Ctrl-C; the curl lines above work until then. Decisions, as they are made:')
+/** Shows what happens, as it happens, until somebody presses Ctrl-C. */
+async function stayUp({ targets }: Demo): Promise<void> {
+  say('\nEverything stays up until Ctrl-C; the curl lines above work until then. Pages to sign in to:')
+  for (const { url } of targets) say(`  ${url}/app/`)
+  say(`  as ${Object.keys(PEOPLE).join(', ')}, with the password ${PASSWORD}`)
+  say('What the guards tell:')
   const interrupted = new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve))
-  guard.on('decision', (decision) => say(describeDecision(decision)))
-  guard.on('keys', (report) => say(describeKeys(report)))
+  for (const { guard } of targets) {
+    guard.on('decision', (decision) => say(describeDecision(decision)))
+    guard.on('keys', (report) => say(describeKeys(report)))
+    guard.on('login', (event) => say(describeLogin(event)))
+  }
   if (!interrupt.signal.aborted) await interrupted
   say('\nBye.')
 }

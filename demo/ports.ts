@@ -6,18 +6,26 @@ import type { AddressInfo } from 'node:net'
 /** The demo never listens on any other address. */
 export const LOOPBACK = '127.0.0.1'
 
-/** `preferred` if nobody listens there, else any free port; 0 for any. */
-export async function freePort(preferred: number): Promise<number> {
-  const probe = createServer()
+/** A port for each of `preferred`: that one if nobody listens there, else any that is free; 0 for any. */
+export async function freePorts(preferred: readonly number[]): Promise<number[]> {
+  const probes: Server[] = []
+  // All are held until the last one is found, so that they differ.
+  for (const port of preferred) probes.push(await probe(port))
+  const ports = probes.map((each) => (each.address() as AddressInfo).port)
+  await Promise.all(probes.map(stop))
+  return ports
+}
+
+/** Listens on `preferred`, or on any port where somebody else does. */
+async function probe(preferred: number): Promise<Server> {
+  const server = createServer()
   try {
-    await listen(probe, preferred)
+    await listen(server, preferred)
+    return server
   } catch (error) {
-    if (preferred !== 0 && isInUse(error)) return freePort(0)
+    if (preferred !== 0 && isInUse(error)) return probe(0)
     throw error
   }
-  const { port } = probe.address() as AddressInfo
-  await stop(probe)
-  return port
 }
 
 /** Resolves once `server` accepts connections; rejects when it cannot. */

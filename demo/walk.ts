@@ -12,14 +12,19 @@ export interface Walk {
   readonly passed: number
   /** What did not match, for people. */
   readonly failures: readonly string[]
-  /** Requests that have been sent, upgrades among them. */
-  readonly requests: number
   /** Begins a part of the walk. */
   chapter(name: string): void
   /** A request to each server, whose answer must be `expected` (see `ask.ts`). */
   everywhere(row: string, request: PerServer<Request>, expected: PerServer<string>): Promise<void>
   /** A WebSocket to each server. */
   upgrades(row: string, request: Request, expected: string): Promise<void>
+  /** Something to do with each server; `find` says what came of it, which must be `expected`. */
+  onEach(
+    row: string,
+    tried: string,
+    expected: PerServer<string>,
+    find: (target: Target) => Promise<string>,
+  ): Promise<void>
   /** Waits until `time` (milliseconds since 1970). */
   waitUntil(time: number): Promise<void>
   /** Something that has nothing to do with the servers; `find` says what there is. */
@@ -41,7 +46,6 @@ const ANY_SERVER = { name: '<server>' }
 export function createWalk(targets: readonly Target[], signal: AbortSignal): Walk {
   const failures: string[] = []
   let passed = 0
-  let requests = 0
 
   async function check(
     row: string,
@@ -63,6 +67,20 @@ export function createWalk(targets: readonly Target[], signal: AbortSignal): Wal
     }
   }
 
+  function onEach(
+    row: string,
+    tried: string,
+    expected: PerServer<string>,
+    find: (target: Target) => Promise<string>,
+  ): Promise<void> {
+    const findings = targets.map(async (target) => ({
+      where: target.name,
+      expected: valueFor(target, expected),
+      got: await find(target).catch(sayError),
+    }))
+    return check(row, tried, valueFor(ANY_SERVER, expected), findings)
+  }
+
   function everyTarget(
     row: string,
     how: typeof ask,
@@ -70,15 +88,8 @@ export function createWalk(targets: readonly Target[], signal: AbortSignal): Wal
     expected: PerServer<string>,
     mark = '',
   ): Promise<void> {
-    const findings = targets.map(async (target) => {
-      requests++
-      return {
-        where: target.name,
-        expected: valueFor(target, expected),
-        got: await how(target, valueFor(target, request)).catch(sayError),
-      }
-    })
-    return check(row, mark + sketch(valueFor(ANY_SERVER, request)), valueFor(ANY_SERVER, expected), findings)
+    const tried = mark + sketch(valueFor(ANY_SERVER, request))
+    return onEach(row, tried, expected, (target) => how(target, valueFor(target, request)))
   }
 
   return {
@@ -86,15 +97,13 @@ export function createWalk(targets: readonly Target[], signal: AbortSignal): Wal
       return passed
     },
     failures,
-    get requests() {
-      return requests
-    },
     chapter: (name) => {
       signal.throwIfAborted()
       title(name)
     },
     everywhere: (row, request, expected) => everyTarget(row, ask, request, expected),
     upgrades: (row, request, expected) => everyTarget(row, connect, request, expected, 'WebSocket '),
+    onEach,
     waitUntil: (time) => sleep(Math.max(0, time - Date.now()), undefined, { signal }),
     once: (row, tried, expected, find) => {
       const got = Promise.resolve().then(find).catch(sayError)
@@ -108,7 +117,7 @@ export function explainWalk(targets: readonly Target[]): void {
   const names = targets.map(({ name }) => name).join(', ')
   say(`A line has a tick for each server (${names}) that gave the expected answer; the row of the contract;`)
   say('the request; and that answer: the status, then the route, the subject and the path as the application saw them,')
-  say('or the challenge.')
+  say('or the challenge. Of a page: its status, its title, and where it is.')
 }
 
 function tick(finding: Finding | undefined): string {

@@ -1,5 +1,6 @@
 /** A13, A14, B12: many services in one configuration, the list of them, and WebSockets. */
 import { table } from '../print.ts'
+import type { Target } from '../servers.ts'
 import type { Chapter } from './stage.ts'
 
 export const manyServices: Chapter = async ({ demo, walk }) => {
@@ -23,12 +24,13 @@ export const manyServices: Chapter = async ({ demo, walk }) => {
   )
 }
 
-export const endpoints: Chapter = async ({ demo: { guard, targets }, walk }) => {
-  walk.chapter('A14 guard.endpoints()')
-  const all = guard.endpoints()
+export const endpoints: Chapter = async ({ demo: { targets }, walk }) => {
+  const [first] = targets
+  walk.chapter(`A14 guard.endpoints() of ${first?.name}, and guard.redirectUrls()`)
+  const all = first?.guard.endpoints() ?? []
   table(
-    ['route', 'public URL', 'path', 'methods', 'port', 'exposed', 'auth'],
-    all.map(({ route, url, path, methods, port, exposed, auth, integrations }) => [
+    ['route', 'public URL', 'path', 'methods', 'port', 'exposed', 'auth', 'redirect URL'],
+    all.map(({ route, url, path, methods, port, exposed, auth, integrations, redirectUrls }) => [
       route,
       url ?? 'any host',
       path,
@@ -36,15 +38,33 @@ export const endpoints: Chapter = async ({ demo: { guard, targets }, walk }) => 
       String(port ?? 'any'),
       exposed ? 'yes' : 'no',
       [auth, ...integrations].join(' '),
+      redirectUrls.join(' '),
     ]),
   )
   const urlOf = (name: string) => String(all.find(({ route }) => route === name)?.url)
   await walk.once('A14', 'the URL of path-s2', 'https://example.com/s2/', () => urlOf('path-s2'))
   await walk.once('A14', 'the URL of notebooks', 'https://*.apps.example.com/', () => urlOf('notebooks'))
-  const [first] = targets
   const internal = `internal ${first?.name}`
   const address = `http://orders-ml.svc.cluster.local:${first?.port}/`
   await walk.once('A14', `the URL of ${internal}`, address, () => urlOf(internal))
+  const onServer = (target: Target, urls: readonly (string | null)[]) =>
+    urls.map((url) => url?.replace(target.url, '<server>')).join(' ')
+  await walk.onEach('A14', 'the redirect URL of app admin', '<server>/.sallyport/callback/corp', async (target) =>
+    onServer(target, target.guard.endpoints().find(({ route }) => route === 'app admin')?.redirectUrls ?? []),
+  )
+  await walk.onEach(
+    'A14',
+    'what else is to be registered at its provider',
+    '<server>/.sallyport/signed-out <server>/.sallyport/back-channel/corp',
+    async (target) =>
+      onServer(
+        target,
+        target.guard
+          .redirectUrls()
+          .filter(({ integration }) => integration === 'corp')
+          .flatMap(({ signedOut, backChannelSignOut }) => [signedOut, backChannelSignOut]),
+      ),
+  )
 }
 
 export const webSockets: Chapter = async ({ demo, walk, tokens }) => {

@@ -2,20 +2,21 @@
 import { once } from 'node:events'
 import express from 'express'
 import { authOf, guardUpgrade, sallyport } from 'sallyport/express'
-import { chat, report, type StartService } from './service.ts'
+import { answer, chat, report, type StartService } from './service.ts'
 
-export const startExpress: StartService = async (guard, port, host) => {
+export const startExpress: StartService = async (gates, port, host) => {
   const app = express()
-  app.use(sallyport(guard))
+  app.use(sallyport(...gates))
   app.use((req, res) => {
-    res.json(report('Express', req.url, authOf(req)))
+    const { type, body } = answer('Express', req, authOf(req))
+    res.type(type).send(body)
   })
 
   const server = app.listen(port, host)
   server.on(
     'upgrade',
     guardUpgrade(
-      guard,
+      gates,
       chat((req) => report('Express', req.url, authOf(req))),
     ),
   )

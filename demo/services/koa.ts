@@ -2,20 +2,22 @@
 import { once } from 'node:events'
 import Koa from 'koa'
 import { authOf, guardUpgrade, sallyport } from 'sallyport/koa'
-import { chat, report, type StartService } from './service.ts'
+import { answer, chat, report, type StartService } from './service.ts'
 
-export const startKoa: StartService = async (guard, port, host) => {
+export const startKoa: StartService = async (gates, port, host) => {
   const app = new Koa()
-  app.use(sallyport(guard))
+  app.use(sallyport(...gates))
   app.use((ctx) => {
-    ctx.body = report('Koa', ctx.url, authOf(ctx))
+    const { type, body } = answer('Koa', ctx.req, authOf(ctx))
+    ctx.type = type
+    ctx.body = body
   })
 
   const server = app.listen(port, host)
   server.on(
     'upgrade',
     guardUpgrade(
-      guard,
+      gates,
       chat((req) => report('Koa', req.url, authOf(req))),
     ),
   )

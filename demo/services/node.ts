@@ -2,19 +2,20 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { authOf, guardUpgrade, sallyport } from 'sallyport/node'
-import { chat, report, type StartService } from './service.ts'
+import { answer, chat, report, type StartService } from './service.ts'
 
-export const startNode: StartService = async (guard, port, host) => {
+export const startNode: StartService = async (gates, port, host) => {
   const server = createServer(
-    sallyport(guard)((req, res) => {
-      res.setHeader('content-type', 'application/json')
-      res.end(JSON.stringify(report('Node', req.url, authOf(req))))
+    sallyport(...gates)((req, res) => {
+      const { type, body } = answer('Node', req, authOf(req))
+      res.setHeader('content-type', type)
+      res.end(body)
     }),
   )
   server.on(
     'upgrade',
     guardUpgrade(
-      guard,
+      gates,
       chat((req) => report('Node', req.url, authOf(req))),
     ),
   )

@@ -72,6 +72,11 @@ export class SealError extends SallyportError {
   }
 }
 
+/** Whether something that is needed is missing for now, or wrongly set up: the operator's to mend, and 503 to everybody else. */
+export function isOutage(thrown: unknown): boolean {
+  return [StoreError, SealError, SecretError, FetchError].some((kind) => thrown instanceof kind)
+}
+
 /** The text of whatever was thrown. */
 export function messageOf(thrown: unknown): string {
   try {

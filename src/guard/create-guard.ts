@@ -1,7 +1,7 @@
 /** `createGuard`: puts the parts together and walks each request through them. */
 import { createWorkLimiter } from '../basic/work-limiter.ts'
 import { systemClock } from '../core/clock.ts'
-import { messageOf, SallyportError, SecretError, StoreError } from '../core/errors.ts'
+import { isOutage, messageOf, SallyportError, StoreError } from '../core/errors.ts'
 import { createEmitter, type EventSource } from '../core/events.ts'
 import { type Networks, parseNetworks } from '../core/networks.ts'
 import type { Auth, Gate, GateRequest, Outcome, Pass, Reply } from '../http/gate.ts'
@@ -93,8 +93,8 @@ export function createGuard(config: GuardConfig): Guard {
     if (config.login === undefined) return undefined
     return createLogin({
       config: config.login,
-      hosts: checked.flatMap(({ auth, hostPattern }) =>
-        auth.type === 'jwt' && auth.login && hostPattern !== undefined ? [hostPattern] : [],
+      entrances: checked.flatMap(({ auth, hostPattern, pattern }) =>
+        auth.type === 'jwt' && auth.login ? [{ host: hostPattern, path: pattern.path }] : [],
       ),
       providers: new Map(
         Object.entries(config.integrations ?? {}).flatMap(([name, integration]) => {
@@ -187,8 +187,8 @@ export function createGuard(config: GuardConfig): Guard {
     try {
       return refuse(request, normalised, undefined, await own.answer(request, normalised), 'login_page')
     } catch (error) {
-      const known = error instanceof StoreError || error instanceof SecretError
-      const reply = known ? own.pages.unavailable(5) : INTERNAL_ERROR
+      const known = isOutage(error)
+      const reply = known ? own.pages.unavailable(5, request, normalised) : INTERNAL_ERROR
       return refuse(request, normalised, undefined, reply, known ? 'session_unavailable' : 'error', messageOf(error))
     }
   }

@@ -1,5 +1,5 @@
 /** Routes with `login: true`: from a browser's session to a verdict, and what a browser without one is told. */
-import { FetchError, messageOf, SecretError, StoreError } from '../core/errors.ts'
+import { isOutage, messageOf } from '../core/errors.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import type { Auth, GateRequest, Reply } from '../http/gate.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
@@ -67,7 +67,8 @@ export function createSessionRoute(
 
   async function authenticate(request: GateRequest, normalised: NormalisedRequest): Promise<Verdict> {
     const found = await login.find(request, normalised, names)
-    if (found.kind === 'unavailable') return unavailable(request, found.retryAfterMs, 'the session cannot be had')
+    if (found.kind === 'unavailable')
+      return unavailable(request, normalised, found.retryAfterMs, 'the session cannot be had')
     if (found.kind === 'none') return withoutSession(request, normalised, found.ended, found.cookies)
     const { tokens, cookies } = found
     if (needsSameOrigin(request) && !isSameOrigin(request, login.places.originOf(normalised.host).origin)) {
@@ -86,12 +87,17 @@ export function createSessionRoute(
     })
     const verdict = judgeClaims(tokens.claims, auth)
     if (verdict.kind === 'refuse') return refused(request, normalised, tokens, verdict)
-    return cookies.length === 0 ? verdict : { ...verdict, headers: { 'set-cookie': cookies } }
+    return { ...verdict, headers: { ...keeping(request), ...(cookies.length > 0 && { 'set-cookie': cookies }) } }
   }
 
-  function unavailable(request: GateRequest, retryAfterMs: number, detail: string): Verdict {
+  function unavailable(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    retryAfterMs: number,
+    detail: string,
+  ): Verdict {
     const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
-    const page = kindOfRequest(request) === 'script' ? undefined : login.pages.unavailable(seconds)
+    const page = kindOfRequest(request) === 'script' ? undefined : login.pages.unavailable(seconds, request, normalised)
     const reply = page ?? problem(503, { 'retry-after': String(seconds) })
     return { kind: 'refuse', reply, reason: 'session_unavailable', detail }
   }
@@ -100,10 +106,19 @@ export function createSessionRoute(
     try {
       return await authenticate(request, normalised)
     } catch (error) {
-      if (error instanceof StoreError || error instanceof SecretError || error instanceof FetchError) {
-        return unavailable(request, 1_000, messageOf(error))
+      if (isOutage(error)) {
+        return unavailable(request, normalised, 1_000, messageOf(error))
       }
       throw error
     }
   }
+}
+
+/**
+ * How an answer to somebody signed in may be kept, unless the application says so itself. A cookie does not keep shared
+ * caches off, as `Authorization` does (RFC 9111 §3.5), and the back button shows a page that the browser has kept, from
+ * its cache or as it was left, also after signing out.
+ */
+function keeping(request: GateRequest): { 'cache-control': string } {
+  return { 'cache-control': kindOfRequest(request) === 'script' ? 'private' : 'no-store' }
 }

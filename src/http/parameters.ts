@@ -22,13 +22,19 @@ export async function readForm(request: GateRequest): Promise<URLSearchParams | 
   if (body.kind === 'none') return new URLSearchParams()
   if (body.kind === 'stream') {
     const bytes = await readAll(body.stream)
-    return bytes && new URLSearchParams(bytes.toString('utf8'))
+    return bytes && formOf(bytes)
   }
-  if (body.raw !== undefined) return new URLSearchParams(Buffer.from(body.raw).toString('utf8'))
-  return parsedForm(body.value)
+  return parsedForm(body.raw ?? body.value)
+}
+
+function formOf(content: string | Uint8Array): URLSearchParams | undefined {
+  if (content.length > MAX_FORM_BYTES) return undefined
+  return new URLSearchParams(typeof content === 'string' ? content : Buffer.from(content).toString('utf8'))
 }
 
 async function readAll(stream: Readable): Promise<Buffer | undefined> {
+  // Somebody has read it and kept it to themselves, or it broke off: neither tells of its end again.
+  if (stream.readableEnded || stream.destroyed) return undefined
   const chunks: Uint8Array[] = []
   let length = 0
   // Not `for await`, which destroys the stream at its end, and with it the connection that the answer goes out on.
@@ -44,9 +50,9 @@ async function readAll(stream: Readable): Promise<Buffer | undefined> {
   })
 }
 
-/** What body parsers make of a form: texts, and lists for what comes more than once. */
+/** What body parsers make of a form: texts, and lists for what comes more than once. Others leave it as it is. */
 function parsedForm(value: unknown): URLSearchParams | undefined {
-  if (typeof value === 'string') return new URLSearchParams(value)
+  if (typeof value === 'string' || value instanceof Uint8Array) return formOf(value)
   if (typeof value !== 'object' || value === null) return undefined
   const form = new URLSearchParams()
   for (const [name, each] of Object.entries(value)) {

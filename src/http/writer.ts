@@ -70,7 +70,8 @@ function keepUnbuffered(response: ServerResponse): void {
 
 /**
  * Adds `headers` to whatever the application is going to send, without replacing any of its own: they are put in
- * when the head is written, after the application's last `setHeader`.
+ * when the head is written, after the application's last `setHeader`. A field that can stand there only once, such as
+ * `Cache-Control`, is put in where the application has none.
  */
 export function addHeadersOnSend(response: ServerResponse, headers: ReplyHeaders): void {
   const writeHead = response.writeHead
@@ -79,7 +80,9 @@ export function addHeadersOnSend(response: ServerResponse, headers: ReplyHeaders
     if (typeof given === 'object' && given !== null) setGiven(response, given)
     // Only now, since headers that cannot be sent make the application's error handler write the head instead.
     response.writeHead = writeHead
-    for (const [name, value] of Object.entries(headers)) addHeader(response, name, value)
+    for (const [name, value] of Object.entries(headers)) {
+      if (ADDITIVE.has(name.toLowerCase()) || !response.hasHeader(name)) addHeader(response, name, value)
+    }
     if (typeof rest[0] === 'string') response.statusMessage = rest[0]
     return writeHead.call(response, status)
   } as typeof writeHead

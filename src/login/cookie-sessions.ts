@@ -8,7 +8,7 @@ import { readCookie } from '../http/cookies.ts'
 import { clearCookie, cookieNames, setCookie } from '../http/set-cookie.ts'
 import { type CookieChunk, chunkCookie, joinChunks, staleChunks } from './cookie-chunks.ts'
 import type { Places } from './places.ts'
-import type { SessionPlace, Sessions, SessionTokens } from './session.ts'
+import { jsonOf, type SessionPlace, type Sessions, type SessionTokens } from './session.ts'
 
 /** What cookie sessions work with. */
 export interface CookieSessionSettings {
@@ -16,14 +16,19 @@ export interface CookieSessionSettings {
   readonly places: Places
   readonly clock: Clock
   readonly absoluteMs: number
+  /** `undefined` for what is no session (any more). */
+  readTokens(value: unknown): SessionTokens | undefined
 }
 
 const CHUNK_BYTES = 3_800
 /** Node refuses requests with more than 16 KiB of headers, and then nobody gets to sign out either. */
 const MAX_CHUNKS = 3
+/** More are not ours. Proxies limit the header fields of answers too. */
+const MAX_CLEARED = 10
 
 /** See the top of the file. */
-export function createCookieSessions({ sealer, places, clock, absoluteMs }: CookieSessionSettings): Sessions {
+export function createCookieSessions(settings: CookieSessionSettings): Sessions {
+  const { sealer, places, clock, absoluteMs, readTokens } = settings
   const nameFor = ({ integration }: SessionPlace) => places.cookie(integration)
   const sealedPlace = ({ origin, integration }: SessionPlace) => `cookie session ${integration} ${origin}`
 
@@ -34,21 +39,26 @@ export function createCookieSessions({ sealer, places, clock, absoluteMs }: Cook
     used: readonly string[] = [],
     perhaps: readonly string[] = [],
   ): string[] {
-    return staleChunks(name, [...new Set([...cookieNames(cookieHeader), ...perhaps])], used).map((stale) =>
-      clearCookie(stale, { secure: places.secure, sameSite: 'Lax' }),
-    )
+    return staleChunks(name, [...new Set([...perhaps, ...cookieNames(cookieHeader)])], used)
+      .slice(0, MAX_CLEARED)
+      .map((stale) => clearCookie(stale, { secure: places.secure, sameSite: 'Lax' }))
   }
 
   async function read(cookieHeader: string | undefined, place: SessionPlace): Promise<SessionTokens | undefined> {
     const value = joinChunks(nameFor(place), (name) => readCookie(cookieHeader, name))
     if (value === undefined) return undefined
     try {
-      const tokens: SessionTokens = JSON.parse((await sealer.openText(value, sealedPlace(place))).plaintext)
-      return tokens.integration === place.integration && endOf(tokens) > clock.now() ? tokens : undefined
+      return parse((await sealer.openText(value, sealedPlace(place))).plaintext, place)
     } catch {
       // Truncated, forged, of another origin, or of a key that is gone.
       return undefined
     }
+  }
+
+  function parse(text: string, place: SessionPlace): SessionTokens | undefined {
+    const tokens = readTokens(jsonOf(text))
+    if (tokens?.integration !== place.integration || endOf(tokens) <= clock.now()) return undefined
+    return tokens
   }
 
   function endOf({ expiresAt, startedAt }: SessionTokens): number {
@@ -102,14 +112,17 @@ export function createCookieSessions({ sealer, places, clock, absoluteMs }: Cook
       const kept = lean(tokens)
       return { cookies: await cookiesFor(kept, place, cookieHeader), handle: JSON.stringify(kept) }
     },
+    async nameOf(cookieHeader, place) {
+      const tokens = await read(cookieHeader, place)
+      return tokens && JSON.stringify([tokens.providerSubject, tokens.startedAt])
+    },
     async handleOf(cookieHeader, place) {
       const tokens = await read(cookieHeader, place)
       return tokens === undefined ? undefined : JSON.stringify(tokens)
     },
     async adopt(handle, place, cookieHeader) {
-      const tokens: SessionTokens = JSON.parse(handle)
-      if (tokens.integration !== place.integration || endOf(tokens) <= clock.now()) return undefined
-      return { cookies: await cookiesFor(tokens, place, cookieHeader), tokens }
+      const tokens = parse(handle, place)
+      return tokens && { cookies: await cookiesFor(tokens, place, cookieHeader), tokens }
     },
     async end(cookieHeader, place) {
       return { tokens: await read(cookieHeader, place), cookies: clearing(cookieHeader, nameFor(place)) }

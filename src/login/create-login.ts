@@ -1,14 +1,14 @@
 /** Browser login, put together: its own pages, and the session that a request comes with. */
 import type { Clock } from '../core/clock.ts'
-import { messageOf } from '../core/errors.ts'
+import { messageOf, SealError, StoreError } from '../core/errors.ts'
 import { createSealer } from '../core/sealing.ts'
 import { resolveSecret, type SecretResolver } from '../core/secrets.ts'
 import type { GateRequest, Reply } from '../http/gate.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
+import { expectedIssuer } from '../identity/integrations.ts'
 import { createPeople } from '../identity/people.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
-import type { HostPattern } from '../match/host-pattern.ts'
 import { loginFailedPage, noAccessPage, sessionEndedPage } from '../pages/login-pages.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import { createRefresher } from '../store/refresher.ts'
@@ -18,9 +18,10 @@ import { createCookieSessions } from './cookie-sessions.ts'
 import type { LoginEvent } from './events.ts'
 import { createHandOffs } from './hand-off.ts'
 import { writePerson } from './identity.ts'
-import { createPlaces, PAGES, type Places } from './places.ts'
+import { createPlaces, type Entrance, PAGES, type Places } from './places.ts'
 import type { Provider } from './provider.ts'
-import type { FoundSession, Sessions, SessionTokens } from './session.ts'
+import { safeReturnTo } from './return-to.ts'
+import { asSessionTokens, type FoundSession, type Sessions, type SessionTokens } from './session.ts'
 import { makeSession } from './session-tokens.ts'
 import { createSignIn, type SignInSteps } from './sign-in.ts'
 import { createSignOut, type SignOutSteps } from './sign-out.ts'
@@ -66,14 +67,14 @@ export interface Login {
 export interface RoutePages {
   noAccess(who: string | undefined, normalised: NormalisedRequest): Reply
   sessionEnded(status: 401 | 403, normalised: NormalisedRequest): Reply
-  unavailable(retryAfterSeconds: number): Reply
+  unavailable(retryAfterSeconds: number, request: GateRequest, normalised: NormalisedRequest): Reply
 }
 
 /** What login works with. */
 export interface LoginSettings {
   readonly config: LoginConfig
-  /** Hosts of the routes with login. */
-  readonly hosts: readonly HostPattern[]
+  /** The routes with login. */
+  readonly entrances: readonly Entrance[]
   readonly providers: ReadonlyMap<string, Provider>
   readonly verify: TokenVerifier
   readonly clock: Clock
@@ -95,8 +96,8 @@ const DAY_SECONDS = 86_400
 
 /** Puts login together; nothing is looked up yet. */
 export function createLogin(settings: LoginSettings): Login {
-  const { config, hosts, providers, verify, clock, secrets } = settings
-  const places = createPlaces(config, hosts)
+  const { config, entrances, providers, verify, clock, secrets } = settings
+  const places = createPlaces(config, entrances)
   const absoluteMs = (config.absoluteSeconds ?? 7 * DAY_SECONDS) * 1000
   const idleMs = (config.idleSeconds ?? DAY_SECONDS) * 1000
   let preparing: Promise<Prepared> | undefined
@@ -134,7 +135,7 @@ export function createLogin(settings: LoginSettings): Login {
     const people = store && createPeople(store)
     const sessions =
       store === undefined
-        ? createCookieSessions({ sealer: sealer('login-session'), places, clock, absoluteMs })
+        ? createCookieSessions({ sealer: sealer('login-session'), places, clock, absoluteMs, readTokens })
         : createStoredSessions({
             store,
             refresher: sessionRefresher(store),
@@ -143,6 +144,7 @@ export function createLogin(settings: LoginSettings): Login {
             clock,
             idleMs,
             absoluteMs,
+            readTokens,
           })
     const common = { config, places, providers, sessions, verify, clock, tell }
     return {
@@ -161,8 +163,9 @@ export function createLogin(settings: LoginSettings): Login {
       return createRefresher<SessionTokens>({
         store: over,
         clock,
-        expiresAt: ({ expiresAt }) => expiresAt,
-        canRefresh: ({ refreshToken }) => refreshToken !== undefined,
+        // What is no session any more has expired, and nobody gets its refresh token.
+        expiresAt: (tokens) => readTokens(tokens)?.expiresAt ?? 0,
+        canRefresh: (tokens) => readTokens(tokens)?.refreshToken !== undefined,
         async redeem(tokens, signal) {
           const provider = providers.get(tokens.integration)
           if (provider === undefined) throw new RedeemError('dead', 'its integration is no longer configured')
@@ -174,7 +177,8 @@ export function createLogin(settings: LoginSettings): Login {
           await writePerson(people, fresh, { providers }, clock.now()).catch(() => {})
           return fresh
         },
-        async revoke({ integration, refreshToken, accessToken }) {
+        async revoke(tokens) {
+          const { integration = '', refreshToken, accessToken } = readTokens(tokens) ?? {}
           const client = providers.get(integration)?.client
           if (refreshToken !== undefined) await client?.revoke(refreshToken, 'refresh_token')
           else if (accessToken !== undefined) await client?.revoke(accessToken, 'access_token')
@@ -186,6 +190,17 @@ export function createLogin(settings: LoginSettings): Login {
         },
       })
     }
+  }
+
+  /**
+   * `value` as the tokens of a session: of a shape that is understood here, by a provider that still is who it was. Another
+   * one of the same name would make its own people of them, and be sent their refresh tokens.
+   */
+  function readTokens(value: unknown): SessionTokens | undefined {
+    const tokens = asSessionTokens(value)
+    const provider = tokens && providers.get(tokens.integration)
+    if (tokens === undefined || provider === undefined) return undefined
+    return expectedIssuer(provider.integration, tokens.claims) === tokens.claims.iss ? tokens : undefined
   }
 
   /** What has been redeemed is never thrown away: where it cannot be checked right now, the session goes on with what it knew. */
@@ -217,8 +232,55 @@ export function createLogin(settings: LoginSettings): Login {
         ...brand,
       }),
     sessionEnded: (status, normalised) =>
-      sessionEndedPage({ status, signInHref: `${places.originOf(normalised.host).origin}/`, ...brand }),
-    unavailable: () => loginFailedPage({ reason: 'unavailable', ...brand }),
+      sessionEndedPage({ status, signInHref: places.homeOf(places.originOf(normalised.host).origin), ...brand }),
+    unavailable(retryAfterSeconds, request, normalised) {
+      const { origin } = places.originOf(normalised.host)
+      const again = request.method === 'GET' ? safeReturnTo(request.target, origin, places.origins) : undefined
+      return loginFailedPage({ reason: 'unavailable', retryAfterSeconds, ...(again && { retryHref: again }), ...brand })
+    },
+  }
+
+  async function answer(request: GateRequest, normalised: NormalisedRequest): Promise<Reply> {
+    const { signIn, signOut } = await prepared()
+    const page = normalised.path.slice(places.path.length)
+    const safe = request.method === 'GET' || request.method === 'HEAD'
+    if (request.kind === 'upgrade') return problem(404)
+    if (page.startsWith(PAGES.callback)) {
+      return signIn.callback(request, normalised, page.slice(PAGES.callback.length))
+    }
+    if (page.startsWith(PAGES.backChannel)) {
+      return signOut.backChannel(request, normalised, page.slice(PAGES.backChannel.length))
+    }
+    switch (page) {
+      case PAGES.signIn:
+        return safe ? signIn.signInPage(request, normalised) : problem(405, { allow: 'GET' })
+      case PAGES.handOff:
+        return request.method === 'GET' ? signIn.handOffPage(request, normalised) : problem(405, { allow: 'GET' })
+      case PAGES.signOut:
+        return safe || request.method === 'POST'
+          ? signOut.signOutPage(request, normalised)
+          : problem(405, { allow: 'GET, POST' })
+      case PAGES.signedOut:
+        return safe ? signOut.signedOutPage(normalised) : problem(405, { allow: 'GET' })
+      default:
+        return problem(404)
+    }
+  }
+
+  async function find(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    names: readonly string[],
+  ): Promise<FoundSession> {
+    const { sessions } = await prepared()
+    const { origin } = places.originOf(normalised.host)
+    let none: FoundSession = { kind: 'none', ended: false, cookies: [] }
+    for (const integration of names) {
+      const found = await sessions.find(request.headers.cookie, { origin, integration })
+      if (found.kind !== 'none') return found
+      none = { kind: 'none', ended: none.ended || found.ended, cookies: [...none.cookies, ...found.cookies] }
+    }
+    return none
   }
 
   return {
@@ -227,44 +289,8 @@ export function createLogin(settings: LoginSettings): Login {
     pages,
     owns: (path) => path === places.path || path.startsWith(`${places.path}/`),
 
-    async answer(request, normalised) {
-      const { signIn, signOut } = await prepared()
-      const page = normalised.path.slice(places.path.length)
-      const safe = request.method === 'GET' || request.method === 'HEAD'
-      if (request.kind === 'upgrade') return problem(404)
-      if (page.startsWith(PAGES.callback)) {
-        return signIn.callback(request, normalised, page.slice(PAGES.callback.length))
-      }
-      if (page.startsWith(PAGES.backChannel)) {
-        return signOut.backChannel(request, normalised, page.slice(PAGES.backChannel.length))
-      }
-      switch (page) {
-        case PAGES.signIn:
-          return safe ? signIn.signInPage(request, normalised) : problem(405, { allow: 'GET' })
-        case PAGES.handOff:
-          return safe ? signIn.handOffPage(request, normalised) : problem(405, { allow: 'GET' })
-        case PAGES.signOut:
-          return safe || request.method === 'POST'
-            ? signOut.signOutPage(request, normalised)
-            : problem(405, { allow: 'GET, POST' })
-        case PAGES.signedOut:
-          return safe ? signOut.signedOutPage(normalised) : problem(405, { allow: 'GET' })
-        default:
-          return problem(404)
-      }
-    },
-
-    async find(request, normalised, names) {
-      const { sessions } = await prepared()
-      const { origin } = places.originOf(normalised.host)
-      let none: FoundSession = { kind: 'none', ended: false, cookies: [] }
-      for (const integration of names) {
-        const found = await sessions.find(request.headers.cookie, { origin, integration })
-        if (found.kind !== 'none') return found
-        none = { kind: 'none', ended: none.ended || found.ended, cookies: [...none.cookies, ...found.cookies] }
-      }
-      return none
-    },
+    answer: (request, normalised) => answer(request, normalised).catch(asStoreError),
+    find: (request, normalised, names) => find(request, normalised, names).catch(asStoreError),
 
     async start(request, normalised, names, returnTo) {
       return (await prepared()).signIn.start(request, normalised, names, returnTo)
@@ -292,6 +318,11 @@ export function createLogin(settings: LoginSettings): Login {
       await (await preparing.catch(() => undefined))?.sessions.close()
     },
   }
+}
+
+/** What does not open cannot be had, as if the store were away: nobody gets in by it, and the operator reads why. */
+function asStoreError(error: unknown): never {
+  throw error instanceof SealError ? new StoreError(error.message, { cause: error }) : error
 }
 
 function isSealed(store: NonNullable<LoginConfig['store']>): store is SealedStore {

@@ -15,7 +15,7 @@ export interface LoginEvent {
     | 'refresh_failed'
     | 'signed_out'
     | 'ended'
-  /** `null` where a refresh failed before its session was known. */
+  /** `null` where it is not known: a refresh that failed before its session was read, a page of no integration of ours. */
   readonly integration: string | null
   /** `denied`, `expired`, `invalid`, `rejected`, `unavailable`; the same that the person reads on the page. */
   readonly reason: string | null

@@ -10,8 +10,9 @@ import type { Clock } from '../core/clock.ts'
 import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
 import { clearCookie, setCookie } from '../http/set-cookie.ts'
-import type { TokenStore } from '../store/token-store.ts'
+import type { Key, TokenStore } from '../store/token-store.ts'
 import type { Places } from './places.ts'
+import { jsonOf } from './session.ts'
 
 /** What goes over. */
 export interface HandOff {
@@ -20,6 +21,14 @@ export interface HandOff {
   readonly returnTo: string
   /** See `Sessions.adopt`. */
   readonly handle: string
+}
+
+/** What a ticket stands for. */
+interface Ticket extends HandOff {
+  /** The digest of what the browser keeps that it is for. */
+  readonly hop: string
+  /** Epoch milliseconds. */
+  readonly at: number
 }
 
 /** See the top of the file. */
@@ -57,45 +66,52 @@ export function createHandOffs(sealer: Sealer, places: Places, clock: Clock, sto
     },
     async give(handOff, hop) {
       const origin = new URL(handOff.returnTo).origin
-      const content = JSON.stringify({ ...handOff, at: clock.now() })
-      if (store === undefined) return sealer.sealText(content, `hand-off ${origin} ${hop}`)
+      const ticket: Ticket = { ...handOff, hop, at: clock.now() }
+      if (store === undefined) return sealer.sealText(JSON.stringify(ticket), `hand-off ${origin}`)
       const id = randomBytes(32).toString('base64url')
-      const key = { space: SPACE, owner: digest(id), id: 'ticket' }
-      const value = Buffer.from(JSON.stringify({ hop, origin, content }))
-      await store.put(key, value, { ifVersion: null, ttlMs: TICKET_MS })
+      await store.put(keyOf(id), Buffer.from(JSON.stringify(ticket)), { ifVersion: null, ttlMs: TICKET_MS })
       return id
     },
-    async take(ticket, origin, cookieHeader) {
+    async take(text, origin, cookieHeader) {
+      // Used up by whoever brings it: what a browser has brought in vain stands in logs, and must be worth nothing there.
+      const ticket = await (store === undefined ? open(text, origin) : takeRecord(store, text))
       const secret = readCookie(cookieHeader, name)
-      if (secret === undefined || !SECRET.test(secret)) return undefined
-      const hop = digest(secret)
-      const content = await (store === undefined ? open(ticket, origin, hop) : takeRecord(store, ticket, origin, hop))
-      if (content === undefined) return undefined
-      const { at, ...handOff }: HandOff & { readonly at: number } = JSON.parse(content)
-      return clock.now() - at < TICKET_MS ? handOff : undefined
+      if (ticket === undefined || secret === undefined || !SECRET.test(secret)) return undefined
+      const { hop, at, ...handOff } = ticket
+      const fits = hop === digest(secret) && new URL(handOff.returnTo).origin === origin
+      return fits && clock.now() - at < TICKET_MS ? handOff : undefined
     },
     clear: () => clearCookie(name, { secure: places.secure, sameSite: 'Lax' }),
   }
 
-  async function open(ticket: string, origin: string, hop: string): Promise<string | undefined> {
-    const mark = digest(ticket)
-    if (used.has(mark)) return undefined
+  async function open(text: string, origin: string): Promise<Ticket | undefined> {
     try {
-      const { plaintext } = await sealer.openText(ticket, `hand-off ${origin} ${hop}`)
+      const { plaintext } = await sealer.openText(text, `hand-off ${origin}`)
+      // Not of the text, of which base64url has several spellings.
+      const mark = digest(plaintext)
+      if (used.has(mark)) return undefined
       used.set(mark, true)
-      return plaintext
+      return readTicket(plaintext)
     } catch {
       return undefined
     }
   }
 
-  async function takeRecord(from: TokenStore, ticket: string, origin: string, hop: string) {
-    if (!/^[\w-]{43}$/.test(ticket)) return undefined
-    const found = await from.take({ space: SPACE, owner: digest(ticket), id: 'ticket' })
-    if (found === undefined) return undefined
-    const record: { hop: string; origin: string; content: string } = JSON.parse(
-      Buffer.from(found.value).toString('utf8'),
-    )
-    return record.hop === hop && record.origin === origin ? record.content : undefined
+  async function takeRecord(from: TokenStore, id: string): Promise<Ticket | undefined> {
+    if (!/^[\w-]{43}$/.test(id)) return undefined
+    const found = await from.take(keyOf(id))
+    return found && readTicket(Buffer.from(found.value).toString('utf8'))
   }
+
+  function keyOf(id: string): Key {
+    return { space: SPACE, owner: digest(id), id: 'ticket' }
+  }
+}
+
+/** `undefined` for one that another version of this has made. */
+function readTicket(text: string): Ticket | undefined {
+  const { integration, returnTo, handle, hop, at } = (jsonOf(text) ?? {}) as Partial<Ticket>
+  if (typeof integration !== 'string' || typeof handle !== 'string' || typeof hop !== 'string') return undefined
+  if (typeof at !== 'number' || typeof returnTo !== 'string' || !URL.canParse(returnTo)) return undefined
+  return { integration, returnTo, handle, hop, at }
 }

@@ -1,13 +1,12 @@
 /** Logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4, §2.6). */
-
 import type { Clock } from '../core/clock.ts'
-import { expectationsFor } from '../identity/integrations.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
 import type { Provider } from './provider.ts'
+import type { Ending } from './session.ts'
 
 /** Whom a logout token speaks of, or what is wrong with it. */
 export type FoundLogout =
-  | { readonly kind: 'logout'; readonly subject: string | undefined; readonly session: string | undefined }
+  | ({ readonly kind: 'logout' } & Ending)
   | { readonly kind: 'bad'; readonly detail: string }
   | { readonly kind: 'unavailable' }
 
@@ -22,7 +21,9 @@ export async function logoutTokenOf(
   verify: TokenVerifier,
   clock: Clock,
 ): Promise<FoundLogout> {
-  const expected = { ...expectationsFor(provider.integration, 'id_token'), source: 'logout_token' } as const
+  // Whatever else the integration takes ID tokens for: a sign-out of another client is none of ours (§2.4).
+  const { audienceClaim: _, ...common } = provider.idToken.expected
+  const expected = { ...common, audiences: [provider.oauth2.clientId], source: 'logout_token' } as const
   const found = await verify(token, [{ ...provider.judged, expected }])
   if (found.kind === 'unavailable') return { kind: 'unavailable' }
   if (found.kind === 'bad') return { kind: 'bad', detail: found.problem.detail }
@@ -35,8 +36,8 @@ export async function logoutTokenOf(
   if (typeof iat !== 'number' || Math.abs(clock.now() - iat * 1000) > MAX_AGE_MS) {
     return { kind: 'bad', detail: 'it was not made just now' }
   }
-  const subject = typeof sub === 'string' ? sub : undefined
-  const session = typeof sid === 'string' ? sid : undefined
+  const subject = typeof sub === 'string' && sub !== '' ? sub : undefined
+  const session = typeof sid === 'string' && sid !== '' ? sid : undefined
   if (subject === undefined && session === undefined) return { kind: 'bad', detail: 'it names neither sub nor sid' }
-  return { kind: 'logout', subject, session }
+  return { kind: 'logout', integration: provider.name, subject, session, at: iat }
 }

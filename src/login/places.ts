@@ -32,6 +32,8 @@ export interface Places {
   /** A URL of one of the {@link PAGES}. */
   url(page: string, parameters?: Readonly<Record<string, string | undefined>>, origin?: string): string
   callbackUrl(integration: string): string
+  /** Where people of an origin begin: the shortest path that they can sign in for there. */
+  homeOf(origin: string): string
   /**
    * The cookie of an integration's sessions, or with a `~` in front, which no integration has, one of login's own:
    * `__Host-sallyport.corp`, or on http, where cookies do not tell ports apart, `sallyport-3000.corp`.
@@ -39,11 +41,22 @@ export interface Places {
   cookie(name: string): string
 }
 
-/** The places of a sound configuration. `hosts` are those of the routes with login. */
-export function createPlaces(config: LoginConfig, hosts: readonly HostPattern[]): Places {
+/** A route with login. */
+export interface Entrance {
+  /** `undefined` for any host. */
+  readonly host: HostPattern | undefined
+  /** `/app`, without a slash at the end. */
+  readonly path: string
+}
+
+/** The places of a sound configuration with these routes. */
+export function createPlaces(config: LoginConfig, entrances: readonly Entrance[]): Places {
   const { origin: login, protocol, port, hostname } = new URL(config.url)
   const path = config.path ?? '/.sallyport'
-  const origins = returnOrigins(login, hosts)
+  const origins = returnOrigins(
+    login,
+    entrances.flatMap(({ host }) => host ?? []),
+  )
   const secure = protocol === 'https:'
   const cookiePrefix = secure ? '__Host-sallyport' : `sallyport-${port === '' ? '80' : port}`
   const suffix = port === '' ? '' : `:${port}`
@@ -64,7 +77,18 @@ export function createPlaces(config: LoginConfig, hosts: readonly HostPattern[])
       }
       return url.href
     },
+    homeOf(origin) {
+      const { hostname: host } = new URL(origin)
+      const paths = entrances
+        .filter((entrance) => entrance.host === undefined || matchesHost(entrance.host, host))
+        .map((entrance) => (entrance.path === '/' ? '/' : `${encodeURI(entrance.path)}/`))
+      return `${origin}${paths.sort((one, other) => one.length - other.length)[0] ?? '/'}`
+    },
     callbackUrl: (integration) => `${login}${path}${PAGES.callback}${integration}`,
     cookie: (name) => `${cookiePrefix}.${name}`,
   }
+}
+
+function matchesHost({ name, wildcard }: HostPattern, host: string): boolean {
+  return wildcard ? host.slice(host.indexOf('.') + 1) === name && host.includes('.') : host === name
 }

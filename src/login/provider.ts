@@ -30,6 +30,7 @@ export interface Provider {
 const LIMITS = { timeoutMs: 10_000, maxBytes: 512 * 1024 }
 /** Metadata is looked at again after so long, since endpoints move. */
 const METADATA_MS = 60 * 60_000
+const METADATA_RETRY_MS = 60_000
 
 /** The provider of `integration`, whose tokens `judged` stands for. */
 export function createProvider(
@@ -45,17 +46,26 @@ export function createProvider(
   let authenticated: Promise<ClientAuthentication> | undefined
 
   function metadata(): Promise<ServerMetadata> {
-    if (known === undefined || performance.now() - known.at > METADATA_MS) {
-      const before = known?.metadata
+    const before = known
+    if (before === undefined) {
       const looking = findMetadata(integration, oauth2, fetch).catch((error: unknown) => {
         known = undefined
-        // What was good an hour ago is better than nothing.
-        if (before !== undefined) return before
         throw error
       })
       known = { at: performance.now(), metadata: looking }
+      return looking
     }
-    return known.metadata
+    if (performance.now() - before.at > METADATA_MS) {
+      // What was good an hour ago will do meanwhile, and for as long as there is nothing newer to be had.
+      known = { ...before, at: performance.now() - METADATA_MS + METADATA_RETRY_MS }
+      findMetadata(integration, oauth2, fetch).then(
+        (found) => {
+          known = { at: performance.now(), metadata: Promise.resolve(found) }
+        },
+        () => {},
+      )
+    }
+    return before.metadata
   }
 
   function authentication(): Promise<ClientAuthentication> {
@@ -88,7 +98,13 @@ export function createProvider(
     oauth2,
     scopes,
     judged,
-    idToken: { ...judged, expected: expectationsFor(integration, 'id_token') },
+    idToken: {
+      ...judged,
+      expected: {
+        ...expectationsFor(integration, 'id_token'),
+        ...(judged.expected.keyTenants && { keyTenants: judged.expected.keyTenants }),
+      },
+    },
     client,
     metadata,
     async ready() {
@@ -127,6 +143,7 @@ async function findMetadata(integration: Integration, oauth2: OAuth2, fetch: Fet
     'tokenUrl',
     'userInfoUrl',
     'revocationUrl',
+    'endSessionUrl',
     'pushedAuthorizationUrl',
   ] as const) {
     const url = found[key]

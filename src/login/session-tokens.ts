@@ -52,16 +52,22 @@ export async function makeSession(
     if (checked?.kind === 'bad') return { kind: 'bad', detail: `the id_token is not good: ${checked.problem.detail}` }
     idClaims = checked === undefined ? claims : checked.signed.payload
   }
-  const subject = textOf((idClaims ?? claims).sub) ?? before?.providerSubject
+  // Without a new ID token nothing new is said of it: an access token may call the same person something else.
+  const subject = textOf(
+    idClaims === undefined && before !== undefined ? before.providerSubject : (idClaims ?? claims).sub,
+  )
   if (subject === undefined) return { kind: 'bad', detail: 'the tokens have no sub' }
-  if (before !== undefined && subject !== before.providerSubject) {
-    return { kind: 'bad', detail: 'the refreshed tokens are of somebody else' }
-  }
-  if (provider.judged.identify(claims).id === undefined) {
+  const who = provider.judged.identify(claims)
+  if (who.id === undefined || who.subject === '') {
     return { kind: 'bad', detail: `the ${source} has no subject: see subjectClaim` }
+  }
+  const same = before === undefined || provider.judged.identify(before.claims).id === who.id
+  if (!same || subject !== (before?.providerSubject ?? subject)) {
+    return { kind: 'bad', detail: 'the refreshed tokens are of somebody else' }
   }
   const more = provider.oauth2.userInfo === true ? await provider.client.userInfo(set.accessToken, subject) : {}
 
+  const issuedAt = before === undefined ? idClaims?.iat : before.issuedAt
   const session = textOf(idClaims?.sid) ?? before?.providerSession
   const refreshToken = set.refreshToken ?? before?.refreshToken
   const idToken = set.idToken ?? before?.idToken
@@ -79,6 +85,7 @@ export async function makeSession(
         refreshToken,
       ),
       startedAt: before?.startedAt ?? clock.now(),
+      ...(typeof issuedAt === 'number' ? { issuedAt } : {}),
       ...(session === undefined ? {} : { providerSession: session }),
       ...(refreshToken === undefined ? {} : { refreshToken }),
       ...(idToken === undefined ? {} : { idToken }),

@@ -13,10 +13,37 @@ export interface SessionTokens {
   readonly refreshToken?: string
   /** For signing out at the provider. */
   readonly idToken?: string
+  /** When the provider made the ID token of the sign-in, in epoch seconds by its own clock (`iat`). */
+  readonly issuedAt?: number
   /** When the tokens end, in epoch milliseconds. */
   readonly expiresAt: number
   /** When the person signed in, in epoch milliseconds. */
   readonly startedAt: number
+}
+
+/** What `text` says; `undefined` for what is no JSON. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const TEXTS = ['providerSession', 'accessToken', 'refreshToken', 'idToken'] as const
+
+/** `value` as {@link SessionTokens}; `undefined` for what is none, since another version of this has sealed or stored it. */
+export function asSessionTokens(value: unknown): SessionTokens | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const tokens = value as SessionTokens
+  const { integration, claims, providerSubject, issuedAt = 0, expiresAt, startedAt } = tokens
+  const whole =
+    [integration, providerSubject].every((text) => typeof text === 'string') &&
+    [issuedAt, expiresAt, startedAt].every(Number.isFinite) &&
+    TEXTS.every((key) => tokens[key] === undefined || typeof tokens[key] === 'string') &&
+    typeof claims === 'object' &&
+    claims !== null
+  return whole ? tokens : undefined
 }
 
 /** Where a session is used: an origin, and the integration it is of. */
@@ -33,16 +60,30 @@ export type FoundSession =
   /** The store or the provider does not answer. */
   | { readonly kind: 'unavailable'; readonly retryAfterMs: number }
 
+/** What a provider says has ended: one of its sessions, else all that the person began before. */
+export interface Ending {
+  readonly integration: string
+  readonly subject: string | undefined
+  readonly session: string | undefined
+  /** When it was said, in epoch seconds by the provider's clock. */
+  readonly at: number
+}
+
 /** Keeps sessions: in a store, or in the cookies themselves. */
 export interface Sessions {
   /** Finds the session that `cookieHeader` names. */
   find(cookieHeader: string | undefined, place: SessionPlace): Promise<FoundSession>
-  /** Begins a session; the `Set-Cookie` lines, and what another of our origins can take it over with. */
+  /**
+   * Begins a session; the `Set-Cookie` lines, and what another of our origins can take it over with. `undefined` when the
+   * provider has ended it meanwhile.
+   */
   begin(
     tokens: SessionTokens,
     place: SessionPlace,
     cookieHeader: string | undefined,
-  ): Promise<{ readonly cookies: readonly string[]; readonly handle: string }>
+  ): Promise<{ readonly cookies: readonly string[]; readonly handle: string } | undefined>
+  /** A name of the session that stays the same however often its cookie is renewed; `undefined` for no cookie of ours. */
+  nameOf(cookieHeader: string | undefined, place: SessionPlace): Promise<string | undefined>
   /** What another of our origins can take over the session with that is used at `place`. */
   handleOf(cookieHeader: string | undefined, place: SessionPlace): Promise<string | undefined>
   /** Takes a session over to `place`; `undefined` when it is no more. */
@@ -56,8 +97,8 @@ export interface Sessions {
     cookieHeader: string | undefined,
     place: SessionPlace,
   ): Promise<{ readonly cookies: readonly string[]; readonly tokens: SessionTokens | undefined }>
-  /** Ends sessions from afar, by the provider's names for person and session; how many. Absent where that cannot be done. */
-  endAll?(integration: string, subject: string | undefined, session: string | undefined): Promise<number>
+  /** Ends sessions from afar; how many. Absent where that cannot be done. */
+  endAll?(ending: Ending): Promise<number>
   ready(): Promise<void>
   close(): Promise<void>
 }

@@ -60,11 +60,13 @@ const PROMPTS = new Set(['login', 'select_account', 'consent'])
 export function createSignIn(parts: SignInParts): SignInSteps {
   const { config, places, providers, sessions, transactions, handOffs, people, verify, clock, tell } = parts
   const { brand } = config
+  /** Callbacks that are being answered, by what they brought; each comes from a browser that has begun the sign-in. */
+  const underWay = new Map<string, Promise<Reply>>()
 
   /** A page that says what went wrong; the operator finds the same reference in the event. */
   function failed(
     reason: LoginFailure,
-    integration: string,
+    integration: string | null,
     normalised: NormalisedRequest,
     detail: string,
     retryHref?: string,
@@ -101,13 +103,25 @@ export function createSignIn(parts: SignInParts): SignInSteps {
     }
   }
 
+  /** Over to the login's origin, from `origin`: the provider's answer comes there, and looks for the attempt's cookie. */
+  function toLogin(
+    request: GateRequest,
+    origin: string,
+    parameters: { integration: string | undefined; return_to: string; prompt?: string | undefined },
+  ): Reply {
+    const comesBack = origin !== places.login && new URL(parameters.return_to).origin === origin
+    if (!comesBack) return redirect(302, places.url(PAGES.signIn, parameters))
+    const { hop, cookies } = handOffs.ask(request.headers.cookie)
+    return redirect(302, places.url(PAGES.signIn, { ...parameters, hop }), cookies)
+  }
+
   function tryAgain(integration: string, returnTo: string): string {
     return places.url(PAGES.signIn, { integration, return_to: returnTo })
   }
 
   /** Where the person wants to go, as an absolute URL of ours; the root of the login's origin for anything else. */
   function wanted(value: string | undefined, base: string): string {
-    return safeReturnTo(value, base, places.origins) ?? `${places.login}/`
+    return safeReturnTo(value, base, places.origins) ?? places.homeOf(places.login)
   }
 
   /** Over to the origin of `returnTo`, or back there right away. */
@@ -123,6 +137,58 @@ export function createSignIn(parts: SignInParts): SignInSteps {
     return redirect(303, places.url(PAGES.handOff, { ticket }, origin), cookies)
   }
 
+  /** From the provider's answer to a session. */
+  async function finish(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    provider: Provider,
+    transaction: Transaction,
+    parameters: URLSearchParams,
+  ): Promise<Reply> {
+    const { name } = provider
+    const over = transactions.end(transaction.state)
+    const again = tryAgain(name, transaction.returnTo)
+    let tokens: SessionTokens
+    try {
+      const set = await provider.client.redeem(parameters, {
+        redirectUri: places.callbackUrl(name),
+        state: transaction.state,
+        verifier: transaction.verifier,
+        ...(provider.scopes.includes('openid') ? { nonce: transaction.nonce } : {}),
+      })
+      const made = await makeSession(provider, set, verify, clock)
+      if (made.kind !== 'session') {
+        const reason = made.kind === 'bad' ? 'rejected' : 'unavailable'
+        return withCookies(failed(reason, name, normalised, made.detail, again), [over])
+      }
+      tokens = made.tokens
+    } catch (error) {
+      return withCookies(failed(failureOf(error), name, normalised, messageOf(error), again), [over])
+    }
+    try {
+      const place = { origin: places.login, integration: name }
+      const begun = await sessions.begin(tokens, place, request.headers.cookie)
+      if (begun === undefined) {
+        const detail = 'the provider has ended the session while it began'
+        return withCookies(failed('expired', name, normalised, detail, again), [over])
+      }
+      const who = provider.judged.identify(tokens.claims)
+      await writePerson(people, tokens, parts, clock.now())
+      tell({
+        kind: 'signed_in',
+        integration: name,
+        id: who.id ?? null,
+        subject: who.subject ?? null,
+        clientAddress: normalised.clientAddress,
+      })
+      return await goOn(transaction, begun.handle, [over, ...begun.cookies])
+    } catch (error) {
+      if (!(error instanceof StoreError || error instanceof RangeError)) throw error
+      const reason = error instanceof StoreError ? 'unavailable' : 'rejected'
+      return withCookies(failed(reason, name, normalised, messageOf(error), again), [over])
+    }
+  }
+
   return {
     async start(request, normalised, names, returnTo) {
       const { origin, known } = places.originOf(normalised.host)
@@ -132,15 +198,17 @@ export function createSignIn(parts: SignInParts): SignInSteps {
       if (known && origin === places.login && provider !== undefined) {
         return authorize(request, normalised, provider, { returnTo: target })
       }
-      const parameters = { integration: names.join(' '), return_to: target }
-      if (!known || origin === places.login) return redirect(302, places.url(PAGES.signIn, parameters))
-      const { hop, cookies } = handOffs.ask(request.headers.cookie)
-      return redirect(302, places.url(PAGES.signIn, { ...parameters, hop }), cookies)
+      return toLogin(request, origin, { integration: names.join(' '), return_to: target })
     },
 
     async signInPage(request, normalised) {
       const query = readQuery(request.target)
-      const returnTo = wanted(query.get('return_to') ?? undefined, places.login)
+      const { origin } = places.originOf(normalised.host)
+      const returnTo = wanted(query.get('return_to') ?? '/', origin)
+      if (origin !== places.login) {
+        const [integration, prompt] = [query.get('integration') ?? undefined, query.get('prompt') ?? undefined]
+        return toLogin(request, origin, { integration, return_to: returnTo, prompt })
+      }
       const asked = (query.get('integration') ?? '').split(' ').filter((name) => providers.has(name))
       const names = asked.length === 0 ? [...providers.keys()] : asked
       const hop = HOP.test(query.get('hop') ?? '') ? (query.get('hop') ?? undefined) : undefined
@@ -169,9 +237,9 @@ export function createSignIn(parts: SignInParts): SignInSteps {
 
     async callback(request, normalised, name) {
       const provider = providers.get(name)
-      if (provider === undefined) return failed('invalid', name, normalised, 'there is no such integration')
+      if (provider === undefined) return failed('invalid', null, normalised, 'there is no such integration')
       const byPost = provider.oauth2.responseMode === 'form_post'
-      if (byPost !== (request.method === 'POST')) {
+      if (request.method !== (byPost ? 'POST' : 'GET')) {
         return failed('invalid', name, normalised, `the answer came by ${request.method}`)
       }
       const parameters = byPost ? await readForm(request) : readQuery(request.target)
@@ -182,44 +250,17 @@ export function createSignIn(parts: SignInParts): SignInSteps {
       if (transaction === undefined) {
         // Used already (back button, a second click), too old, or begun in another browser.
         const detail = 'this browser has no such sign-in under way'
-        return failed('expired', name, normalised, detail, `${places.login}/`)
+        return failed('expired', name, normalised, detail, places.homeOf(places.login))
       }
-      const over = transactions.end(state)
-      const again = tryAgain(name, transaction.returnTo)
-      let tokens: SessionTokens
+      // An impatient second click gets the first one's answer: of a code that comes twice, providers revoke everything that
+      // the first has brought (RFC 6749 §4.1.2).
+      const key = `${name} ${parameters}`
+      const answer = underWay.get(key) ?? finish(request, normalised, provider, transaction, parameters)
+      underWay.set(key, answer)
       try {
-        const set = await provider.client.redeem(parameters, {
-          redirectUri: places.callbackUrl(name),
-          state,
-          verifier: transaction.verifier,
-          ...(provider.scopes.includes('openid') ? { nonce: transaction.nonce } : {}),
-        })
-        const made = await makeSession(provider, set, verify, clock)
-        if (made.kind !== 'session') {
-          const reason = made.kind === 'bad' ? 'rejected' : 'unavailable'
-          return withCookies(failed(reason, name, normalised, made.detail, again), [over])
-        }
-        tokens = made.tokens
-      } catch (error) {
-        return withCookies(failed(failureOf(error), name, normalised, messageOf(error), again), [over])
-      }
-      try {
-        const place = { origin: places.login, integration: name }
-        const begun = await sessions.begin(tokens, place, request.headers.cookie)
-        const who = provider.judged.identify(tokens.claims)
-        await writePerson(people, tokens, parts, clock.now())
-        tell({
-          kind: 'signed_in',
-          integration: name,
-          id: who.id ?? null,
-          subject: who.subject ?? null,
-          clientAddress: normalised.clientAddress,
-        })
-        return await goOn(transaction, begun.handle, [over, ...begun.cookies])
-      } catch (error) {
-        if (!(error instanceof StoreError || error instanceof RangeError)) throw error
-        const reason = error instanceof StoreError ? 'unavailable' : 'rejected'
-        return withCookies(failed(reason, name, normalised, messageOf(error), again), [over])
+        return await answer
+      } finally {
+        underWay.delete(key)
       }
     },
 
@@ -227,9 +268,15 @@ export function createSignIn(parts: SignInParts): SignInSteps {
       const { origin } = places.originOf(normalised.host)
       const ticket = readQuery(request.target).get('ticket') ?? ''
       const handOff = await handOffs.take(ticket, origin, request.headers.cookie)
-      const expired = (integration: string) =>
-        failed('expired', integration, normalised, 'the ticket is used, late, or of another browser', `${origin}/`)
-      if (handOff === undefined) return expired('')
+      const expired = (integration: string | null) =>
+        failed(
+          'expired',
+          integration,
+          normalised,
+          'the ticket is used, late, or of another browser',
+          places.homeOf(origin),
+        )
+      if (handOff === undefined) return expired(null)
       const { integration, returnTo, handle } = handOff
       const adopted = await sessions.adopt(handle, { origin, integration }, request.headers.cookie)
       return adopted === undefined ? expired(integration) : redirect(303, returnTo, adopted.cookies)

@@ -50,29 +50,28 @@ export function createSignOut(parts: SignOutParts): SignOutSteps {
   const formPlace = (origin: string) => `sign-out ${origin}`
 
   async function formToken(origin: string, cookieHeader: string | undefined): Promise<string> {
-    return forms.sealText(JSON.stringify({ at: clock.now(), cookies: digest(cookieHeader) }), formPlace(origin))
+    const content = { at: clock.now(), sessions: await digest(origin, cookieHeader) }
+    return forms.sealText(JSON.stringify(content), formPlace(origin))
   }
 
   /** Whether a form is one of ours, made for this browser. */
   async function isOurs(token: string, origin: string, cookieHeader: string | undefined): Promise<boolean> {
     try {
-      const { at, cookies }: { at: number; cookies: string } = JSON.parse(
+      const { at, sessions: named }: { at: number; sessions: string } = JSON.parse(
         (await forms.openText(token, formPlace(origin))).plaintext,
       )
-      return clock.now() - at < FORM_MS && cookies === digest(cookieHeader)
+      return clock.now() - at < FORM_MS && named === (await digest(origin, cookieHeader))
     } catch {
       return false
     }
   }
 
-  /** What names this browser in a form: the session cookies, without those that come and go. */
-  function digest(cookieHeader: string | undefined): string {
-    const own = [...providers.keys()].map((name) => places.cookie(name))
-    const ours = (cookieHeader ?? '')
-      .split(';')
-      .map((pair) => pair.trim())
-      .filter((pair) => own.some((name) => pair.startsWith(name)))
-    return createHash('sha256').update(ours.sort().join(';')).digest('base64url')
+  /** What names this browser in a form: its sessions. Their cookies are renewed while the form is open. */
+  async function digest(origin: string, cookieHeader: string | undefined): Promise<string> {
+    const names = [...providers.keys()].map((integration) => sessions.nameOf(cookieHeader, { origin, integration }))
+    return createHash('sha256')
+      .update(JSON.stringify(await Promise.all(names)))
+      .digest('base64url')
   }
 
   /** Where the provider's own sign-out page is, with what it wants to know (OpenID Connect RP-Initiated Logout 1.0 §2). */
@@ -88,6 +87,12 @@ export function createSignOut(parts: SignOutParts): SignOutSteps {
     }
     url.searchParams.set(logoutReturnParameter, places.url(PAGES.signedOut))
     return url.href
+  }
+
+  /** Where people go afterwards, if not to the page that says so; sent on from there to itself, they would turn in circles. */
+  function afterSignOut(origin: string): string | undefined {
+    const after = safeReturnTo(config.afterSignOut, origin, places.origins)
+    return after === undefined || new URL(after).pathname === `${places.path}${PAGES.signedOut}` ? undefined : after
   }
 
   /** Ends every session of this browser on `origin`. */
@@ -109,7 +114,7 @@ export function createSignOut(parts: SignOutParts): SignOutSteps {
       })
       next ??= await providerSignOut(provider, ended.tokens).catch(() => undefined)
     }
-    const after = safeReturnTo(config.afterSignOut, origin, places.origins)
+    const after = afterSignOut(origin)
     const reply =
       next !== undefined && request.method === 'POST'
         ? withCookies(signingOutPage({ href: next, ...(brand && { brand }) }), cookies)
@@ -138,6 +143,7 @@ export function createSignOut(parts: SignOutParts): SignOutSteps {
       }
       // A click on a link of our own; from elsewhere, or ahead of a click, a GET changes nothing.
       const clicked =
+        request.method === 'GET' &&
         request.headers['sec-fetch-site'] === 'same-origin' &&
         request.headers['sec-fetch-user'] === '?1' &&
         kindOfRequest(request) === 'navigation'
@@ -146,6 +152,7 @@ export function createSignOut(parts: SignOutParts): SignOutSteps {
       return signOutPage({
         action: places.url(PAGES.signOut, {}, origin),
         csrfToken: await formToken(origin, request.headers.cookie),
+        cancelHref: places.homeOf(origin),
         ...(name && { who: name }),
         ...(brand && { brand }),
       })
@@ -153,16 +160,17 @@ export function createSignOut(parts: SignOutParts): SignOutSteps {
 
     signedOutPage(normalised) {
       const { origin } = places.originOf(normalised.host)
-      const after = safeReturnTo(config.afterSignOut, origin, places.origins)
+      const after = afterSignOut(origin)
       if (after !== undefined) return redirect(303, after)
-      return signedOutPage({ signInHref: `${origin}/`, ...(brand && { brand }) })
+      return signedOutPage({ signInHref: places.homeOf(origin), ...(brand && { brand }) })
     },
 
     async backChannel(request, normalised, name) {
       const provider = providers.get(name)
       if (provider === undefined || sessions.endAll === undefined) return problem(404)
       if (request.method !== 'POST') return problem(405, { allow: 'POST' })
-      const token = (await readForm(request))?.get('logout_token') ?? ''
+      const tokens = (await readForm(request))?.getAll('logout_token') ?? []
+      const token = tokens.length === 1 ? (tokens[0] ?? '') : ''
       const found = await logoutTokenOf(token, provider, verify, clock)
       if (found.kind === 'unavailable') return problem(503, { 'retry-after': '5' })
       if (found.kind === 'bad') {
@@ -176,14 +184,17 @@ export function createSignOut(parts: SignOutParts): SignOutSteps {
         return problem(400, {}, 'the logout token is not accepted')
       }
       try {
-        const ended = await sessions.endAll(name, found.subject, found.session)
-        tell({
-          kind: 'ended',
-          integration: name,
-          subject: found.subject ?? null,
-          detail: `${ended} ${ended === 1 ? 'session' : 'sessions'}`,
-          clientAddress: normalised.clientAddress,
-        })
+        const ended = await sessions.endAll(found)
+        // A provider also reports what the person has ended here, and then there is none left.
+        if (ended > 0) {
+          tell({
+            kind: 'ended',
+            integration: name,
+            subject: found.subject ?? null,
+            detail: `${ended} ${ended === 1 ? 'session' : 'sessions'}`,
+            clientAddress: normalised.clientAddress,
+          })
+        }
         return { status: 200, headers: { 'cache-control': 'no-store' }, body: '' }
       } catch (error) {
         if (!(error instanceof StoreError)) throw error

@@ -6,13 +6,16 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
+import { SealError } from '../core/errors.ts'
 import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
 import { clearCookie, setCookie } from '../http/set-cookie.ts'
-import type { Refresher } from '../store/refresher.ts'
+import { everyRecord } from '../store/every-record.ts'
+import type { FoundTokens, Refresher } from '../store/refresher.ts'
 import type { Key, TokenStore } from '../store/token-store.ts'
+import { createEndings } from './endings.ts'
 import type { Places } from './places.ts'
-import type { FoundSession, SessionPlace, Sessions, SessionTokens } from './session.ts'
+import { type FoundSession, jsonOf, type SessionPlace, type Sessions, type SessionTokens } from './session.ts'
 
 /** What the store sessions work with. */
 export interface StoredSessionSettings {
@@ -23,6 +26,8 @@ export interface StoredSessionSettings {
   readonly clock: Clock
   readonly idleMs: number
   readonly absoluteMs: number
+  /** `undefined` for what is no session (any more). */
+  readTokens(value: unknown): SessionTokens | undefined
 }
 
 /** The sealed content of a cookie. */
@@ -38,6 +43,8 @@ interface Reference {
 const SESSIONS = 'login-sessions'
 /** Sessions by the provider's `sid`: the owner is that, the id the session's, the value its owner. */
 const BY_PROVIDER_SESSION = 'login-provider-sessions'
+/** The clocks of one provider's machines may differ by so much. */
+const LEEWAY_SECONDS = 5
 /** Cookies opened lately; opening one takes a tenth of a millisecond. */
 const OPENED = 10_000
 /** A cookie is renewed after this share of the idle time. */
@@ -45,7 +52,8 @@ const RENEW_SHARE = 10
 
 /** See the top of the file. */
 export function createStoredSessions(settings: StoredSessionSettings): Sessions {
-  const { store, refresher, sealer, places, clock, idleMs, absoluteMs } = settings
+  const { store, refresher, sealer, places, clock, idleMs, absoluteMs, readTokens } = settings
+  const endings = createEndings(store)
   const opened = new LRUCache<string, Reference>({ max: OPENED })
 
   const nameFor = ({ integration }: SessionPlace) => places.cookie(integration)
@@ -73,8 +81,8 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     const known = opened.get(memo)
     if (known !== undefined) return known
     try {
-      const reference: Reference = JSON.parse((await sealer.openText(value, sealedPlace(place))).plaintext)
-      opened.set(memo, reference)
+      const reference = parse((await sealer.openText(value, sealedPlace(place))).plaintext)
+      if (reference !== undefined) opened.set(memo, reference)
       return reference
     } catch {
       // Truncated, forged, of another origin, or of a key that is gone: no session, and not the person's fault.
@@ -93,7 +101,7 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     if (reference === undefined || isOver(reference)) {
       return { kind: 'none', ended: present, cookies: present ? [clearing(place)] : [] }
     }
-    const found = await refresher.tokens(keyOf(reference))
+    const found = await tokensOf(reference)
     if (found.kind === 'unavailable') return found
     if (found.kind !== 'tokens' || found.tokens.integration !== place.integration) {
       return { kind: 'none', ended: true, cookies: [clearing(place)] }
@@ -107,8 +115,37 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     }
   }
 
+  async function tokensOf(reference: Reference): Promise<FoundTokens<SessionTokens>> {
+    try {
+      return await refresher.tokens(keyOf(reference))
+    } catch (error) {
+      // A record that another version of this has written. Whoever signs in again gets one that is understood.
+      if (error instanceof SyntaxError) return { kind: 'none' }
+      throw error
+    }
+  }
+
+  /** The tokens as they are: who signs out needs no fresh ones, and does not wait for them. */
+  async function lastTokens(key: Key): Promise<SessionTokens | undefined> {
+    const found = await store.get(key).catch((error: unknown) => {
+      // What cannot be opened can be ended all the same.
+      if (error instanceof SealError) return undefined
+      throw error
+    })
+    const { tokens } =
+      (found && (jsonOf(Buffer.from(found.value).toString('utf8')) as { tokens?: unknown } | null)) ?? {}
+    return readTokens(tokens)
+  }
+
   async function endRecord(key: Key): Promise<boolean> {
     return refresher.disconnect(key)
+  }
+
+  /** Whether the provider has ended what `tokens` are of since it made them. */
+  async function hasEnded(tokens: SessionTokens): Promise<boolean> {
+    const { integration, providerSubject, providerSession, issuedAt } = tokens
+    const session = providerSession === undefined ? [] : [providerSessionKey(integration, providerSession, 'any').owner]
+    return issuedAt !== undefined && endings.has([ownerOf(integration, providerSubject), ...session], issuedAt)
   }
 
   return {
@@ -123,7 +160,15 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
         await store.put(index, Buffer.from(owner), { ifVersion: null, ttlMs: absoluteMs })
       }
       await refresher.connect(key, tokens, { ttlMs: absoluteMs })
+      // Said in between: whoever said it has found nothing to end, or this finds what was said.
+      if (await hasEnded(tokens)) {
+        await endRecord(key)
+        return undefined
+      }
       return { cookies: [await cookieFor(reference, place)], handle: JSON.stringify(reference) }
+    },
+    async nameOf(cookieHeader, place) {
+      return (await read(cookieHeader, place))?.id
     },
     async handleOf(cookieHeader, place) {
       const found = await find(cookieHeader, place)
@@ -131,8 +176,10 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       return reference === undefined ? undefined : JSON.stringify(reference)
     },
     async adopt(handle, place) {
-      const reference: Reference = { ...JSON.parse(handle), seen: clock.now() }
-      const found = isOver(reference) ? undefined : await refresher.tokens(keyOf(reference))
+      const known = parse(handle)
+      if (known === undefined) return undefined
+      const reference = { ...known, seen: clock.now() }
+      const found = isOver(reference) ? undefined : await tokensOf(reference)
       if (found?.kind !== 'tokens' || found.tokens.integration !== place.integration) return undefined
       return { cookies: [await cookieFor(reference, place)], tokens: found.tokens }
     },
@@ -140,19 +187,25 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       const reference = await read(cookieHeader, place)
       const cookies = readCookie(cookieHeader, nameFor(place)) === undefined ? [] : [clearing(place)]
       if (reference === undefined) return { cookies, tokens: undefined }
-      const found = await refresher.tokens(keyOf(reference))
+      const tokens = await lastTokens(keyOf(reference))
       await endRecord(keyOf(reference))
-      return { cookies, tokens: found.kind === 'tokens' ? found.tokens : undefined }
+      return { cookies, tokens }
     },
-    async endAll(integration, subject, session) {
+    async endAll({ integration, subject, session, at }) {
       const keys: Key[] = []
       if (session !== undefined) {
         const { space, owner } = providerSessionKey(integration, session, 'any')
+        await endings.note(owner, at)
         for await (const record of everyRecord(store, space, owner)) {
           keys.push({ space: SESSIONS, owner: Buffer.from(record.value).toString('utf8'), id: record.key.id })
         }
       } else if (subject !== undefined) {
-        for await (const { key } of everyRecord(store, SESSIONS, ownerOf(integration, subject))) keys.push(key)
+        const owner = ownerOf(integration, subject)
+        await endings.note(owner, at)
+        for await (const { key, value } of everyRecord(store, SESSIONS, owner)) {
+          // A token that was caught and is sent again does not end what began since.
+          if (issuedAtOf(value) <= at + LEEWAY_SECONDS) keys.push(key)
+        }
       }
       const ended = await Promise.all(keys.map(endRecord))
       return ended.filter(Boolean).length
@@ -163,6 +216,15 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     },
     close: () => refresher.close(),
   }
+}
+
+const PART = /^[\w-]{1,64}$/
+
+/** `undefined` for what another version of this has sealed. */
+function parse(text: string): Reference | undefined {
+  const { owner, id, began, seen } = (jsonOf(text) ?? {}) as Partial<Reference>
+  if (typeof owner !== 'string' || typeof id !== 'string' || !PART.test(owner) || !PART.test(id)) return undefined
+  return typeof began === 'number' && typeof seen === 'number' ? { owner, id, began, seen } : undefined
 }
 
 function keyOf({ owner, id }: Reference): Key {
@@ -182,11 +244,8 @@ function digest(parts: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
 
-async function* everyRecord(store: TokenStore, space: string, owner: string) {
-  let after: string | undefined
-  do {
-    const page = await store.list(space, owner, after === undefined ? {} : { after })
-    yield* page.records
-    after = page.next
-  } while (after !== undefined)
+/** When the sign-in of a stored session was; long ago where that is not known. */
+function issuedAtOf(value: Uint8Array): number {
+  const { tokens } = (jsonOf(Buffer.from(value).toString('utf8')) ?? {}) as { tokens?: { issuedAt?: unknown } }
+  return typeof tokens?.issuedAt === 'number' ? tokens.issuedAt : 0
 }

@@ -41,6 +41,12 @@ export interface Transactions {
 /** People look for their phone, and some have to reset a password. */
 const LIFETIME_MS = 30 * 60_000
 const MAX_AT_ONCE = 5
+/** What their cookies may come to in all: nginx takes lines of 8 KB, and a session has to fit in as well. */
+const MAX_BYTES = 7_000
+/** Cookies that one answer clears; proxies limit the header fields of answers too. */
+const MAX_CLEARED = 10
+/** What is behind the prefix in their names. Others that begin so are not ours, and perhaps cannot be cleared. */
+const NAME_END = /^[0-9a-z]{9}[\w-]{8}$/
 const STATE = /^[0-9a-z]{9}[\w-]{22}$/
 
 /** See the top of the file. */
@@ -49,6 +55,23 @@ export function createTransactions(sealer: Sealer, places: Places, clock: Clock)
   const cookieOf = (state: string) => `${prefix}${state.slice(0, 17)}`
   const sealedPlace = (state: string, integration: string) => `sign-in ${integration} ${state}`
   const clearing = (name: string) => clearCookie(name, { secure: places.secure, sameSite: 'Lax' })
+
+  /** Those that there is no room for beside one of `bytes`, the oldest first. */
+  function crowdedOut(cookieHeader: string | undefined, bytes: number): string[] {
+    const names = cookieNames(cookieHeader).filter((name) => name.startsWith(prefix))
+    const newestFirst = names
+      .filter((name) => NAME_END.test(name.slice(prefix.length)))
+      .sort()
+      .reverse()
+    let left = MAX_BYTES - bytes
+    let kept = 0
+    for (const name of newestFirst.slice(0, MAX_AT_ONCE - 1)) {
+      left -= name.length + (readCookie(cookieHeader, name)?.length ?? 0)
+      if (left < 0) break
+      kept++
+    }
+    return newestFirst.slice(kept).reverse()
+  }
 
   return {
     async begin(attempt, cookieHeader, crossSitePost) {
@@ -63,8 +86,7 @@ export function createTransactions(sealer: Sealer, places: Places, clock: Clock)
         secure: places.secure || crossSitePost,
         sameSite: crossSitePost ? 'None' : 'Lax',
       })
-      const older = cookieNames(cookieHeader).filter((name) => name.startsWith(prefix))
-      const tooMany = older.sort().slice(0, Math.max(0, older.length + 1 - MAX_AT_ONCE))
+      const tooMany = crowdedOut(cookieHeader, value.length).slice(0, MAX_CLEARED)
       return { transaction, cookies: [own, ...tooMany.map(clearing)] }
     },
     async find(state, integration, cookieHeader) {
@@ -72,7 +94,8 @@ export function createTransactions(sealer: Sealer, places: Places, clock: Clock)
       if (value === undefined) return undefined
       try {
         const { plaintext } = await sealer.openText(value, sealedPlace(state, integration))
-        const transaction: Transaction = JSON.parse(plaintext)
+        const transaction = asTransaction(JSON.parse(plaintext))
+        if (transaction?.state !== state || transaction.integration !== integration) return undefined
         return clock.now() - transaction.at < LIFETIME_MS ? transaction : undefined
       } catch {
         return undefined
@@ -80,4 +103,11 @@ export function createTransactions(sealer: Sealer, places: Places, clock: Clock)
     },
     end: (state) => clearing(cookieOf(STATE.test(state) ? state : '')),
   }
+}
+
+/** `undefined` for what another version of this has sealed. */
+function asTransaction(value: unknown): Transaction | undefined {
+  const { integration, state, nonce, verifier, returnTo, hop, at } = (value ?? {}) as Partial<Transaction>
+  const texts = [integration, state, nonce, verifier, returnTo, hop ?? ''].every((text) => typeof text === 'string')
+  return texts && typeof at === 'number' && URL.canParse(returnTo ?? '') ? (value as Transaction) : undefined
 }

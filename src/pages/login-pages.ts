@@ -116,7 +116,7 @@ export function sessionEndedPage({ signInHref, ...rest }: SessionEndedOptions): 
 <li>Come back to this tab and go back to the form.</li>
 <li>Send the form again.</li>
 </ol>
-<div class="actions"><a class="button primary" href="${signInHref}" target="_blank" rel="noopener">Sign in in a new tab</a></div>`
+<div class="actions"><a class="button primary" href="${signInHref}" target="_blank" rel="noopener">Sign in (new tab)</a></div>`
   return page({ ...rest, title: 'Your session has ended', body })
 }
 
@@ -178,17 +178,20 @@ export interface LoginFailedOptions extends Branded {
   /** A short id by which the operator finds the event. */
   readonly reference?: string
   readonly retryHref?: string
+  /** For `unavailable`; 10 by default. */
+  readonly retryAfterSeconds?: number
 }
 
 /** 400, 403, 502 or 503, by the reason: a sign-in did not succeed. */
-export function loginFailedPage({ reason, reference, retryHref, ...rest }: LoginFailedOptions): Reply {
+export function loginFailedPage(options: LoginFailedOptions): Reply {
+  const { reason, reference, retryHref, retryAfterSeconds = RETRY_AFTER_SECONDS, ...rest } = options
   const { status, title, text, retry } = FAILURES[reason]
   const body = html`<p>${text}</p>
 ${button(retry, retryHref)}${
   reference !== undefined &&
   html`<p class="quiet note">If you ask for help, pass on this reference: <code>${reference}</code></p>`
 }`
-  const headers = reason === 'unavailable' ? { headers: { 'retry-after': String(RETRY_AFTER_SECONDS) } } : {}
+  const headers = reason === 'unavailable' ? { headers: { 'retry-after': String(retryAfterSeconds) } } : {}
   return page({ ...rest, ...headers, status, title, body })
 }
 

@@ -113,7 +113,7 @@ code { font: .9375em ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation 
   main { padding: 1.5rem 1.25rem; }
 }
 @media (prefers-reduced-motion: reduce) {
-  * { transition: none; }
+  .button { transition: none; }
 }
 @media (forced-colors: active) {
   :focus-visible { outline-color: Highlight; }

@@ -64,7 +64,8 @@ export function createLandings<Tokens>(context: LandingContext<Tokens>): Landing
     let told = false
     for (let delay = 20; ; delay = Math.min(500, delay * 2)) {
       try {
-        if ((await store.put(key, value, { ifVersion: version, ttlMs: 'keep' })) !== 'conflict') return report(key, 'refreshed')
+        if ((await store.put(key, value, { ifVersion: version, ttlMs: 'keep' })) !== 'conflict')
+          return report(key, 'refreshed')
         const current = await cache.read(key, true)
         const { record } = current ?? {}
         if (

@@ -48,6 +48,8 @@ export interface ShopOptions {
   readonly client?: Partial<LoginClient>
   /** Further integrations, which lead to the same provider. */
   readonly alsoNamed?: Readonly<Record<string, string>>
+  /** Claims by person, in place of the provider's usual people. */
+  readonly people?: Readonly<Record<string, Record<string, unknown>>>
   /** Lifetime of access tokens; an hour by default. */
   readonly accessTokenSeconds?: number
   /** Further routes. */
@@ -84,6 +86,7 @@ export async function openShop(on: TestServer, options: ShopOptions = {}): Promi
         ...options.client,
       },
     ],
+    ...(options.people === undefined ? {} : { people: options.people }),
     ...(options.accessTokenSeconds === undefined ? {} : { accessTokenSeconds: options.accessTokenSeconds }),
     adjust: (configuration) => ({
       ...configuration,
@@ -104,8 +107,8 @@ export async function openShop(on: TestServer, options: ShopOptions = {}): Promi
       clientSecret: CLIENT_SECRET,
       scopes: ['openid', 'orders:read'],
       resource: API,
-      ...(label === undefined ? {} : { label }),
       ...options.oauth2,
+      ...(label === undefined ? {} : { label }),
     },
   })
   const guard = createGuard({

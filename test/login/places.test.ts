@@ -2,8 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { createPlaces, PAGES } from '../../src/login/places.ts'
 import { type HostPattern, parseHostPattern } from '../../src/match/host-pattern.ts'
 
-const hosts = ['shop.example.com', '*.apps.example.com'].map((text) => parseHostPattern(text) as HostPattern)
-const places = (url: string, more = {}) => createPlaces({ url, keys: [], ...more }, hosts)
+const pattern = (text: string) => parseHostPattern(text) as HostPattern
+const entrances = [
+  { host: pattern('shop.example.com'), path: '/buy/now' },
+  { host: pattern('shop.example.com'), path: '/buy' },
+  { host: pattern('*.apps.example.com'), path: '/' },
+  { host: pattern('login.example.com'), path: '/mü sli' },
+]
+const places = (url: string, more = {}) => createPlaces({ url, keys: [], ...more }, entrances)
 
 describe('A8 where login lives', () => {
   it.each([
@@ -38,5 +44,14 @@ describe('A8 where login lives', () => {
       'https://login.example.com/auth/sign-in?integration=corp&return_to=https%3A%2F%2Fshop.example.com%2Fa%3Fb%3Dc%26d',
     )
     expect(own.url(PAGES.signOut, {}, 'https://shop.example.com')).toBe('https://shop.example.com/auth/sign-out')
+  })
+
+  it.each([
+    ['https://shop.example.com', 'https://shop.example.com/buy/'],
+    ['https://one.apps.example.com', 'https://one.apps.example.com/'],
+    ['https://login.example.com', 'https://login.example.com/m%C3%BC%20sli/'],
+    ['https://apps.example.com', 'https://apps.example.com/'],
+  ])('people of %s begin at %s', (origin, home) => {
+    expect(places('https://login.example.com').homeOf(origin)).toBe(home)
   })
 })

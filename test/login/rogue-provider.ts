@@ -89,7 +89,7 @@ export async function startRogueProvider(clock: { now(): number }): Promise<Rogu
     },
   }
   const secret = (text: string) => {
-    provider.secrets.add(text)
+    if (text.length > 8) provider.secrets.add(text)
     return text
   }
 
@@ -118,16 +118,18 @@ export async function startRogueProvider(clock: { now(): number }): Promise<Rogu
         return authorize(searchParams, response)
       case '/token': {
         const sent = await form(request)
-        for (const name of ['code', 'code_verifier', 'refresh_token']) secret(sent.get(name) ?? 'none')
+        for (const name of ['code', 'code_verifier', 'refresh_token']) secret(sent.get(name) ?? '')
         if ((await hooks.token?.(sent, response)) === true) return
-        const body = await tokens(sent)
-        return json('error' in body ? 400 : 200, hooks.answer?.(body, sent) ?? body)
+        const [, basic = ''] = /^Basic (.*)$/.exec(request.headers.authorization ?? '') ?? []
+        const client = sent.get('client_id') ?? Buffer.from(basic, 'base64').toString().replace(/:.*/, '')
+        const body = await tokens(sent, decodeURIComponent(client))
+        return json('error' in body ? 400 : 200, hooks.answer === undefined ? body : hooks.answer(body, sent))
       }
       case '/userinfo': {
         const grant = accessTokens.get(/^Bearer (.*)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '')
         if (grant === undefined) return json(401, { error: 'invalid_token' })
         const claims = { sub: grant.subject, name: `${grant.subject} by userinfo` }
-        return json(200, hooks.userInfo?.(claims) ?? claims)
+        return json(200, hooks.userInfo === undefined ? claims : hooks.userInfo(claims))
       }
       default:
         return void response.writeHead(pathname === '/revoke' || pathname === '/end' ? 200 : 404).end()
@@ -137,7 +139,7 @@ export async function startRogueProvider(clock: { now(): number }): Promise<Rogu
   function authorize(asked: URLSearchParams, response: ServerResponse): void {
     const code = secret(random())
     const redirectUri = asked.get('redirect_uri') ?? ''
-    secret(asked.get('nonce') ?? 'none')
+    secret(asked.get('nonce') ?? '')
     codes.set(code, {
       clientId: asked.get('client_id') ?? '',
       redirectUri,
@@ -159,7 +161,7 @@ export async function startRogueProvider(clock: { now(): number }): Promise<Rogu
     response.end(`<form method="post" action="${back.origin}${back.pathname}">${inputs.join('')}</form>`)
   }
 
-  async function tokens(sent: URLSearchParams): Promise<Claims> {
+  async function tokens(sent: URLSearchParams, client: string): Promise<Claims> {
     const [kind, given] = sent.has('code') ? [codes, sent.get('code')] : [refreshTokens, sent.get('refresh_token')]
     const grant = kind.get(given ?? '')
     kind.delete(given ?? '')
@@ -167,7 +169,11 @@ export async function startRogueProvider(clock: { now(): number }): Promise<Rogu
       .update(sent.get('code_verifier') ?? '')
       .digest('base64url')
     const refresh = kind === refreshTokens
-    if (grant === undefined || (!refresh && (challenge !== grant.challenge || sent.get('redirect_uri') !== grant.redirectUri))) {
+    if (
+      grant === undefined ||
+      grant.clientId !== client ||
+      (!refresh && (challenge !== grant.challenge || sent.get('redirect_uri') !== grant.redirectUri))
+    ) {
       return { error: 'invalid_grant' }
     }
     const now = seconds()

@@ -1,6 +1,6 @@
 /** What the tests of attacks share: an application behind a guard whose identity providers do what a test has them do. */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { authOf, sallyport } from '../../adapters/node.ts'
 import {
   createGuard,
@@ -50,6 +50,8 @@ export interface StallOptions {
   readonly integration?: Partial<Integration>
   readonly oauth2?: Partial<OAuth2>
   readonly other?: { readonly integration?: Partial<Integration>; readonly oauth2?: Partial<OAuth2> }
+  /** What the integration `corp` is called. */
+  readonly named?: string
   readonly routes?: readonly Route[]
   readonly config?: Partial<GuardConfig>
   /** More origins that lead to the server, `https://partner.test`. */
@@ -90,7 +92,7 @@ export async function openStall(options: StallOptions = {}): Promise<Stall> {
       ...options.login,
     },
     integrations: {
-      corp: integration(provider, 'shop', options),
+      [options.named ?? 'corp']: integration(provider, 'shop', options),
       other: integration(other, 'shop-at-other', options.other ?? {}),
     },
     routes: options.routes ?? [
@@ -103,7 +105,11 @@ export async function openStall(options: StallOptions = {}): Promise<Stall> {
   const guarded = sallyport(guard)(application)
   listener = (request, response) => {
     if (options.before === undefined) guarded(request, response)
-    else options.before(request).then(() => guarded(request, response), () => response.destroy())
+    else
+      options.before(request).then(
+        () => guarded(request, response),
+        () => response.destroy(),
+      )
   }
   const logins: LoginEvent[] = []
   const decisions: Decision[] = []
@@ -185,3 +191,26 @@ export function cookiesSet(page: LoadedPage): string[] {
     .filter((line) => !/expires=Thu, 01 Jan 1970/i.test(line))
     .map((line) => line.slice(0, line.indexOf('=')))
 }
+
+/** Expects that nobody is let in, and that nothing breaks. Asks as a script and as a page load, with `cookie` for all cookies. */
+export async function expectNobody(stall: Stall, cookie: string, url = `${stall.origin}/`): Promise<void> {
+  const bare = stall.newBrowser()
+  const script = await bare.script(url, { headers: { cookie } })
+  expect(script.status, `a script with ${cookie.slice(0, 200)}`).toBe(403)
+  const page = await bare.load(url, { headers: { cookie }, follow: false })
+  expect(page.status, `a page load with ${cookie.slice(0, 200)}`).toBe(302)
+  expect(new URL(String(page.headers.location)).origin).toBe(stall.provider.issuer)
+  for (const path of ['sign-out', 'signed-out', 'sign-in']) {
+    const own = await bare.load(`${stall.origin}/.sallyport/${path}`, { headers: { cookie }, follow: false })
+    expect(own.status, path).toBeLessThan(400)
+  }
+  const out = await bare.load(`${stall.origin}/.sallyport/sign-out`, {
+    headers: { cookie, 'sec-fetch-site': 'same-origin', 'sec-fetch-user': '?1' },
+    follow: false,
+  })
+  expect(out.status, 'signing out').toBe(303)
+}
+
+/** The guard's cookies on this machine, `name=value` each. */
+export const ownCookies = (browser: FormBrowser) =>
+  browser.cookies('127.0.0.1').filter((each) => each.startsWith('sallyport'))

@@ -41,8 +41,8 @@ export interface Page {
   click(selector: string): Promise<void>
   waitForURL(url: UrlPattern): Promise<void>
   waitForSelector(selector: string): Promise<unknown>
-  /** Waits until an expression, evaluated in the page, is or becomes a promise of something true. */
-  waitForFunction(expression: string, argument?: undefined, options?: { polling?: number }): Promise<unknown>
+  /** Waits until an expression, evaluated in the page, is true. */
+  waitForFunction(expression: string): Promise<unknown>
   /** What an expression, or the promise it comes to, is in the page. */
   evaluate<Value>(expression: string): Promise<Value>
   /** The next tab that the page opens. */
@@ -52,7 +52,7 @@ export interface Page {
   on(event: 'pageerror', listener: (error: Error) => void): unknown
   readonly keyboard: { press(key: string): Promise<void>; type(text: string): Promise<void> }
   setViewportSize(size: { width: number; height: number }): Promise<void>
-  emulateMedia(options: { colorScheme?: 'light' | 'dark'; forcedColors?: 'active' | 'none' }): Promise<void>
+  emulateMedia(options: { colorScheme?: 'light' | 'dark'; reducedMotion?: 'reduce' | 'no-preference' }): Promise<void>
   screenshot(options: { path: string; fullPage?: boolean }): Promise<unknown>
   close(): Promise<void>
 }

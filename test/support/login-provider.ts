@@ -131,7 +131,9 @@ export async function startLoginProvider(options: LoginProviderOptions): Promise
       },
     },
   }
-  const provider: Provider = withoutNotices(() => new Provider(issuer, options.adjust?.(configuration) ?? configuration))
+  const provider: Provider = withoutNotices(
+    () => new Provider(issuer, options.adjust?.(configuration) ?? configuration),
+  )
   const answer = provider.callback()
   const asked = new Map<string, number>()
   const running: LoginProvider = {

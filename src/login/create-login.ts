@@ -1,6 +1,6 @@
 /** Browser login, put together: its own pages, and the session that a request comes with. */
 import type { Clock } from '../core/clock.ts'
-import { messageOf, SealError, StoreError } from '../core/errors.ts'
+import { ConfigError, messageOf, SealError, StoreError } from '../core/errors.ts'
 import { createSealer } from '../core/sealing.ts'
 import { resolveSecret, type SecretResolver } from '../core/secrets.ts'
 import type { GateRequest, Reply } from '../http/gate.ts'
@@ -94,10 +94,19 @@ interface Prepared {
 const RETRY_MS = 1_000
 const DAY_SECONDS = 86_400
 
-/** Puts login together; nothing is looked up yet. */
+/**
+ * Puts login together; nothing is looked up yet.
+ *
+ * @throws ConfigError (`ERR_CONFIG`) for an `afterSignOut` that is not ours.
+ */
 export function createLogin(settings: LoginSettings): Login {
   const { config, entrances, providers, verify, clock, secrets } = settings
   const places = createPlaces(config, entrances)
+  const { afterSignOut } = config
+  if (afterSignOut !== undefined && safeReturnTo(afterSignOut, places.login, places.origins) === undefined) {
+    const message = `"${afterSignOut}" is neither a path nor a URL on a host that people sign in for`
+    throw new ConfigError([{ path: 'login.afterSignOut', message }])
+  }
   const absoluteMs = (config.absoluteSeconds ?? 7 * DAY_SECONDS) * 1000
   const idleMs = (config.idleSeconds ?? DAY_SECONDS) * 1000
   let preparing: Promise<Prepared> | undefined

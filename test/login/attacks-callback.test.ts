@@ -1,16 +1,7 @@
 /** The provider's answer, forged: every field of it, its method, its body, and answers of other sign-ins (RFC 9700 §4). */
 import { describe, expect, it } from 'vitest'
 import type { LoadedPage } from '../support/form-browser.ts'
-import {
-  callbackOf,
-  cookieOf,
-  cookiesSet,
-  openStall,
-  type Stall,
-  type StallOptions,
-  whoIs,
-  withParameters,
-} from './stall.ts'
+import { callbackOf, cookiesSet, openStall, type Stall, type StallOptions, whoIs, withParameters } from './stall.ts'
 
 /** A page that says no, to a browser that is nobody. */
 async function expectRefused(stall: Stall, page: LoadedPage, browser = stall.browser): Promise<void> {

@@ -1,12 +1,6 @@
-/** Cookies that have been cut, changed, swapped, piled up, or sealed by another version of the library: never in, never 500. */
+/** Cookies that have been cut, changed, swapped or piled up, or are of another key: never in, never 500. */
 import { describe, expect, it } from 'vitest'
-import { createSealer } from '../../src/core/sealing.ts'
-import { generateKey } from '../../src/index.ts'
-import { sealed } from '../../src/store/sealed.ts'
-import { memoryStore } from '../../src/stores/memory.ts'
-import type { FormBrowser } from '../support/form-browser.ts'
-import { API } from './rogue-provider.ts'
-import { callbackOf, cookieOf, openStall, type Stall, stopBefore, whoIs } from './stall.ts'
+import { callbackOf, cookieOf, expectNobody, openStall, ownCookies, type Stall, whoIs } from './stall.ts'
 
 /** Positions over the whole of a text: all near its ends and dots, some in between. */
 function positions(text: string): number[] {

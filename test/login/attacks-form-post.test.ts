@@ -94,7 +94,7 @@ describe('form_post', () => {
     const answer = await raw(stall, FORM, `${new URLSearchParams(form)}&${fields}`)
     // Nothing comes twice, so it is good, strange as it is; and it is quick.
     expect(answer.status).toBe(303)
-    expect(performance.now() - began).toBeLessThan(2_000)
+    expect(performance.now() - began).toBeLessThan(5_000)
   })
 
   it('with bytes that are no UTF-8, and percent signs that encode nothing', async () => {
@@ -174,7 +174,7 @@ describe('form_post', () => {
       const began = performance.now()
       const page = await stall.browser.load(url, { method: 'POST', form, headers: crossSite })
       expect([page.status, cookiesSet(page)]).toEqual([400, []])
-      expect(performance.now() - began).toBeLessThan(2_000)
+      expect(performance.now() - began).toBeLessThan(5_000)
       expect(stall.provider.count('POST /token')).toBe(0)
     })
 

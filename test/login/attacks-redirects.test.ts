@@ -156,9 +156,11 @@ describe('the way back', () => {
 })
 
 describe('afterSignOut', () => {
+  it.each(['https://evil.test/', '//evil.test/'])('that is not ours is no configuration: %s', async (afterSignOut) => {
+    await expect(openStall({ ...hosts, login: { afterSignOut } })).rejects.toThrow(/login\.afterSignOut/)
+  })
+
   it.each([
-    ['https://evil.test/', undefined],
-    ['//evil.test/', undefined],
     ['/bye', `${LOGIN}/bye`],
     [`${PARTNER}/bye`, `${PARTNER}/bye`],
   ])('of %s leads to %s', async (afterSignOut, expected) => {
@@ -168,7 +170,7 @@ describe('afterSignOut', () => {
       headers: { 'sec-fetch-site': 'same-origin', 'sec-fetch-user': '?1' },
       follow: false,
     })
-    expect(page.headers.location).toBe(expected ?? `${LOGIN}/.sallyport/signed-out`)
+    expect(page.headers.location).toBe(expected)
     const after = await stall.browser.load(`${LOGIN}/.sallyport/signed-out`, { follow: false })
     expect(after.headers.location).toBe(expected)
   })

@@ -30,6 +30,7 @@ describe('A8 configuration of login', () => {
     ['a slash at the end', { url: 'https://app.example.com/' }],
     ['in cookies', { session: 'cookie', store: undefined }],
     ['times', { idleSeconds: 600, absoluteSeconds: 600 }],
+    ['a page after signing out', { afterSignOut: '/bye' }],
     ['another path', { path: '/auth/login' }],
     ['a brand', { brand: { name: 'Shop', accentColor: '#0af' } }],
     ['keys by reference', { keys: [{ secret: 'env:KEY' }] }],
@@ -56,6 +57,8 @@ describe('A8 configuration of login', () => {
     [{ idleSeconds: 1 }, 'login.idleSeconds', 'at least 60'],
     [{ idleSeconds: 600, absoluteSeconds: 300 }, 'login.absoluteSeconds', 'must not be below idleSeconds (600)'],
     [{ brand: { accentColor: 'red;}' } }, 'login.brand', ''],
+    [{ afterSignOut: 'https://elsewhere.test/' }, 'login.afterSignOut', 'neither a path nor a URL on a host'],
+    [{ afterSignOut: '//elsewhere.test' }, 'login.afterSignOut', 'neither a path nor a URL on a host'],
     [{ sessions: 'store' }, 'login', 'unknown key "sessions"; did you mean "session"?'],
   ])('%j: %s %s', (login, path, message) => {
     const problems = problemsOf(withLogin(login))

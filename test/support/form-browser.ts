@@ -91,11 +91,11 @@ export class FormBrowser {
   /** Fills in the first form of a page and sends it. */
   async submit(page: LoadedPage, fields: Readonly<Record<string, string>>, sending: Sending = {}): Promise<LoadedPage> {
     const [, attributes = '', inner = ''] = /<form([^>]*)>(.*?)<\/form>/s.exec(page.body) ?? []
-    const action = unescape(/action="([^"]*)"/.exec(attributes)?.[1] ?? page.url)
+    const action = decodeEntities(/action="([^"]*)"/.exec(attributes)?.[1] ?? page.url)
     const form: Record<string, string> = {}
     for (const [, input = ''] of inner.matchAll(/<input([^>]*)>/g)) {
       const name = /name="([^"]*)"/.exec(input)?.[1]
-      if (name !== undefined) form[name] = unescape(/value="([^"]*)"/.exec(input)?.[1] ?? '')
+      if (name !== undefined) form[name] = decodeEntities(/value="([^"]*)"/.exec(input)?.[1] ?? '')
     }
     const { origin } = new URL(page.url)
     const headers = { origin, 'sec-fetch-site': 'same-origin', ...sending.headers }
@@ -184,7 +184,7 @@ export class FormBrowser {
   }
 }
 
-function unescape(text: string): string {
+function decodeEntities(text: string): string {
   const names: Record<string, string> = { amp: '&', quot: '"', '#39': "'", lt: '<', gt: '>', '#x27': "'" }
   return text.replace(/&(amp|quot|#39|#x27|lt|gt);/g, (_, name: string) => names[name] ?? '')
 }

@@ -32,7 +32,7 @@ export interface Places {
   /** A URL of one of the {@link PAGES}. */
   url(page: string, parameters?: Readonly<Record<string, string | undefined>>, origin?: string): string
   callbackUrl(integration: string): string
-  /** Where people of an origin begin: the shortest path that they can sign in for there. */
+  /** Where people of an origin begin: at `/`, if that is theirs to sign in for, else at the first such path in the configuration. */
   homeOf(origin: string): string
   /**
    * The cookie of an integration's sessions, or with a `~` in front, which no integration has, one of login's own:
@@ -81,8 +81,9 @@ export function createPlaces(config: LoginConfig, entrances: readonly Entrance[]
       const { hostname: host } = new URL(origin)
       const paths = entrances
         .filter((entrance) => entrance.host === undefined || matchesHost(entrance.host, host))
-        .map((entrance) => (entrance.path === '/' ? '/' : `${encodeURI(entrance.path)}/`))
-      return `${origin}${paths.sort((one, other) => one.length - other.length)[0] ?? '/'}`
+        .map((entrance) => entrance.path)
+      const [first = '/'] = paths
+      return `${origin}${paths.includes('/') || first === '/' ? '/' : `${encodeURI(first)}/`}`
     },
     callbackUrl: (integration) => `${login}${path}${PAGES.callback}${integration}`,
     cookie: (name) => `${cookiePrefix}.${name}`,

@@ -4,8 +4,9 @@ import { type HostPattern, parseHostPattern } from '../../src/match/host-pattern
 
 const pattern = (text: string) => parseHostPattern(text) as HostPattern
 const entrances = [
-  { host: pattern('shop.example.com'), path: '/buy/now' },
   { host: pattern('shop.example.com'), path: '/buy' },
+  { host: pattern('shop.example.com'), path: '/me' },
+  { host: pattern('one.apps.example.com'), path: '/app' },
   { host: pattern('*.apps.example.com'), path: '/' },
   { host: pattern('login.example.com'), path: '/mü sli' },
 ]

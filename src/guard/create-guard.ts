@@ -194,8 +194,9 @@ export function createGuard(config: GuardConfig): Guard {
   }
 
   async function identify(request: GateRequest): Promise<Identity | null> {
-    const normalised = login === undefined ? 'off' : normalise(request, trusted, hosts)
-    if (login === undefined || typeof normalised === 'string') return null
+    if (login === undefined) return null
+    const normalised = normalise(request, trusted, hosts)
+    if (typeof normalised === 'string') return null
     const found = await login.find(request, normalised, [...login.providers.keys()])
     if (found.kind === 'unavailable') throw new StoreError('the session cannot be had at present')
     return found.kind === 'session' ? identityOf(found.tokens, login) : null

@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.ts'
 import { FetchError } from '../core/errors.ts'
 import { ALGORITHMS } from '../jwt/algorithms.ts'
+import { claimAt } from '../jwt/claim-rules.ts'
 import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes } from '../jwt/key-set.ts'
 import { hasTenants, isGuid, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
 import type { TokenIntegration } from '../jwt/token-verifier.ts'
@@ -76,19 +77,7 @@ export function groupsOf(
   { groupsClaim = 'groups' }: Integration,
   claims: Readonly<Record<string, unknown>>,
 ): readonly string[] {
-  const found = Object.hasOwn(claims, groupsClaim) ? claims[groupsClaim] : nested(claims, groupsClaim.split('.'))
-  return [found].flat().filter((group) => typeof group === 'string')
-}
-
-/** As the keys of claim rules: first the claim of that very name, then a path. */
-function nested(claims: unknown, path: readonly string[]): unknown {
-  let value = claims
-  for (const step of path) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, step))
-      return undefined
-    value = (value as Record<string, unknown>)[step]
-  }
-  return value
+  return [claimAt(claims, groupsClaim)].flat().filter((group) => typeof group === 'string')
 }
 
 function toLive(name: string, integration: Integration, { keySet, keyTenants }: Keys): TokenIntegration {

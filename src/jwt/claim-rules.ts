@@ -44,7 +44,7 @@ function meets(
   path: readonly string[],
   accepts: (text: string) => boolean,
 ): boolean {
-  const claim = Object.hasOwn(claims, key) ? claims[key] : nested(claims, path)
+  const claim = claimAt(claims, key, path)
   const values = Array.isArray(claim)
     ? claim
     : isScopeClaim(key) && typeof claim === 'string'
@@ -56,8 +56,14 @@ function meets(
   })
 }
 
-function nested(claims: unknown, path: readonly string[]): unknown {
-  let value = claims
+/** What `key` finds in `claims`: the claim of that very name, else what lies at the path that its dots make. */
+export function claimAt(
+  claims: Readonly<Record<string, unknown>>,
+  key: string,
+  path: readonly string[] = key.split('.'),
+): unknown {
+  if (Object.hasOwn(claims, key)) return claims[key]
+  let value: unknown = claims
   for (const step of path) {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, step))
       return undefined

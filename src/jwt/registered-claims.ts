@@ -117,7 +117,8 @@ export function issuerOfTenant(template: string, tid: unknown, tenants: readonly
   return template.replaceAll(TENANT, () => tid)
 }
 
-function isLogout(events: unknown): boolean {
+/** Whether a token with these `events` says that somebody has signed out. */
+export function isLogout(events: unknown): boolean {
   return typeof events === 'object' && events !== null && Object.hasOwn(events, LOGOUT_EVENT)
 }
 

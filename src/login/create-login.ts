@@ -1,6 +1,6 @@
 /** Browser login, put together: its own pages, and the session that a request comes with. */
 import type { Clock } from '../core/clock.ts'
-import { ConfigError, messageOf, SealError, StoreError } from '../core/errors.ts'
+import { ConfigError, messageOf } from '../core/errors.ts'
 import { createSealer } from '../core/sealing.ts'
 import { resolveSecret, type SecretResolver } from '../core/secrets.ts'
 import type { GateRequest, Reply } from '../http/gate.ts'
@@ -298,8 +298,8 @@ export function createLogin(settings: LoginSettings): Login {
     pages,
     owns: (path) => path === places.path || path.startsWith(`${places.path}/`),
 
-    answer: (request, normalised) => answer(request, normalised).catch(asStoreError),
-    find: (request, normalised, names) => find(request, normalised, names).catch(asStoreError),
+    answer,
+    find,
 
     async start(request, normalised, names, returnTo) {
       return (await prepared()).signIn.start(request, normalised, names, returnTo)
@@ -327,11 +327,6 @@ export function createLogin(settings: LoginSettings): Login {
       await (await preparing.catch(() => undefined))?.sessions.close()
     },
   }
-}
-
-/** What does not open cannot be had, as if the store were away: nobody gets in by it, and the operator reads why. */
-function asStoreError(error: unknown): never {
-  throw error instanceof SealError ? new StoreError(error.message, { cause: error }) : error
 }
 
 function isSealed(store: NonNullable<LoginConfig['store']>): store is SealedStore {

@@ -29,7 +29,8 @@ export function createEndings(store: TokenStore): Endings {
     },
     async has(subjects, since) {
       for (const subject of subjects) {
-        for await (const { key } of everyRecord(store, SPACE, subject)) if (Number(key.id) >= since) return true
+        for await (const { key } of everyRecord((page) => store.list(SPACE, subject, page)))
+          if (Number(key.id) >= since) return true
       }
       return false
     },

@@ -9,7 +9,7 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
 import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
-import { clearCookie, setCookie } from '../http/set-cookie.ts'
+import { setCookie } from '../http/set-cookie.ts'
 import type { Key, TokenStore } from '../store/token-store.ts'
 import type { Places } from './places.ts'
 import { jsonOf } from './session.ts'
@@ -39,8 +39,6 @@ export interface HandOffs {
   give(handOff: HandOff, hop: string): Promise<string>
   /** Takes a ticket, once; `undefined` for one that is not for this browser and origin, used, or late. */
   take(ticket: string, origin: string, cookieHeader: string | undefined): Promise<HandOff | undefined>
-  /** The line that clears the cookie. */
-  clear(): string
 }
 
 const TICKET_MS = 60_000
@@ -81,7 +79,6 @@ export function createHandOffs(sealer: Sealer, places: Places, clock: Clock, sto
       const fits = hop === digest(secret) && new URL(handOff.returnTo).origin === origin
       return fits && clock.now() - at < TICKET_MS ? handOff : undefined
     },
-    clear: () => clearCookie(name, { secure: places.secure, sameSite: 'Lax' }),
   }
 
   async function open(text: string, origin: string): Promise<Ticket | undefined> {

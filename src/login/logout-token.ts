@@ -1,5 +1,6 @@
 /** Logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4, §2.6). */
 import type { Clock } from '../core/clock.ts'
+import { isLogout } from '../jwt/registered-claims.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
 import type { Provider } from './provider.ts'
 import type { Ending } from './session.ts'
@@ -10,7 +11,6 @@ export type FoundLogout =
   | { readonly kind: 'bad'; readonly detail: string }
   | { readonly kind: 'unavailable' }
 
-const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 /** A token that was caught may not be used for long. */
 const MAX_AGE_MS = 5 * 60_000
 
@@ -28,9 +28,7 @@ export async function logoutTokenOf(
   if (found.kind === 'unavailable') return { kind: 'unavailable' }
   if (found.kind === 'bad') return { kind: 'bad', detail: found.problem.detail }
   const { sub, sid, events, nonce, iat } = found.signed.payload
-  if (typeof events !== 'object' || events === null || !Object.hasOwn(events, EVENT)) {
-    return { kind: 'bad', detail: 'it is not about a logout' }
-  }
+  if (!isLogout(events)) return { kind: 'bad', detail: 'it is not about a logout' }
   // So that an ID token never passes for one.
   if (nonce !== undefined) return { kind: 'bad', detail: 'it has a nonce' }
   if (typeof iat !== 'number' || Math.abs(clock.now() - iat * 1000) > MAX_AGE_MS) {

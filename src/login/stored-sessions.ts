@@ -137,10 +137,6 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     return readTokens(tokens)
   }
 
-  async function endRecord(key: Key): Promise<boolean> {
-    return refresher.disconnect(key)
-  }
-
   /** Whether the provider has ended what `tokens` are of since it made them. */
   async function hasEnded(tokens: SessionTokens): Promise<boolean> {
     const { integration, providerSubject, providerSession, issuedAt } = tokens
@@ -162,7 +158,7 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       await refresher.connect(key, tokens, { ttlMs: absoluteMs })
       // Said in between: whoever said it has found nothing to end, or this finds what was said.
       if (await hasEnded(tokens)) {
-        await endRecord(key)
+        await refresher.disconnect(key)
         return undefined
       }
       return { cookies: [await cookieFor(reference, place)], handle: JSON.stringify(reference) }
@@ -188,7 +184,7 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       const cookies = readCookie(cookieHeader, nameFor(place)) === undefined ? [] : [clearing(place)]
       if (reference === undefined) return { cookies, tokens: undefined }
       const tokens = await lastTokens(keyOf(reference))
-      await endRecord(keyOf(reference))
+      await refresher.disconnect(keyOf(reference))
       return { cookies, tokens }
     },
     async endAll({ integration, subject, session, at }) {
@@ -196,18 +192,18 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       if (session !== undefined) {
         const { space, owner } = providerSessionKey(integration, session, 'any')
         await endings.note(owner, at)
-        for await (const record of everyRecord(store, space, owner)) {
+        for await (const record of everyRecord((page) => store.list(space, owner, page))) {
           keys.push({ space: SESSIONS, owner: Buffer.from(record.value).toString('utf8'), id: record.key.id })
         }
       } else if (subject !== undefined) {
         const owner = ownerOf(integration, subject)
         await endings.note(owner, at)
-        for await (const { key, value } of everyRecord(store, SESSIONS, owner)) {
+        for await (const { key, value } of everyRecord((page) => store.list(SESSIONS, owner, page))) {
           // A token that was caught and is sent again does not end what began since.
           if (issuedAtOf(value) <= at + LEEWAY_SECONDS) keys.push(key)
         }
       }
-      const ended = await Promise.all(keys.map(endRecord))
+      const ended = await Promise.all(keys.map((key) => refresher.disconnect(key)))
       return ended.filter(Boolean).length
     },
     async ready() {

@@ -1,15 +1,16 @@
-/** All records of one owner, over as many pages as there are. */
-import type { Key, StoredRecord, TokenStore } from './token-store.ts'
+/** All records of a listing, over as many pages as there are. */
+import type { Page, PageRequest } from './token-store.ts'
 
-/** The records of `owner` in `space`. What changes meanwhile may be among them or not. */
+/**
+ * The records of every page that `list` gives: `everyRecord((page) => store.list(space, owner, page))`. What changes
+ * meanwhile may be among them or not.
+ */
 export async function* everyRecord(
-  store: TokenStore,
-  space: string,
-  owner: string,
-): AsyncGenerator<StoredRecord & { readonly key: Key }> {
+  list: (page: PageRequest) => Promise<Page>,
+): AsyncGenerator<Page['records'][number]> {
   let after: string | undefined
   do {
-    const page = await store.list(space, owner, after === undefined ? {} : { after })
+    const page = await list(after === undefined ? {} : { after })
     yield* page.records
     after = page.next
   } while (after !== undefined)

@@ -5,6 +5,7 @@
  */
 import { SealError, StoreError } from '../core/errors.ts'
 import { createSealer, type Sealer } from '../core/sealing.ts'
+import { everyRecord } from './every-record.ts'
 import { assertKey, type Key, keyText, type StoredRecord, type TokenStore } from './token-store.ts'
 
 /** A store that seals. */
@@ -142,10 +143,11 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
     async reseal() {
       await ready()
       const witnesses: (StoredRecord & { readonly key: Key })[] = []
-      for await (const witness of everyRecord(store, WITNESS_SPACE)) witnesses.push(witness)
+      for await (const witness of everyRecord((page) => store.scan(WITNESS_SPACE, page))) witnesses.push(witness)
       let count = 0
       for (const space of new Set(witnesses.map(({ key }) => key.owner))) {
-        for await (const { key, ...found } of everyRecord(store, space)) if (await resealNow(key, found)) count++
+        for await (const { key, ...found } of everyRecord((page) => store.scan(space, page)))
+          if (await resealNow(key, found)) count++
       }
       for (const { key, version } of witnesses) {
         if (key.id !== sealer.keyId) await store.delete(key, { ifVersion: version })
@@ -159,7 +161,7 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
 /** Every key that has sealed something must be there and be the right one. Notes what the first has sealed. */
 async function checkWitnesses(store: TokenStore, sealer: Sealer, witnessed: Set<string>): Promise<void> {
   const missing = new Map<string, string[]>()
-  for await (const { key, value } of everyRecord(store, WITNESS_SPACE)) {
+  for await (const { key, value } of everyRecord((page) => store.scan(WITNESS_SPACE, page))) {
     if (sealer.keyIds.includes(key.id)) await sealer.open(value, keyText(key))
     else missing.set(key.id, [...(missing.get(key.id) ?? []), key.owner])
     if (key.id === sealer.keyId) witnessed.add(key.owner)
@@ -170,13 +172,4 @@ async function checkWitnesses(store: TokenStore, sealer: Sealer, witnessed: Set<
     `the store holds records sealed with ${keys.length === 1 ? 'a key that is' : 'keys that are'} not configured: ` +
       `${keys.join('; ')}. Configured: ${sealer.keyIds.join(', ')}. Add the old key behind the new one, then reseal()`,
   )
-}
-
-async function* everyRecord(store: TokenStore, space: string) {
-  let after: string | undefined
-  do {
-    const page = await store.scan(space, after === undefined ? {} : { after })
-    yield* page.records
-    after = page.next
-  } while (after !== undefined)
 }

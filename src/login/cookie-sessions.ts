@@ -4,9 +4,9 @@
  */
 import type { Clock } from '../core/clock.ts'
 import type { Sealer } from '../core/sealing.ts'
+import { type CookieChunk, chunkCookie, joinChunks, staleChunks } from '../http/cookie-chunks.ts'
 import { readCookie } from '../http/cookies.ts'
-import { clearCookie, cookieNames, setCookie } from '../http/set-cookie.ts'
-import { type CookieChunk, chunkCookie, joinChunks, staleChunks } from './cookie-chunks.ts'
+import { cookieNames } from '../http/set-cookie.ts'
 import type { Places } from './places.ts'
 import { jsonOf, type SessionPlace, type Sessions, type SessionTokens } from './session.ts'
 
@@ -41,7 +41,7 @@ export function createCookieSessions(settings: CookieSessionSettings): Sessions 
   ): string[] {
     return staleChunks(name, [...new Set([...perhaps, ...cookieNames(cookieHeader)])], used)
       .slice(0, MAX_CLEARED)
-      .map((stale) => clearCookie(stale, { secure: places.secure, sameSite: 'Lax' }))
+      .map(places.clearCookie)
   }
 
   async function read(cookieHeader: string | undefined, place: SessionPlace): Promise<SessionTokens | undefined> {
@@ -88,9 +88,7 @@ export function createCookieSessions(settings: CookieSessionSettings): Sessions 
     const maxAgeSeconds = Math.max(1, Math.ceil((endOf(tokens) - clock.now()) / 1000))
     const used = chunks.map((chunk) => chunk.name)
     return [
-      ...chunks.map((chunk) =>
-        setCookie(chunk.name, chunk.value, { maxAgeSeconds, secure: places.secure, sameSite: 'Lax' }),
-      ),
+      ...chunks.map((chunk) => places.setCookie(chunk.name, chunk.value, maxAgeSeconds)),
       // Answers that cross can leave what was not there when the request began.
       ...clearing(cookieHeader, name, used, [name, `${name}.0`]),
     ]

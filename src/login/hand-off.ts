@@ -9,7 +9,6 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
 import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
-import { setCookie } from '../http/set-cookie.ts'
 import type { Key, TokenStore } from '../store/token-store.ts'
 import type { Places } from './places.ts'
 import { jsonOf } from './session.ts'
@@ -59,8 +58,7 @@ export function createHandOffs(sealer: Sealer, places: Places, clock: Clock, sto
       // Tabs share the secret: the last one to begin would lock the others out.
       const present = readCookie(cookieHeader, name)
       const secret = present !== undefined && SECRET.test(present) ? present : randomBytes(32).toString('base64url')
-      const cookie = setCookie(name, secret, { maxAgeSeconds: SECRET_SECONDS, secure: places.secure, sameSite: 'Lax' })
-      return { hop: digest(secret), cookies: [cookie] }
+      return { hop: digest(secret), cookies: [places.setCookie(name, secret, SECRET_SECONDS)] }
     },
     async give(handOff, hop) {
       const origin = new URL(handOff.returnTo).origin

@@ -3,9 +3,11 @@
  * of its cookies. An origin is never taken from the request's scheme or port,
  * which a proxy may have changed: the configuration says what people see.
  */
+import { clearCookie, setCookie } from '../http/set-cookie.ts'
+import { liesOn } from '../match/domains.ts'
 import type { HostPattern } from '../match/host-pattern.ts'
+import { type ReturnOrigins, returnOrigins } from '../match/return-to.ts'
 import type { LoginConfig } from './config.ts'
-import { type ReturnOrigins, returnOrigins } from './return-to.ts'
 
 /** The pages of login, under its path. */
 export const PAGES = {
@@ -39,6 +41,10 @@ export interface Places {
    * `__Host-sallyport.corp`, or on http, where cookies do not tell ports apart, `sallyport-3000.corp`.
    */
   cookie(name: string): string
+  /** The `Set-Cookie` line of such a cookie. */
+  setCookie(name: string, value: string, maxAgeSeconds: number): string
+  /** The line that clears one. */
+  clearCookie(name: string): string
 }
 
 /** A route with login. */
@@ -78,18 +84,16 @@ export function createPlaces(config: LoginConfig, entrances: readonly Entrance[]
       return url.href
     },
     homeOf(origin) {
-      const { hostname: host } = new URL(origin)
+      const { hostname: name } = new URL(origin)
       const paths = entrances
-        .filter((entrance) => entrance.host === undefined || matchesHost(entrance.host, host))
+        .filter((entrance) => entrance.host === undefined || liesOn(entrance.host, { name, wildcard: false }))
         .map((entrance) => entrance.path)
       const [first = '/'] = paths
       return `${origin}${paths.includes('/') || first === '/' ? '/' : `${encodeURI(first)}/`}`
     },
     callbackUrl: (integration) => `${login}${path}${PAGES.callback}${integration}`,
     cookie: (name) => `${cookiePrefix}.${name}`,
+    setCookie: (name, value, maxAgeSeconds) => setCookie(name, value, { maxAgeSeconds, secure, sameSite: 'Lax' }),
+    clearCookie: (name) => clearCookie(name, { secure, sameSite: 'Lax' }),
   }
-}
-
-function matchesHost({ name, wildcard }: HostPattern, host: string): boolean {
-  return wildcard ? host.slice(host.indexOf('.') + 1) === name && host.includes('.') : host === name
 }

@@ -9,7 +9,6 @@ import type { Clock } from '../core/clock.ts'
 import { SealError } from '../core/errors.ts'
 import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
-import { clearCookie, setCookie } from '../http/set-cookie.ts'
 import { everyRecord } from '../store/every-record.ts'
 import type { FoundTokens, Refresher } from '../store/refresher.ts'
 import type { Key, TokenStore } from '../store/token-store.ts'
@@ -62,15 +61,11 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
   async function cookieFor(reference: Reference, place: SessionPlace): Promise<string> {
     const left = Math.min(idleMs, reference.began + absoluteMs - clock.now())
     const value = await sealer.sealText(JSON.stringify(reference), sealedPlace(place))
-    return setCookie(nameFor(place), value, {
-      maxAgeSeconds: Math.max(1, Math.ceil(left / 1000)),
-      secure: places.secure,
-      sameSite: 'Lax',
-    })
+    return places.setCookie(nameFor(place), value, Math.max(1, Math.ceil(left / 1000)))
   }
 
   function clearing(place: SessionPlace): string {
-    return clearCookie(nameFor(place), { secure: places.secure, sameSite: 'Lax' })
+    return places.clearCookie(nameFor(place))
   }
 
   /** The reference in a cookie, whatever has become of the session; `undefined` for none, or one that does not open. */

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
-import { clearCookie, cookieNames, setCookie } from '../http/set-cookie.ts'
+import { cookieNames, setCookie } from '../http/set-cookie.ts'
 import type { Places } from './places.ts'
 
 /** What is remembered of an attempt. */
@@ -54,7 +54,6 @@ export function createTransactions(sealer: Sealer, places: Places, clock: Clock)
   const prefix = places.cookie('~sign-in-')
   const cookieOf = (state: string) => `${prefix}${state.slice(0, 17)}`
   const sealedPlace = (state: string, integration: string) => `sign-in ${integration} ${state}`
-  const clearing = (name: string) => clearCookie(name, { secure: places.secure, sameSite: 'Lax' })
 
   /** Those that there is no room for beside one of `bytes`, the oldest first. */
   function crowdedOut(cookieHeader: string | undefined, bytes: number): string[] {
@@ -87,7 +86,7 @@ export function createTransactions(sealer: Sealer, places: Places, clock: Clock)
         sameSite: crossSitePost ? 'None' : 'Lax',
       })
       const tooMany = crowdedOut(cookieHeader, value.length).slice(0, MAX_CLEARED)
-      return { transaction, cookies: [own, ...tooMany.map(clearing)] }
+      return { transaction, cookies: [own, ...tooMany.map(places.clearCookie)] }
     },
     async find(state, integration, cookieHeader) {
       const value = STATE.test(state) ? readCookie(cookieHeader, cookieOf(state)) : undefined
@@ -101,7 +100,7 @@ export function createTransactions(sealer: Sealer, places: Places, clock: Clock)
         return undefined
       }
     },
-    end: (state) => clearing(cookieOf(STATE.test(state) ? state : '')),
+    end: (state) => places.clearCookie(cookieOf(STATE.test(state) ? state : '')),
   }
 }
 

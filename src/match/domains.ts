@@ -17,8 +17,11 @@ export function parseDomain(text: string): HostPattern | string {
   return pattern.port === undefined && pattern.path === '/' ? pattern : `"${text}": a domain has neither port nor path`
 }
 
-/** Whether a route's host lies on `domain`. */
-export function liesOn(domain: HostPattern, host: HostPattern): boolean {
+/** A host, or a wildcard for hosts. */
+type Hosts = Pick<HostPattern, 'name' | 'wildcard'>
+
+/** Whether a route's host, or a request's, lies on `domain`. */
+export function liesOn(domain: Hosts, host: Hosts): boolean {
   if (!domain.wildcard) return !host.wildcard && host.name === domain.name
   if (host.wildcard) return host.name === domain.name
   return host.name.endsWith(`.${domain.name}`) && !host.name.slice(0, -domain.name.length - 1).includes('.')

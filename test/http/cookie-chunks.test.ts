@@ -1,8 +1,8 @@
 /** Values that are too long for one cookie. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { type CookieChunk, chunkCookie, joinChunks, staleChunks } from '../../src/http/cookie-chunks.ts'
 import { setCookie } from '../../src/http/set-cookie.ts'
-import { type CookieChunk, chunkCookie, joinChunks, staleChunks } from '../../src/login/cookie-chunks.ts'
 
 const NAME = '__Host-session'
 const jarOf = (chunks: readonly CookieChunk[]) => new Map(chunks.map((chunk) => [chunk.name, chunk.value]))

@@ -1,8 +1,8 @@
 /** Where a person may be sent after sign-in or sign-out. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { returnOrigins, safeReturnTo } from '../../src/login/return-to.ts'
 import { type HostPattern, parseHostPattern } from '../../src/match/host-pattern.ts'
+import { returnOrigins, safeReturnTo } from '../../src/match/return-to.ts'
 import { BASE, HOSTILE, PIECES, wayOut } from './hostile-return-to.ts'
 
 const patterns = (...hosts: string[]) => hosts.map((host) => parseHostPattern(host) as HostPattern)

@@ -2,7 +2,7 @@
  * What a browser would do with the answer: show it as a page, or hand it to a script. A page can be a
  * redirect to the login; a script needs a status (it would follow the redirect to another origin and fail there).
  */
-import type { GateRequest } from '../http/gate.ts'
+import type { GateRequest } from './gate.ts'
 
 /**
  * What kind of request this is, to a login:

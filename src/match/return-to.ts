@@ -2,7 +2,7 @@
  * Where a browser may be sent after sign-in or sign-out. The value comes from outside, so a strict pattern
  * and WHATWG URL must both say that it stays on one of our origins, also for a server that decodes it again.
  */
-import type { HostPattern } from '../match/host-pattern.ts'
+import type { HostPattern } from './host-pattern.ts'
 
 /** Whether an origin (`https://app.example.com`, as WHATWG URL spells it) is one of ours. A `Set` of origins is one. */
 export interface ReturnOrigins {

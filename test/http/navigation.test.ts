@@ -1,7 +1,7 @@
 /** Which requests show a page to a person. The headers are those that the browsers send. */
 import { describe, expect, it } from 'vitest'
-import { kindOfRequest, type RequestKind } from '../../src/login/navigation.ts'
-import { gateRequest } from '../http/request.ts'
+import { kindOfRequest, type RequestKind } from '../../src/http/navigation.ts'
+import { gateRequest } from './request.ts'
 
 const CHROME = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8'
 const FIREFOX = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'

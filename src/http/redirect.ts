@@ -1,5 +1,5 @@
 /** Answers that send a browser elsewhere. */
-import type { Reply } from '../http/gate.ts'
+import type { Reply } from './gate.ts'
 
 /** A redirect that no cache keeps: 302 for a page that comes back later, 303 after something was done. */
 export function redirect(status: 302 | 303, location: string, cookies: readonly string[] = []): Reply {

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
-import { decide } from '../src/http/decide.ts'
+import { checkGates, decide } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
 import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
 
@@ -18,8 +18,11 @@ export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (erro
  * ```ts
  * app.use(sallyport(guard))
  * ```
+ *
+ * @throws TypeError for no gates, and for something that is none
  */
 export function sallyport(...gates: Gate[]): Middleware {
+  checkGates(gates)
   return (req, res, next) => {
     // A mounted router rewrites `url`; routes are about what the client asked for.
     const target = (req as { originalUrl?: string }).originalUrl ?? req.url ?? ''

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
-import { decide } from '../src/http/decide.ts'
+import { checkGates, decide } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
 import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
 
@@ -17,8 +17,11 @@ export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
  * ```ts
  * await app.register(sallyport(guard))
  * ```
+ *
+ * @throws TypeError for no gates, and for something that is none
  */
 export function sallyport(...gates: Gate[]): FastifyPluginCallback {
+  checkGates(gates)
   const plugin = (app: FastifyInstance, _options: unknown, done: (error?: Error) => void): void => {
     // A second plugin, here or on a parent, adds its gates to the first one's.
     if (!app.hasRequestDecorator('sallyport')) app.decorateRequest('sallyport')

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
-import { decide } from '../src/http/decide.ts'
+import { checkGates, decide } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
 import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
 
@@ -29,8 +29,11 @@ export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => P
  * ```ts
  * app.use(sallyport(guard))
  * ```
+ *
+ * @throws TypeError for no gates, and for something that is none
  */
 export function sallyport(...gates: Gate[]): KoaMiddleware {
+  checkGates(gates)
   return (ctx, next) => {
     const request = new NodeRequest(ctx.req, ctx.res, ctx.originalUrl, ctx, ctx.request as BodyHolder)
     const outcome = decide(gates, request)

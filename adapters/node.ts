@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener } from 'node:http'
 import { splitAbsoluteForm } from '../src/http/absolute-form.ts'
 import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
-import { decide } from '../src/http/decide.ts'
+import { checkGates, decide } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
 import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
 
@@ -16,16 +16,22 @@ export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
  * ```ts
  * createServer(sallyport(guard)((req, res) => res.end(`hello ${authOf(req)?.subject}`)))
  * ```
+ *
+ * @throws TypeError for no gates, and for something that is none
  */
 export function sallyport(...gates: Gate[]): (handler: RequestListener) => RequestListener {
-  return (handler) => (req, res) => {
-    const outcome = decide(gates, new NodeRequest(req, res, req.url ?? '', req, req as BodyHolder))
-    const proceed = () => {
-      toOriginForm(req)
-      handler(req, res)
+  checkGates(gates)
+  return (handler) => {
+    if (typeof handler !== 'function') throw new TypeError('expected a handler: sallyport(guard)((req, res) => …)')
+    return (req, res) => {
+      const outcome = decide(gates, new NodeRequest(req, res, req.url ?? '', req, req as BodyHolder))
+      const proceed = () => {
+        toOriginForm(req)
+        handler(req, res)
+      }
+      if ('then' in outcome) void outcome.then((later) => carryOut(later, req, res, proceed))
+      else carryOut(outcome, req, res, proceed)
     }
-    if ('then' in outcome) void outcome.then((later) => carryOut(later, req, res, proceed))
-    else carryOut(outcome, req, res, proceed)
   }
 }
 

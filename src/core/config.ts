@@ -19,13 +19,34 @@ export const text = z.string().min(1, 'must not be empty')
 
 /** A secret or a reference to one. */
 export const secret = z.union([text, strict({ secret: text })], {
-  error: 'expected a text or { secret: "env:NAME" }',
+  // Of a variable of the environment that is not set.
+  error: ({ input }) => `expected a text or { secret: "env:NAME" }${input === undefined ? ', got undefined' : ''}`,
 })
 
 /** A function; what it does is not looked at. */
 export const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', {
   error: 'expected a function',
 })
+
+/** A list or a single value. Not a union, whose problems would not name the element. */
+export function oneOrMore(schema: z.ZodType) {
+  const list = z.array(schema).min(1, 'must not be empty')
+  return z.any().superRefine((value, context) => tell(Array.isArray(value) ? list : schema, value, context))
+}
+
+/** Said to be missing in words of its own: `what` it is, where to get one. */
+export function required(schema: z.ZodType, what: string) {
+  return z.any().superRefine((value, context) => {
+    if (value === undefined) context.addIssue({ code: 'custom', message: `required: ${what}` })
+    else tell(schema, value, context)
+  })
+}
+
+/** Adds what a schema says of `value` to what is said already. */
+function tell(schema: z.ZodType, value: unknown, context: { readonly issues: z.core.$ZodRawIssue[] }): void {
+  const { error } = schema.safeParse(value, { reportInput: true })
+  for (const issue of error?.issues ?? []) context.issues.push(issue as z.core.$ZodRawIssue)
+}
 
 /** Checks `value`; problems are added to `problems` under `path`. Whether there were none. */
 export function check(schema: z.ZodType, value: unknown, path: string, problems: ConfigProblem[]): boolean {
@@ -34,6 +55,37 @@ export function check(schema: z.ZodType, value: unknown, path: string, problems:
     problems.push({ path: joinPath(path, issue.path), message: messageOf(issue) })
   }
   return result.success
+}
+
+/**
+ * Checks an object whose `type` says which of `schemas` it must follow. Its type where there were no problems.
+ *
+ * @param absent - what is said where there is nothing at all
+ */
+export function checkVariant<Type extends string>(
+  schemas: Readonly<Record<Type, z.ZodType>>,
+  value: unknown,
+  path: string,
+  absent: string,
+  problems: ConfigProblem[],
+): Type | undefined {
+  const types = Object.keys(schemas)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const meant = types.some((each) => each === value)
+      ? `an object such as { type: ${JSON.stringify(value)} }`
+      : `{ type: ${types.map((each) => JSON.stringify(each)).join(' | ')}, … }`
+    const message = `expected ${meant}, got ${typeName(value)}`
+    problems.push({ path, message: value === undefined ? absent : message })
+    return undefined
+  }
+  const { type } = value as { type?: unknown }
+  if (typeof type !== 'string' || !Object.hasOwn(schemas, type)) {
+    const near = typeof type === 'string' ? suggest(type, types) : ''
+    const known = types.map((each) => JSON.stringify(each)).join(', ')
+    problems.push({ path: joinPath(path, ['type']), message: `expected one of ${known}${near}` })
+    return undefined
+  }
+  return check(schemas[type as Type], value, path, problems) ? (type as Type) : undefined
 }
 
 /** `integrations` and `corp` give `integrations.corp`; a key that is no identifier is put in brackets. */
@@ -47,9 +99,10 @@ export function joinPath(base: string, steps: readonly PropertyKey[]): string {
 
 function messageOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') {
-    return issue.input === undefined
-      ? `required, a value of type ${issue.expected}`
-      : `expected ${issue.expected}, got ${typeName(issue.input)}`
+    // What zod calls a record is an object to whoever writes one, and of a key that may hold anything it says nothing useful.
+    const expected = issue.expected === 'record' ? 'object' : issue.expected
+    if (issue.input !== undefined) return `expected ${expected}, got ${typeName(issue.input)}`
+    return issue.expected === 'nonoptional' ? 'required' : `required, a value of type ${expected}`
   }
   if (issue.code === 'invalid_value') {
     const values = issue.values.map((value) => JSON.stringify(value)).join(', ')

@@ -5,7 +5,10 @@
 
 /** Base class of every error that sallyport throws. `code` is stable, `message` is not. */
 export class SallyportError extends Error {
-  /** Stable, for a `switch`: `ERR_CONFIG`, `ERR_SECRET`, `ERR_FETCH`, `ERR_DEPENDENCY`, `ERR_NOT_READY`, `ERR_STORE` or `ERR_SEAL`. */
+  /**
+   * Stable, for a `switch`: `ERR_CONFIG`, `ERR_SECRET`, `ERR_FETCH`, `ERR_DEPENDENCY`, `ERR_NOT_READY`, `ERR_STORE` or `ERR_SEAL`;
+   * of a gateway also `ERR_API_KEY`, `ERR_VIRTUAL_ACCOUNT`, and those of `GatewayError`.
+   */
   readonly code: string
 
   constructor(code: string, message: string, options?: ErrorOptions) {

@@ -4,7 +4,7 @@
  */
 import { passwordProblem, usernameProblem } from '../basic/credentials.ts'
 import { parsePasswordHash } from '../basic/password-hash.ts'
-import { check } from '../core/config.ts'
+import { check, checkVariant } from '../core/config.ts'
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
 import { readPath } from '../http/path.ts'
@@ -147,17 +147,8 @@ function readPrefix(text: string): { path: string; problem?: undefined } | { pro
 }
 
 function checkAuth(auth: unknown, at: string, integrations: readonly string[], problems: ConfigProblem[]): void {
-  const type = (auth as { type?: unknown } | null | undefined)?.type
-  if (typeof type !== 'string' || !Object.hasOwn(authSchemas, type)) {
-    const types = Object.keys(authSchemas)
-    const near = typeof type === 'string' ? suggest(type, types) : ''
-    const known = types.map((each) => `"${each}"`).join(', ')
-    const message =
-      auth === undefined ? `required; for an open route write { type: 'none' }` : `expected one of ${known}${near}`
-    problems.push({ path: auth === undefined ? at : `${at}.type`, message })
-    return
-  }
-  if (!check(authSchemas[type as keyof typeof authSchemas], auth, at, problems)) return
+  const absent = "required; for an open route write { type: 'none' }"
+  const type = checkVariant(authSchemas, auth, at, absent, problems)
   if (type === 'basic') checkBasic(auth as BasicAuth, at, problems)
   if (type !== 'jwt') return
   const { integration, claims = {} } = auth as JwtAuth

@@ -7,8 +7,9 @@ import { type Networks, parseNetworks } from '../core/networks.ts'
 import type { Auth, Gate, GateRequest, Outcome, Pass, Reply } from '../http/gate.ts'
 import { type NormalisedRequest, normalise } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
-import { createIntegrations, type KeyReport } from '../identity/integrations.ts'
-import type { Identity, SignIn } from '../identity/sign-in.ts'
+import { createIntegrations } from '../identity/integrations.ts'
+import { createKeyReports } from '../identity/key-reports.ts'
+import type { Identity, SignIn, SignInOptions } from '../identity/sign-in.ts'
 import { createSignatureCache } from '../jwt/signature-cache.ts'
 import { createTokenVerifier, type TokenIntegration } from '../jwt/token-verifier.ts'
 import { createLogin, type Login, type RedirectUrls } from '../login/create-login.ts'
@@ -27,6 +28,8 @@ import type { Authenticator, Verdict } from './verdict.ts'
 export interface Guard extends Gate, EventSource<GuardEvents>, SignIn {
   /** What is protected, route by route (A14). */
   endpoints(): Endpoint[]
+  /** Names of the integrations whose people can sign in here; none without login. */
+  readonly integrations: readonly string[]
   /** What to register at the identity providers, one entry for each that people can sign in with (A8). */
   redirectUrls(): RedirectUrls[]
 }
@@ -78,8 +81,8 @@ export function createGuard(config: GuardConfig): Guard {
   const trusted = config.trustProxy?.length ? parseNetworks(config.trustProxy) : undefined
   const internal: Networks = parseNetworks(config.internalNetworks ?? [])
   const fetch = config.fetch ?? ((url, init) => globalThis.fetch(url, init))
-  const tellKeys = keyReporter(emitter)
-  const integrations = createIntegrations(config.integrations ?? {}, fetch, clock, tellKeys.report)
+  const keyReports = createKeyReports(emitter)
+  const integrations = createIntegrations(config.integrations ?? {}, fetch, clock, keyReports.report)
   const cache = createSignatureCache({ ...DEFAULT_CACHE, ...config.tokenCache })
   const verify = createTokenVerifier(cache, clock)
   const limiter = createWorkLimiter(HASHING)
@@ -193,20 +196,32 @@ export function createGuard(config: GuardConfig): Guard {
     }
   }
 
-  async function identify(request: GateRequest): Promise<Identity | null> {
+  async function identify(
+    request: GateRequest,
+    { integration }: { readonly integration?: string } = {},
+  ): Promise<Identity | null> {
     if (login === undefined) return null
     const normalised = normalise(request, trusted, hosts)
     if (typeof normalised === 'string') return null
-    const found = await login.find(request, normalised, [...login.providers.keys()])
+    // That one first. Whoever is signed in at another is still somebody.
+    const { wanted, others } = providersOf(login, integration)
+    const found = await login.find(request, normalised, [...wanted, ...others])
     if (found.kind === 'unavailable') throw new StoreError('the session cannot be had at present')
     return found.kind === 'session' ? identityOf(found.tokens, login) : null
   }
 
-  async function start(request: GateRequest, returnTo: string): Promise<Reply> {
+  async function start(
+    request: GateRequest,
+    returnTo: string,
+    { anotherAccount = false, integration }: SignInOptions = {},
+  ): Promise<Reply> {
     const normalised = normalise(request, trusted, hosts)
     if (login === undefined) throw new SallyportError('ERR_CONFIG', 'the guard has no login')
     if (typeof normalised === 'string') return BAD_REQUEST
-    return login.start(request, normalised, [...login.providers.keys()], returnTo)
+    // Unlike `select_account`, all OpenID Providers know it (OpenID Connect Core §15.1).
+    const prompt = anotherAccount ? 'login' : undefined
+    const { wanted, others } = providersOf(login, integration)
+    return login.start(request, normalised, wanted.length === 0 ? others : wanted, returnTo, prompt)
   }
 
   function carry(request: GateRequest, normalised: NormalisedRequest, route: LiveRoute, verdict: Verdict): Outcome {
@@ -269,7 +284,7 @@ export function createGuard(config: GuardConfig): Guard {
         result.status === 'rejected' ? [`route "${routes[index]?.route.name}": ${messageOf(result.reason)}`] : [],
       )
       if (failed.length === 0) return
-      const reasons = [...failed, ...tellKeys.failures()]
+      const reasons = [...failed, ...keyReports.failures()]
       throw new SallyportError('ERR_NOT_READY', `the guard is not ready:\n  ${reasons.join('\n  ')}`)
     },
     async close() {
@@ -281,33 +296,19 @@ export function createGuard(config: GuardConfig): Guard {
     redirectUrls: () => login?.redirectUrls() ?? [],
     identify,
     start,
+    integrations: Object.freeze([...(login?.providers.keys() ?? [])]),
     on: emitter.on,
   }
+}
+
+/** The names of those that people can sign in with, `integration` apart from the others. */
+function providersOf({ providers }: Login, integration: string | undefined) {
+  const names = [...providers.keys()]
+  return { wanted: names.filter((name) => name === integration), others: names.filter((name) => name !== integration) }
 }
 
 /** The target as it was sent, for the operator: no query, no user name or password, and no longer than fits a line. */
 function shownTarget({ target }: GateRequest): string {
   const path = target.replace(/[?#].*$/s, '')
   return JSON.stringify((path.startsWith('/') ? path : path.replace(/^.*@/s, '')).slice(0, 200))
-}
-
-/** Tells listeners about keys; where nobody listens, the first failure of a series becomes a process warning. */
-function keyReporter(emitter: ReturnType<typeof createEmitter<GuardEvents>>) {
-  const failing = new Map<string, string>()
-  return {
-    report(event: KeyReport): void {
-      emitter.emit('keys', event)
-      if (event.kind === 'loaded') {
-        failing.delete(event.source)
-        return
-      }
-      if (!failing.has(event.source) && !emitter.heard('keys')) {
-        process.emitWarning(`the keys of ${event.source} cannot be fetched: ${event.reason}`, {
-          code: 'SALLYPORT_KEYS',
-        })
-      }
-      failing.set(event.source, event.reason)
-    },
-    failures: (): string[] => [...failing].map(([source, reason]) => `keys of ${source}: ${reason}`),
-  }
 }

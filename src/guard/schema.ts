@@ -1,8 +1,8 @@
 /** The shapes of the guard's configuration, part by part; what goes beyond shape is in `check-config.ts`. */
 import { z } from 'zod'
-import { callable, secret, strict, text } from '../core/config.ts'
+import { callable, oneOrMore, secret, strict, text } from '../core/config.ts'
 import { networkProblem } from '../core/networks.ts'
-import { claimValueProblem } from '../jwt/claim-rules.ts'
+import { claimValueSchema } from '../jwt/claim-value-schema.ts'
 
 /** RFC 9110 §9.1: a token; the methods that exist are upper case. */
 const method = z.string().regex(/^[A-Z][A-Z-]*$/, 'expected a method in upper case, such as "GET"')
@@ -13,20 +13,6 @@ const network = z.string().superRefine((value, context) => {
   const message = networkProblem(value)
   if (message !== undefined) context.addIssue({ code: 'custom', message })
 })
-const claimValue = z
-  .union([z.string(), z.number(), z.boolean()], { error: 'expected a text, a number, true or false' })
-  .superRefine((value, context) => {
-    const message = claimValueProblem(value)
-    if (message !== undefined) context.addIssue({ code: 'custom', message })
-  })
-/** A list or a single value. Not a union, whose problems would not name the element. */
-const oneOrMore = (schema: z.ZodType) => {
-  const list = z.array(schema).min(1, 'must not be empty')
-  return z.any().superRefine((value, context) => {
-    const { error } = (Array.isArray(value) ? list : schema).safeParse(value, { reportInput: true })
-    for (const issue of error?.issues ?? []) context.issues.push(issue as z.core.$ZodRawIssue)
-  })
-}
 
 export const guardSchema = strict({
   routes: z.array(z.unknown()).min(1, 'must not be empty; without routes everything is answered 404'),
@@ -76,7 +62,7 @@ export const authSchemas = {
   jwt: strict({
     type: z.literal('jwt'),
     integration: oneOrMore(text),
-    claims: z.record(z.string(), oneOrMore(claimValue)).optional(),
+    claims: z.record(z.string(), oneOrMore(claimValueSchema)).optional(),
     scopes: z
       .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'not a scope (RFC 6749 §3.3)'))
       .min(1)

@@ -6,9 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 /** A response, or the bare socket of an upgrade. */
-export type Closable =
-  | Pick<ServerResponse, 'once' | 'off' | 'writableEnded' | 'writableFinished' | 'destroyed'>
-  | Duplex
+export type Closable = Pick<ServerResponse, 'on' | 'off' | 'writableEnded' | 'writableFinished' | 'destroyed'> | Duplex
 
 /** Whether nobody waits for `answer` to `message` any more. */
 export function isClosed(message: IncomingMessage, answer: Closable): boolean {
@@ -29,7 +27,8 @@ export function onceClosed(message: IncomingMessage, answer: Closable, listener:
     if (waits) socket.off('close', tell)
     listener()
   }
-  answer.once('close', tell)
+  // Not `once`, which makes another function around this one: it takes itself off.
+  answer.on('close', tell)
   if (!waits) return
   // One listener for each waiting answer is no leak.
   const limit = socket.getMaxListeners()

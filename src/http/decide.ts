@@ -7,6 +7,21 @@ import { problem } from './replies.ts'
 const SKIP: Outcome = { kind: 'skip' }
 
 /**
+ * `gates`, if they are some. Without one every request would go through, and nobody would notice.
+ *
+ * @throws TypeError for no gates, and for something that is none
+ */
+export function checkGates(gates: readonly Gate[]): readonly Gate[] {
+  if (gates.length === 0) throw new TypeError('sallyport() needs a gate: sallyport(guard)')
+  for (const [index, gate] of gates.entries()) {
+    if (typeof (gate as Partial<Gate> | null | undefined)?.handle === 'function') continue
+    const hint = 'createGuard() and createGateway() return gates; several are written sallyport(gateway, guard)'
+    throw new TypeError(`argument ${index + 1} of sallyport() is no gate: ${hint}`)
+  }
+  return gates
+}
+
+/**
  * What `gates` decide about `request`, at once where they can. Never throws or rejects: a gate that does is answered
  * 500, and so is one whose outcome cannot be carried out.
  */
@@ -50,9 +65,11 @@ function checkReply({ status, headers, body }: Reply): void {
 }
 
 function checkHeaders(headers: ReplyHeaders): void {
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name of Object.keys(headers)) {
     validateHeaderName(name)
-    for (const line of typeof value === 'string' ? [value] : value) validateHeaderValue(name, line)
+    const value = headers[name] as string | readonly string[]
+    if (typeof value === 'string') validateHeaderValue(name, value)
+    else for (const line of value) validateHeaderValue(name, line)
   }
 }
 

@@ -4,8 +4,9 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { type Closable, isClosed, isComplete, onceClosed } from './closed.ts'
-import type { GateRequest, RequestBody } from './gate.ts'
+import type { Closable } from './closed.ts'
+import type { AbortSource, GateRequest, RequestBody } from './gate.ts'
+import { Gone } from './gone.ts'
 
 /** Where a framework leaves the body that it has parsed. */
 export interface BodyHolder {
@@ -22,6 +23,7 @@ export class NodeRequest implements GateRequest {
   readonly #message: IncomingMessage
   readonly #answer: Closable
   readonly #bodyHolder: BodyHolder | undefined
+  #gone: Gone | undefined
   #signal: AbortSignal | undefined
 
   constructor(
@@ -66,8 +68,13 @@ export class NodeRequest implements GateRequest {
     return raw instanceof Uint8Array ? { kind: 'parsed', value, raw } : { kind: 'parsed', value }
   }
 
+  get gone(): AbortSource {
+    this.#gone ??= new Gone(this.#message, this.#answer)
+    return this.#gone
+  }
+
   get signal(): AbortSignal {
-    this.#signal ??= closeSignal(this.#message, this.#answer)
+    this.#signal ??= signalOf(this.gone)
     return this.#signal
   }
 }
@@ -80,12 +87,9 @@ function hasContent(message: IncomingMessage): boolean {
   return message.httpVersionMajor > 1 && stream?.endAfterHeaders === false
 }
 
-/** Aborts when `answer` closes before it was finished. The request's own `close` fires as soon as its body is read. */
-function closeSignal(message: IncomingMessage, answer: Closable): AbortSignal {
-  if (!isComplete(answer) && isClosed(message, answer)) return AbortSignal.abort()
+function signalOf(gone: AbortSource): AbortSignal {
+  if (gone.aborted) return AbortSignal.abort()
   const controller = new AbortController()
-  onceClosed(message, answer, () => {
-    if (!isComplete(answer)) controller.abort()
-  })
+  gone.addEventListener('abort', () => controller.abort())
   return controller.signal
 }

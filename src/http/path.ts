@@ -73,6 +73,12 @@ export function readPath(target: string): PathReading | undefined {
   return { path, others: others.size === 0 ? NO_OTHERS : [...others] }
 }
 
+/** Whether every parser reads `path` in the same way, as a configured page's must be: at least one segment, no slash behind it. */
+export function isPlainPath(path: string): boolean {
+  const reading = readPath(path)
+  return path.length > 1 && reading?.path === path && reading.others.length === 0 && /^[\w/.~-]+$/.test(path)
+}
+
 /** What a parser may do to a path, in whatever order; each returns `undefined` for `..` past the root. */
 const STEPS: readonly ((path: string) => string | undefined)[] = [
   mergeSlashes,

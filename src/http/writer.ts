@@ -14,6 +14,8 @@ type InheritedHeaders = Readonly<Record<string, OutgoingHttpHeader | undefined>>
 const ADDITIVE = new Set(['set-cookie', 'vary'])
 /** Fields that belong to a body, so that a framework's must not outlive the body it was meant for. */
 const OF_THE_BODY = ['content-length', 'content-encoding', 'content-type', 'etag', 'last-modified', 'transfer-encoding']
+/** Those that say how long it is. */
+const OF_THE_BODY_ITSELF = new Set(['content-length', 'transfer-encoding'])
 /** Statuses whose answers have no body (RFC 9110 §6.4.1). */
 const BODYLESS = new Set([204, 304])
 
@@ -22,15 +24,16 @@ const BODYLESS = new Set([204, 304])
  * is sent with backpressure, destroyed when the client goes away, and its failure breaks off the answer, so that the
  * client sees that it is incomplete. `inherited` are headers that the framework keeps apart from the response (Fastify).
  */
-export function writeReply(response: ServerResponse, reply: Reply, inherited: InheritedHeaders = {}): void {
+export function writeReply(response: ServerResponse, reply: Reply, inherited?: InheritedHeaders): void {
   const { body } = reply
   const stream = body instanceof Readable ? body : undefined
   if (response.headersSent || isClosed(response.req, response)) {
     stream?.destroy()
     return
   }
+  if (stream === undefined && inherited === undefined && isUntouched(response) && writeAtOnce(response, reply)) return
   response.statusCode = reply.status
-  for (const [name, value] of Object.entries(inherited)) if (value !== undefined) response.setHeader(name, value)
+  for (const [name, value] of Object.entries(inherited ?? {})) if (value !== undefined) response.setHeader(name, value)
   // Only what is there: Node remembers a removed Transfer-Encoding, and would end a stream by closing the connection,
   // so that one which breaks off looks complete.
   for (const name of OF_THE_BODY) if (response.hasHeader(name)) response.removeHeader(name)
@@ -59,6 +62,30 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited: In
   if (!bodyless) response.setHeader('content-length', bytes?.byteLength ?? 0)
   if (bytes === undefined || bodyless || response.req.method === 'HEAD') response.end()
   else response.end(bytes)
+}
+
+/** Whether nobody has set a header yet. */
+function isUntouched(response: ServerResponse): boolean {
+  return response.getHeaderNames().length === 0
+}
+
+/**
+ * Sends a whole answer with one `writeHead`, which costs a third of setting its headers one by one. `false`, and nothing is
+ * sent, where they would not come to the same: a length of its own, or names that differ in case only.
+ */
+function writeAtOnce(response: ServerResponse, { status, headers = {}, body }: Reply): boolean {
+  const fields: Record<string, OutgoingHttpHeader> = {}
+  for (const name of Object.keys(headers)) {
+    if (name !== name.toLowerCase() || OF_THE_BODY_ITSELF.has(name)) return false
+    fields[name] = headers[name] as OutgoingHttpHeader
+  }
+  const text = typeof body === 'string' ? Buffer.from(body) : (body as Uint8Array | undefined)
+  const bodyless = BODYLESS.has(status)
+  if (!bodyless) fields['content-length'] = text?.byteLength ?? 0
+  response.writeHead(status, fields)
+  if (text === undefined || bodyless || response.req.method === 'HEAD') response.end()
+  else response.end(text)
+  return true
 }
 
 /** Compression middleware and nginx would collect an event stream before they send it. */

@@ -2,7 +2,8 @@
 import { check, joinPath } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
 import { hasTenants } from '../jwt/registered-claims.ts'
-import { isSecureUrl } from '../net/fetch.ts'
+import { type AddProblem, checkClient, hasUserInfo, USER_INFO, urlProblem } from '../oauth/check-client.ts'
+import { ANONYMOUS, VIRTUAL_ACCOUNT } from './identity.ts'
 import type { Integration, OAuth2 } from './integration.ts'
 import { integrationSchema, oauth2Schema } from './integration-schema.ts'
 
@@ -33,32 +34,15 @@ export function checkIntegrations(integrations: unknown, problems: ConfigProblem
   }
 }
 
-type Add = (key: string, message: string | undefined) => void
-
-/** What is wrong with a URL that something is fetched from, or that people are sent to. */
-function urlProblem(url: string, allowInsecureHttp: boolean): string | undefined {
-  if (hasUserInfo(url)) return USER_INFO
-  if (isSecureUrl(url)) return undefined
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return `"${url}" is not a URL`
-  return allowInsecureHttp ? undefined : 'must be https; to accept the risk, set allowInsecureHttp: true'
-}
-
 /** What is wrong with an issuer that is only compared. RFC 7519 §2: any text, and a URI where there is a colon in it. */
 function nameProblem(issuer: string): string | undefined {
   if (hasUserInfo(issuer)) return USER_INFO
+  if (issuer === VIRTUAL_ACCOUNT || issuer === ANONYMOUS) return `"${issuer}" stands for callers of no provider`
   return issuer.includes(':') && !URL.canParse(issuer) ? `"${issuer}" is not a URL` : undefined
 }
 
-const USER_INFO = 'must not hold a user name or password, which nothing would send'
-
-function hasUserInfo(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { username, password } = new URL(text)
-  return username !== '' || password !== ''
-}
-
 /** Placeholders in the issuer, and who they stand for. */
-function checkTenants({ issuer, tenants }: Integration, fetched: boolean, add: Add): void {
+function checkTenants({ issuer, tenants }: Integration, fetched: boolean, add: AddProblem): void {
   const other = /\{[^}]*\}/.exec(issuer.replaceAll('{tenantid}', ''))?.[0]
   if (other !== undefined) add('issuer', `knows no placeholder "${other}"; did you mean "{tenantid}"?`)
   if (!hasTenants(issuer)) {
@@ -77,22 +61,6 @@ function checkTenants({ issuer, tenants }: Integration, fetched: boolean, add: A
 
 /** It becomes part of a cookie's name and of the redirect URL. */
 const LOGIN_NAME = /^[\w-]{1,64}$/
-/** What is said in other ways, or must not be said at all. */
-const OWN_PARAMETERS = new Set([
-  'client_id',
-  'client_secret',
-  'redirect_uri',
-  'response_type',
-  'response_mode',
-  'scope',
-  'state',
-  'nonce',
-  'resource',
-  'code_challenge',
-  'code_challenge_method',
-  'request',
-  'request_uri',
-])
 
 /** The client of an integration where its shape is right. */
 function checkOAuth2(
@@ -104,7 +72,7 @@ function checkOAuth2(
   const path = `${at}.oauth2`
   if (integration.oauth2 === undefined || !check(oauth2Schema, integration.oauth2, path, problems)) return undefined
   const { oauth2, audience, audienceClaim, jwtSource, jwksUri, allowInsecureHttp = false } = integration
-  const add: Add = (key, message) => {
+  const add: AddProblem = (key, message) => {
     if (message !== undefined) problems.push({ path: key === '' ? path : `${path}.${key}`, message })
   }
 
@@ -124,9 +92,6 @@ function checkOAuth2(
     const url = oauth2[key]
     if (url !== undefined) add(key, urlProblem(url, allowInsecureHttp))
   }
-  if ((oauth2.authorizationUrl === undefined) !== (oauth2.tokenUrl === undefined)) {
-    add(oauth2.tokenUrl === undefined ? 'tokenUrl' : 'authorizationUrl', 'required: both endpoints, or neither')
-  }
   if (oauth2.authorizationUrl !== undefined) {
     if (jwksUri === undefined) {
       problems.push({ path: `${at}.jwksUri`, message: 'required where the endpoints are written out' })
@@ -135,30 +100,6 @@ function checkOAuth2(
       add('userInfoUrl', 'required for userInfo: true where the endpoints are written out')
     }
   }
-  checkClientSecrets(oauth2, add)
-  for (const parameter of Object.keys(oauth2.authorizationParameters ?? {})) {
-    if (OWN_PARAMETERS.has(parameter)) add(joinPath('authorizationParameters', [parameter]), 'is not for you to set')
-  }
+  checkClient(oauth2, add)
   return oauth2
-}
-
-/** The method and what it needs. */
-function checkClientSecrets(oauth2: OAuth2, add: Add): void {
-  const { clientSecret, privateKey, privateKeyId, clientAuthentication: method } = oauth2
-  if (clientSecret !== undefined && privateKey !== undefined) {
-    add('', 'expected at most one of clientSecret and privateKey')
-    return
-  }
-  if (method?.startsWith('client_secret')) {
-    if (clientSecret === undefined) add('clientSecret', `required for ${method}`)
-    if (privateKey !== undefined) add('privateKey', `does not go with ${method}`)
-  }
-  if (method === 'private_key_jwt') {
-    if (privateKey === undefined) add('privateKey', `required for ${method}`)
-    if (clientSecret !== undefined) add('clientSecret', `does not go with ${method}`)
-  }
-  if (method === 'none' && (clientSecret ?? privateKey) !== undefined) {
-    add('clientAuthentication', 'a public client has neither clientSecret nor privateKey')
-  }
-  if (privateKeyId !== undefined && privateKey === undefined) add('privateKeyId', 'does nothing without privateKey')
 }

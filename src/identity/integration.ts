@@ -14,7 +14,11 @@ export interface Integration {
   readonly metadataUrl?: string
   /** Where its keys are. By default found in its metadata (OpenID Connect Discovery, RFC 8414). */
   readonly jwksUri?: string
-  /** Accepted `aud` values, one of which must be there. `null` for "not checked", which lets in tokens made for others. */
+  /**
+   * Accepted `aud` values, one of which must be there. `null` for "not checked", which lets in tokens made for others. At a
+   * gateway's endpoint an access token for the endpoint's own URL is good too (RFC 8707), where no other integration has this
+   * issuer: `aud` is what tells the tokens of two apart.
+   */
   readonly audience: string | readonly string[] | null
   /** The claim that `audience` is compared with; `aud` by default. Amazon Cognito's access tokens have `client_id` in its place. */
   readonly audienceClaim?: string

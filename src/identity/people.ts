@@ -1,5 +1,7 @@
 /** Records of people, written when they sign in: what their personal tokens may do later depends on the groups in it. */
+import { deepFreeze } from '../core/freeze.ts'
 import type { TokenStore } from '../store/token-store.ts'
+import { createReadCache, forgetOnChange } from './read-cache.ts'
 import type { Identity } from './sign-in.ts'
 
 /** What is remembered of a person. */
@@ -14,29 +16,42 @@ export interface People {
   write(person: Person): Promise<void>
   /** The record of `id`, or `undefined` for somebody who has not signed in. */
   read(id: string): Promise<Person | undefined>
+  /** No longer listens to the store. */
+  close(): void
 }
 
 const SPACE = 'people'
 const MAX_TRIES = 20
 
-/** Records of people in `store`. */
-export function createPeople(store: TokenStore): People {
+/**
+ * Records of people in `store`.
+ *
+ * @param cacheMs - how long a record that was read is believed, where the store does not tell of changes
+ */
+export function createPeople(store: TokenStore, cacheMs = 0): People {
   const keyOf = (id: string) => ({ space: SPACE, owner: id, id: 'person' })
+  const cache = createReadCache(async (id) => {
+    const found = await store.get(keyOf(id))
+    return found && deepFreeze(read(found.value))
+  }, cacheMs)
+  const unsubscribe = cacheMs > 0 ? forgetOnChange(store, SPACE, cache) : () => {}
   return {
     async write(person) {
       const value = Buffer.from(JSON.stringify(person))
-      for (let tries = 0; tries < MAX_TRIES; tries++) {
-        const before = await store.get(keyOf(person.id))
-        // Two sign-ins at once: the later one counts.
-        if (before !== undefined && read(before.value).seenAt > person.seenAt) return
-        const written = await store.put(keyOf(person.id), value, { ifVersion: before?.version ?? null })
-        if (written !== 'conflict') return
+      try {
+        for (let tries = 0; tries < MAX_TRIES; tries++) {
+          const before = await store.get(keyOf(person.id))
+          // Two sign-ins at once: the later one counts.
+          if (before !== undefined && read(before.value).seenAt > person.seenAt) return
+          const written = await store.put(keyOf(person.id), value, { ifVersion: before?.version ?? null })
+          if (written !== 'conflict') return
+        }
+      } finally {
+        cache.forget(person.id)
       }
     },
-    async read(id) {
-      const found = await store.get(keyOf(id))
-      return found && read(found.value)
-    },
+    read: (id) => cache.read(id),
+    close: unsubscribe,
   }
 }
 

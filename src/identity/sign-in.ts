@@ -14,10 +14,26 @@ export interface Identity {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
+/** How somebody is to sign in. Whoever has only one way may leave it unread. */
+export interface SignInOptions {
+  /** The integration whose person it has to be, so that nobody has to be asked at which of several providers. */
+  readonly integration?: string
+  /** Whoever is signed in wants to be somebody else, so that the provider should ask who it is. */
+  readonly anotherAccount?: boolean
+}
+
 /** Signs people in by their browser. A guard is one; the host application can be one. */
 export interface SignIn {
-  /** Who is signed in with the browser that sent `request`; `null` for nobody. */
-  identify(request: GateRequest): Promise<Identity | null>
+  /**
+   * Who is signed in with the browser that sent `request`; `null` for nobody. With `integration` somebody of that one is looked
+   * for: of a browser that is signed in at several, that one counts.
+   */
+  identify(request: GateRequest, options?: { readonly integration?: string }): Promise<Identity | null>
   /** Sends the browser to sign in, and then to `returnTo` (a path, or a URL of one of our own origins). */
-  start(request: GateRequest, returnTo: string): Reply | Promise<Reply>
+  start(request: GateRequest, returnTo: string, options?: SignInOptions): Reply | Promise<Reply>
+  /**
+   * Names of the integrations whose people can sign in. Where it is left out, nobody knows: a gateway then cannot say of a
+   * grant that whoever it is to will never be able to consent.
+   */
+  readonly integrations?: readonly string[]
 }

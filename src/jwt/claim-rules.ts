@@ -73,7 +73,7 @@ export function claimAt(
 }
 
 /** The text that a glob is tried on; `undefined` for what has none (objects, null, numbers that JSON has rounded). */
-function textOf(value: unknown): string | undefined {
+export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value
   if (typeof value === 'boolean') return String(value)
   if (typeof value !== 'number' || !Number.isFinite(value)) return undefined

@@ -13,6 +13,8 @@ export interface TokenExpectations {
   readonly audiences: readonly string[] | null
   /** The claim that `audiences` are looked for in; `aud` by default. */
   readonly audienceClaim?: string
+  /** Whether a token whose `aud` is the resource that is asked for (RFC 8707) is good too, beside those for `audiences`. */
+  readonly takesResource?: boolean
   readonly algorithms: ReadonlySet<string>
   readonly clockToleranceSeconds: number
   readonly source: 'access_token' | 'id_token' | 'logout_token'
@@ -53,12 +55,20 @@ const FOREIGN_TYPES = {
 /** A logout token need not have a type of its own, but always this event (OpenID Connect Back-Channel Logout 1.0 §2.4). */
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
-/** The first thing that is wrong with a token at `nowMs`, or `undefined`. */
+/** The resource that a token is used for: its identifier, or several that it goes by (RFC 8707 §2, RFC 9728 §1.2). */
+export type Resource = string | readonly string[]
+
+/**
+ * The first thing that is wrong with a token at `nowMs`, or `undefined`.
+ *
+ * @param resource - counts as an audience where `expected.takesResource` says so, and is compared exactly
+ */
 export function tokenProblem(
   header: JwtHeader,
   payload: Readonly<Record<string, unknown>>,
   expected: TokenExpectations,
   nowMs: number,
+  resource?: Resource,
 ): TokenProblem | undefined {
   const { iss, exp, nbf, token_use: tokenUse } = payload
   // First, since what else is wrong means something only with the token's own provider.
@@ -82,8 +92,14 @@ export function tokenProblem(
   const { audiences, audienceClaim } = expected
   if (audiences !== null) {
     const aud = audienceClaim === undefined ? payload.aud : payload[audienceClaim]
-    if (!(Array.isArray(aud) ? aud : [aud]).some((each) => audiences.includes(each))) {
-      return problem('audience', audienceClaim ?? 'aud', aud, audiences)
+    const own = expected.takesResource === true ? resource : undefined
+    if (!isFor(aud, audiences) && (own === undefined || !isFor(payload.aud, own))) {
+      return problem(
+        'audience',
+        audienceClaim ?? 'aud',
+        aud,
+        own === undefined ? audiences : [...audiences, ...[own].flat()],
+      )
     }
   }
   const now = nowMs / 1000
@@ -97,12 +113,30 @@ export function tokenProblem(
   return undefined
 }
 
+/** Whether a claim, a text or a list, names one of `accepted`. */
+function isFor(claim: unknown, accepted: string | readonly string[]): boolean {
+  const names = (each: unknown) =>
+    typeof accepted === 'string' ? each === accepted : accepted.includes(each as string)
+  return Array.isArray(claim) ? claim.some(names) : names(claim)
+}
+
 const TENANT = '{tenantid}'
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Whether one provider's issuer differs from tenant to tenant, with the token's `tid` in place of `{tenantid}`. */
 export function hasTenants(issuer: string): boolean {
   return issuer.includes(TENANT)
+}
+
+/** Whether a token can be of both issuers, of which either may be a template with `{tenantid}`. */
+export function mayShareIssuer(one: string, other: string): boolean {
+  return mayBeOf(one, other) || mayBeOf(other, one)
+}
+
+function mayBeOf(template: string, issuer: string): boolean {
+  if (!hasTenants(template)) return issuer === template
+  const parts = template.split(TENANT)
+  return issuer.startsWith(parts[0] ?? '') && issuer.endsWith(parts.at(-1) ?? '')
 }
 
 /** Whether `value` can be the id of a Microsoft Entra tenant or client: a GUID. */

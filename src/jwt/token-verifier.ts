@@ -9,7 +9,7 @@ import { deepFreeze } from '../core/freeze.ts'
 import { type CompactJwt, type HeaderCache, type JwtHeader, parseCompactJwt } from './compact.ts'
 import type { VerificationKey } from './jwk.ts'
 import { type KeySet, KeysUnavailable } from './key-set.ts'
-import { type TokenExpectations, type TokenProblem, tokenProblem } from './registered-claims.ts'
+import { type Resource, type TokenExpectations, type TokenProblem, tokenProblem } from './registered-claims.ts'
 import type { SignatureCache, SignedToken, TokenIdentity } from './signature-cache.ts'
 
 /** An identity provider as the verifier sees it. */
@@ -28,10 +28,15 @@ export type Verification =
   /** The keys cannot be had at present: 503. */
   | { readonly kind: 'unavailable'; readonly retryAfterMs: number; readonly integration: TokenIntegration }
 
-/** Verifies `token` against `integrations`, of which one must accept it. At once where the signature is known to be good. */
+/**
+ * Verifies `token` against `integrations`, of which one must accept it. At once where the signature is known to be good.
+ *
+ * @param resource - what the token is used for, as an audience for integrations that take it (`takesResource`); judged on every call
+ */
 export type TokenVerifier = (
   token: string,
   integrations: readonly TokenIntegration[],
+  resource?: Resource,
 ) => Verification | Promise<Verification>
 
 /** Keys tried for a token that names none. */
@@ -51,13 +56,17 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
   const underWay = new Map<KeySet, Map<string, Promise<SignedToken | TokenProblem>>>()
 
   /** By the cache alone: `undefined` where that does not decide. */
-  function verifyKnown(token: string, integrations: readonly TokenIntegration[]): Verification | undefined {
+  function verifyKnown(
+    token: string,
+    integrations: readonly TokenIntegration[],
+    resource: Resource | undefined,
+  ): Verification | undefined {
     const now = clock.now()
     let verification: Verification | undefined
     for (const integration of integrations) {
       const signed = cache.get(token, integration.keySet)
       if (signed === undefined || !integration.keySet.settled(now)) continue
-      const problem = tokenProblem(signed.header, signed.payload, integration.expected, now)
+      const problem = tokenProblem(signed.header, signed.payload, integration.expected, now, resource)
       if (problem === undefined) return { kind: 'good', signed, integration }
       if (problem.reason === 'expired') cache.delete(token)
       verification ??= { kind: 'bad', problem }
@@ -68,30 +77,37 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
   function verifyUnknown(
     token: string,
     integrations: readonly TokenIntegration[],
+    resource: Resource | undefined,
   ): Verification | Promise<Verification> {
     const jwt = parseCompactJwt(token, headers)
     if (jwt === undefined) return MALFORMED
     const [only] = integrations
     return only !== undefined && integrations.length === 1
-      ? verifyAgainst(token, jwt, only)
-      : verifyAgainstSeveral(token, jwt, integrations)
+      ? verifyAgainst(token, jwt, only, resource)
+      : verifyAgainstSeveral(token, jwt, integrations, resource)
   }
 
   async function verifyAgainstSeveral(
     token: string,
     jwt: CompactJwt,
     integrations: readonly TokenIntegration[],
+    resource: Resource | undefined,
   ): Promise<Verification> {
     let verification: Verification | undefined
     for (const integration of integrations) {
-      const found = await verifyAgainst(token, jwt, integration)
+      const found = await verifyAgainst(token, jwt, integration, resource)
       if (found.kind === 'good') return found
       if (verification === undefined || outranks(found, verification)) verification = found
     }
     return verification ?? MALFORMED
   }
 
-  async function verifyAgainst(token: string, jwt: CompactJwt, integration: TokenIntegration): Promise<Verification> {
+  async function verifyAgainst(
+    token: string,
+    jwt: CompactJwt,
+    integration: TokenIntegration,
+    resource: Resource | undefined,
+  ): Promise<Verification> {
     const { keySet, expected } = integration
     const { header } = jwt
     try {
@@ -103,7 +119,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
       }
       if (jwt.body === undefined) return MALFORMED
       // No fetching and no waiting for a token that is turned away by what it says of itself.
-      const early = tokenProblem(header, jwt.body.claims, expected, clock.now())
+      const early = tokenProblem(header, jwt.body.claims, expected, clock.now(), resource)
       if (early !== undefined) return { kind: 'bad', problem: early }
       const identity = integration.identify(jwt.body.claims)
       if (check === undefined) {
@@ -112,7 +128,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
       }
       const signed = await check
       if (!('token' in signed)) return { kind: 'bad', problem: signed }
-      const problem = tokenProblem(signed.header, signed.payload, expected, clock.now())
+      const problem = tokenProblem(signed.header, signed.payload, expected, clock.now(), resource)
       if (problem !== undefined) return { kind: 'bad', problem }
       // Only what is good in all respects is remembered: tokens for others, or of yesterday, must not push it out.
       signed.identity ??= { by: integration, ...identity }
@@ -171,7 +187,8 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     return { token, header, payload: deepFreeze(body.claims), key, keySet, identity: undefined, derived: undefined }
   }
 
-  return (token, integrations) => verifyKnown(token, integrations) ?? verifyUnknown(token, integrations)
+  return (token, integrations, resource) =>
+    verifyKnown(token, integrations, resource) ?? verifyUnknown(token, integrations, resource)
 }
 
 function hasKeyFor({ alg, kid }: JwtHeader, { keySet, expected }: TokenIntegration): boolean {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { callable, check, secret, strict, text } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
-import { readPath } from '../http/path.ts'
+import { isPlainPath } from '../http/path.ts'
 import type { Integration } from '../identity/integration.ts'
 import { isSecureUrl } from '../net/fetch.ts'
 import { brandProblem } from '../pages/layout.ts'
@@ -64,10 +64,4 @@ export function checkLogin(
       })
     }
   }
-}
-
-/** One that every parser reads in the same way, with at least one segment and no slash behind it. */
-function isPlainPath(path: string): boolean {
-  const reading = readPath(path)
-  return path.length > 1 && reading?.path === path && reading.others.length === 0 && /^[\w/.~-]+$/.test(path)
 }

@@ -57,6 +57,7 @@ export interface Login {
     normalised: NormalisedRequest,
     names: readonly string[],
     returnTo?: string,
+    prompt?: string,
   ): Promise<Reply>
   redirectUrls(): RedirectUrls[]
   ready(): Promise<void>
@@ -301,8 +302,8 @@ export function createLogin(settings: LoginSettings): Login {
     answer,
     find,
 
-    async start(request, normalised, names, returnTo) {
-      return (await prepared()).signIn.start(request, normalised, names, returnTo)
+    async start(request, normalised, names, returnTo, prompt) {
+      return (await prepared()).signIn.start(request, normalised, names, returnTo, prompt)
     },
 
     redirectUrls: () =>

@@ -1,5 +1,5 @@
 /** Who a session is of. */
-import { groupsOf } from '../identity/integrations.ts'
+import { identityOfClaims } from '../identity/claims-identity.ts'
 import type { People } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
 import type { Provider } from './provider.ts'
@@ -11,19 +11,7 @@ export function identityOf(
   { providers }: { readonly providers: ReadonlyMap<string, Provider> },
 ): Identity | null {
   const provider = providers.get(tokens.integration)
-  const { id, subject } = provider?.judged.identify(tokens.claims) ?? {}
-  if (provider === undefined || id === undefined || subject === undefined) return null
-  const { claims } = tokens
-  // Some providers say it in a text.
-  const verified = claims.email_verified === true || claims.email_verified === 'true'
-  return {
-    id,
-    subject,
-    integration: provider.name,
-    groups: groupsOf(provider.integration, claims),
-    claims,
-    ...(verified && typeof claims.email === 'string' ? { email: claims.email } : {}),
-  }
+  return (provider && identityOfClaims(provider.judged, provider.integration, tokens.claims)) ?? null
 }
 
 /** Writes the record of the person whose session it is. */

@@ -3,7 +3,7 @@
  * of its cookies. An origin is never taken from the request's scheme or port,
  * which a proxy may have changed: the configuration says what people see.
  */
-import { clearCookie, setCookie } from '../http/set-cookie.ts'
+import { type OwnCookies, ownCookies } from '../http/own-cookies.ts'
 import { liesOn } from '../match/domains.ts'
 import type { HostPattern } from '../match/host-pattern.ts'
 import { type ReturnOrigins, returnOrigins } from '../match/return-to.ts'
@@ -25,6 +25,7 @@ export interface Places {
   readonly login: string
   readonly path: string
   readonly secure: boolean
+  readonly cookies: OwnCookies
   readonly origins: ReturnOrigins
   /**
    * The origin of a request to `host` (lower case, without port). `known` is whether the configuration names the host;
@@ -63,13 +64,13 @@ export function createPlaces(config: LoginConfig, entrances: readonly Entrance[]
     login,
     entrances.flatMap(({ host }) => host ?? []),
   )
-  const secure = protocol === 'https:'
-  const cookiePrefix = secure ? '__Host-sallyport' : `sallyport-${port === '' ? '80' : port}`
+  const cookies = ownCookies(login)
   const suffix = port === '' ? '' : `:${port}`
   return {
     login,
     path,
-    secure,
+    secure: cookies.secure,
+    cookies,
     origins,
     originOf(host) {
       if (host === hostname) return { origin: login, known: true }
@@ -92,8 +93,8 @@ export function createPlaces(config: LoginConfig, entrances: readonly Entrance[]
       return `${origin}${paths.includes('/') || first === '/' ? '/' : `${encodeURI(first)}/`}`
     },
     callbackUrl: (integration) => `${login}${path}${PAGES.callback}${integration}`,
-    cookie: (name) => `${cookiePrefix}.${name}`,
-    setCookie: (name, value, maxAgeSeconds) => setCookie(name, value, { maxAgeSeconds, secure, sameSite: 'Lax' }),
-    clearCookie: (name) => clearCookie(name, { secure, sameSite: 'Lax' }),
+    cookie: cookies.name,
+    setCookie: cookies.set,
+    clearCookie: cookies.clear,
   }
 }

@@ -43,6 +43,7 @@ export interface SignInSteps {
     normalised: NormalisedRequest,
     names: readonly string[],
     returnTo?: string,
+    prompt?: string,
   ): Promise<Reply>
   /** The page that begins a sign-in on the login's origin. */
   signInPage(request: GateRequest, normalised: NormalisedRequest): Promise<Reply>
@@ -94,7 +95,7 @@ export function createSignIn(parts: SignInParts): SignInSteps {
         state,
         verifier,
         ...(provider.scopes.includes('openid') ? { nonce } : {}),
-        ...(prompt === undefined ? {} : { parameters: { prompt } }),
+        ...(prompt === undefined ? {} : { parameters: { prompt: promptOf(provider, prompt) } }),
       })
       tell({ kind: 'started', integration: name, clientAddress: normalised.clientAddress })
       return redirect(302, url, begun.cookies)
@@ -190,15 +191,15 @@ export function createSignIn(parts: SignInParts): SignInSteps {
   }
 
   return {
-    async start(request, normalised, names, returnTo) {
+    async start(request, normalised, names, returnTo, prompt) {
       const { origin, known } = places.originOf(normalised.host)
       const target = wanted(returnTo ?? targetOf(request), origin)
       const single = names.length === 1 ? names[0] : undefined
       const provider = single === undefined ? undefined : providers.get(single)
       if (known && origin === places.login && provider !== undefined) {
-        return authorize(request, normalised, provider, { returnTo: target })
+        return authorize(request, normalised, provider, { returnTo: target }, prompt)
       }
-      return toLogin(request, origin, { integration: names.join(' '), return_to: target })
+      return toLogin(request, origin, { integration: names.join(' '), return_to: target, prompt })
     },
 
     async signInPage(request, normalised) {
@@ -217,11 +218,18 @@ export function createSignIn(parts: SignInParts): SignInSteps {
       if (provider === undefined) {
         const choices = names.map((integration) => ({
           label: providers.get(integration)?.label ?? integration,
-          href: places.url(PAGES.signIn, { integration, return_to: returnTo, hop }),
+          href: places.url(PAGES.signIn, {
+            integration,
+            return_to: returnTo,
+            hop,
+            prompt: query.get('prompt') ?? undefined,
+          }),
         }))
         return signInChoicePage({ choices, ...(brand && { brand }) })
       }
-      if (hop !== undefined && new URL(returnTo).origin !== places.login) {
+      const prompt = query.get('prompt') ?? ''
+      // Whoever wants to be somebody else is asked by the provider.
+      if (hop !== undefined && !PROMPTS.has(prompt) && new URL(returnTo).origin !== places.login) {
         // Signed in here already: only the other host does not know yet.
         const place = { origin: places.login, integration: provider.name }
         const handle = await sessions.handleOf(request.headers.cookie, place)
@@ -230,7 +238,6 @@ export function createSignIn(parts: SignInParts): SignInSteps {
           return goOn({ integration: provider.name, returnTo, hop }, handle, [])
         }
       }
-      const prompt = query.get('prompt') ?? ''
       const attempt = hop === undefined ? { returnTo } : { returnTo, hop }
       return authorize(request, normalised, provider, attempt, PROMPTS.has(prompt) ? prompt : undefined)
     },
@@ -282,6 +289,11 @@ export function createSignIn(parts: SignInParts): SignInSteps {
       return adopted === undefined ? expired(integration) : redirect(303, returnTo, adopted.cookies)
     },
   }
+}
+
+/** The one provider that knows no `login`: its `select_account` lets people sign in as somebody else, too. */
+function promptOf({ integration }: Provider, prompt: string): string {
+  return prompt === 'login' && integration.issuer === 'https://accounts.google.com' ? 'select_account' : prompt
 }
 
 /** What the person wanted: the path and query of the request. Too long a one is left out, and they begin at the root. */

@@ -36,6 +36,10 @@ export interface OAuthClientSettings extends AuthorizationSettings {
   readonly idTokenAlgorithms?: readonly string[]
   /** The issuer that ID tokens with these claims must be of; the server's by default. For issuers with `{tenantid}`. */
   readonly idTokenIssuer?: (claims: Readonly<Record<string, unknown>>) => string
+  /** Leaves ID tokens alone: for clients that want access and no identity. Checked by default where the scope is `openid`. */
+  readonly idTokens?: 'check' | 'ignore'
+  /** The object in the token endpoint's answers that the tokens are in, `authed_user` for Slack's; at the top by default. */
+  readonly tokensIn?: string
   readonly fetch: Fetch
   readonly limits: FetchLimits
 }
@@ -91,7 +95,8 @@ export interface OAuthClient {
 
 /** Makes a client. Nothing is fetched before it is needed. */
 export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
-  const { clientId, scopes, resource, clockToleranceSeconds = 5 } = settings
+  const { clientId, scopes, resource, tokensIn, clockToleranceSeconds = 5 } = settings
+  const placeOf = (orTop: boolean) => (tokensIn === undefined ? undefined : { member: tokensIn, orTop })
   const client: oauth.Client = { client_id: clientId }
   const additionalParameters: Record<string, string> = resource === undefined ? {} : { resource }
   let prepared: { readonly from: ClientAuthentication; readonly auth: Promise<oauth.ClientAuth> } | undefined
@@ -193,7 +198,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
           options,
         )
         const endpoint = `the token endpoint of ${server.issuer}`
-        const answer = await readTokenResponse(response, secrets)
+        const answer = await readTokenResponse(response, secrets, placeOf(false))
         if (answer.kind === 'failure') throw refused(endpoint, answer)
         if (nonce === undefined) return toTokenSet(answer)
         if (answer.idToken === undefined) throw new AuthorizationError('invalid', `${endpoint} sent no ID token`)
@@ -207,13 +212,14 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         endpointOf(server, 'tokenUrl')
         const options = { ...transport(secrets, signal), additionalParameters }
         const response = await oauth.refreshTokenGrantRequest(toServer(server), client, auth, refreshToken, options)
-        const answer = await readTokenResponse(response, secrets)
+        const answer = await readTokenResponse(response, secrets, placeOf(true))
         if (answer.kind === 'failure') {
           const { failure, detail, retryAfterMs } = answer
           const asked = retryAfterMs === undefined ? {} : { retryAfterMs }
           throw new RedeemError(failure, `the token endpoint of ${server.issuer} ${detail}`, asked)
         }
-        const identity = scopes.includes('openid') ? await identify(server, answer, undefined, secrets) : {}
+        const identified = scopes.includes('openid') && settings.idTokens !== 'ignore'
+        const identity = identified ? await identify(server, answer, undefined, secrets) : {}
         return { refreshToken, ...toTokenSet(answer), ...identity }
       }),
 

@@ -19,6 +19,14 @@ const TOKEN = /^[\x20-\x7e]+$/
 /** Ten years; more does not fit into dates. */
 const MAX_LIFETIME_SECONDS = 315_360_000
 
+/** Where in an answer tokens are, if not at its top. */
+export interface TokenPlace {
+  /** The name of an object in it: `authed_user` for Slack's user tokens. What is at the top is somebody else's, a bot's. */
+  readonly member: string
+  /** Whether tokens of the same person may be at the top too: Slack answers a refresh so. */
+  readonly orTop: boolean
+}
+
 /**
  * Reads an answer. `secrets` are texts of the request that must not be repeated.
  *
@@ -27,13 +35,16 @@ const MAX_LIFETIME_SECONDS = 315_360_000
  * - `token_type` is compared without regard to case (§5.1). Missing, as Shopify leaves it, it is taken for `Bearer`; any
  *   other is a failure, since its tokens need proofs that we cannot make.
  * - `scope` may be a list.
+ * - With a `place`, the `token_type` may be `user` too, which is sent as `Bearer` all the same.
  */
 export async function readTokenResponse(
   response: Response,
   secrets: readonly string[],
+  place?: TokenPlace,
 ): Promise<GrantedTokens | EndpointFailure> {
   const body = await readJson(response)
   if (isErrorAnswer(response, body)) return readFailure(response, body, secrets)
+  const types = place === undefined ? ['bearer'] : ['bearer', 'user']
   const {
     access_token: accessToken,
     refresh_token: refreshToken,
@@ -41,14 +52,14 @@ export async function readTokenResponse(
     token_type: type,
     expires_in: lifetime,
     scope,
-  } = asObject(body)
+  } = place === undefined ? asObject(body) : membersAt(asObject(body), place)
 
   const problem =
     body === undefined
       ? 'no JSON'
       : !isToken(accessToken)
         ? 'no access_token'
-        : isSet(type) && (typeof type !== 'string' || type.toLowerCase() !== 'bearer')
+        : isSet(type) && (typeof type !== 'string' || !types.includes(type.toLowerCase()))
           ? 'a token_type other than Bearer'
           : isSet(refreshToken) && !isToken(refreshToken)
             ? 'a refresh_token that is none'
@@ -67,6 +78,11 @@ export async function readTokenResponse(
     idToken: isToken(idToken) ? idToken : undefined,
     scope: readScope(scope),
   }
+}
+
+function membersAt(body: Readonly<Record<string, unknown>>, { member, orTop }: TokenPlace) {
+  const nested = asObject(Object.hasOwn(body, member) ? body[member] : undefined)
+  return orTop && !isSet(nested.access_token) ? body : nested
 }
 
 /** Whether it is a text that can be sent as a token. */

@@ -34,9 +34,10 @@ export interface PageOptions {
   readonly brand?: Brand
   /**
    * URLs to which a form on this page leads, besides those of its own origin. Browsers hold a redirect that
-   * answers the form to the same rule (CSP Level 3 §6.4.1), so that they belong here too.
+   * answers the form to the same rule (CSP Level 3 §6.4.1), so that they belong here too. `anywhere` is for a form that
+   * leads to somebody else's sign-in, which goes through hosts that nobody here knows.
    */
-  readonly formTargets?: readonly string[]
+  readonly formTargets?: readonly string[] | 'anywhere'
   /** More header fields, such as `set-cookie`. They do not replace those of the page. */
   readonly headers?: ReplyHeaders
 }
@@ -79,8 +80,8 @@ function isBrandUrl(value: string): boolean {
   return safeUrl(value) !== '#' && !/^http:/i.test(value)
 }
 
-function pageHeaders(nonce: string, { logoUrl }: Brand, formTargets: readonly string[]): ReplyHeaders {
-  const forms = new Set(formTargets.flatMap(originOf))
+function pageHeaders(nonce: string, { logoUrl }: Brand, formTargets: readonly string[] | 'anywhere'): ReplyHeaders {
+  const forms = formTargets === 'anywhere' ? ['https:', 'http:'] : new Set(formTargets.flatMap(originOf))
   const policy = [
     "default-src 'none'",
     `style-src 'nonce-${nonce}'`,

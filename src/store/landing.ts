@@ -120,7 +120,8 @@ export function createLandings<Tokens>(context: LandingContext<Tokens>): Landing
       landings.add(landing)
       return landing
     },
-    held: (key) => waiting.get(keyText(key)),
+    // Asked for every request, and nearly always there is nothing.
+    held: (key) => (waiting.size === 0 ? undefined : waiting.get(keyText(key))),
     forget: (key) => void waiting.delete(keyText(key)),
     async drain() {
       drainingSince = Math.min(drainingSince, performance.now())

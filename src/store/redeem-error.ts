@@ -22,6 +22,8 @@ export class RedeemError extends Error {
   }
 }
 
+/** RFC 6749 §5.2, and what GitHub and Slack say in its place. */
+const DEAD = new Set(['invalid_grant', 'bad_refresh_token', 'invalid_refresh_token', 'token_expired', 'token_revoked'])
 /** Errors that mean a dead refresh token in all but name: some servers say `invalid_request` with these words. */
 const DEAD_DESCRIPTION =
   /refresh.?token.*(?:expired|revoked|invalid|not found|unknown|already been used|inactive)|(?:expired|revoked|invalid|unknown) refresh.?token/i
@@ -35,7 +37,7 @@ export function classifyTokenError(status: number, body: unknown): RedeemFailure
     string,
     unknown
   >
-  if (error === 'invalid_grant' || error === 'bad_refresh_token') return 'dead'
+  if (typeof error === 'string' && DEAD.has(error)) return 'dead'
   if (status === 429 || status >= 500 || typeof error !== 'string')
     return status >= 400 && status < 500 && status !== 429 && status !== 408 ? 'rejected' : 'transient'
   if (error === 'temporarily_unavailable' || error === 'server_error' || error === 'slow_down') return 'transient'

@@ -36,6 +36,8 @@ export interface Refresher<Tokens> {
    * `rejected` is the `stamp` of tokens that the resource refused; they are refreshed if they are still the current ones.
    */
   tokens(key: Key, options?: { readonly rejected?: string }): Promise<FoundTokens<Tokens>>
+  /** The tokens of a connection, where they are at hand and nothing is due. `undefined` says no more than: ask for `tokens`. */
+  known(key: Key): FoundTokens<Tokens> | undefined
   /**
    * Stores a new connection in place of whatever was there, also where that cannot be opened any more. It is gone after
    * `ttlMs`, refreshed or not; by default it stays until it is ended.
@@ -155,6 +157,13 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
         return { kind: 'unavailable', retryAfterMs: 1_000 }
       throw error
     }
+  }
+
+  function known(key: Key): FoundTokens<Tokens> | undefined {
+    if (landings.held(key) !== undefined) return undefined
+    const record = cache.known(key)?.record
+    if (record?.state !== 'connected' || record.tokens === undefined || freshness(record) !== 'fresh') return undefined
+    return { kind: 'tokens', tokens: record.tokens, stamp: stampOf(record) }
   }
 
   function refreshable({ state, tokens: own }: ConnectionRecord<Tokens>): boolean {
@@ -297,6 +306,7 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
 
   return {
     tokens,
+    known,
     async connect(key, fresh, options) {
       const obtainedAt = Math.round(clock.now())
       const record = { state: 'connected', connection: randomUUID(), tokens: fresh, obtainedAt } as const

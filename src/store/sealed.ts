@@ -11,9 +11,12 @@ import { assertKey, type Key, keyText, type StoredRecord, type TokenStore } from
 /** A store that seals. */
 export interface SealedStore extends TokenStore {
   /**
-   * Finds out whether everything in the store can be opened. Every other method does so first; call it at the start.
+   * Finds out whether everything in the store can be opened, and says with which key this process seals, so that others who
+   * start with different keys find out too, before anything has been sealed. Call it at the start. Every other method does
+   * the first half by itself.
    *
-   * @throws SealError (`ERR_SEAL`) when the store holds records of a key that is not configured.
+   * @throws SealError (`ERR_SEAL`) when the store holds records of a key that is not configured, or somebody else has begun
+   *   to use it with one in the last hour.
    */
   ready(): Promise<void>
   /**
@@ -26,6 +29,9 @@ export interface SealedStore extends TokenStore {
 /** Which spaces have records of which key: a witness for each, with the space as owner and the key's id. */
 const WITNESS_SPACE = 'sealing-keys'
 const WITNESS_TEXT = Buffer.from('sallyport')
+/** Keys that processes have begun to seal with. By the time that such a record ends, there are witnesses. */
+const IN_USE_SPACE = 'sealing-keys-in-use'
+const IN_USE_MS = 3_600_000
 const MAX_CONFLICTS = 50
 
 /**
@@ -44,12 +50,27 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
   const witnessed = new Set<string>()
   let checked: Promise<void> | undefined
 
-  function ready(): Promise<void> {
+  function check(): Promise<void> {
     checked ??= checkWitnesses(store, sealer, witnessed).catch((error: unknown) => {
       checked = undefined
       throw error
     })
     return checked
+  }
+
+  async function ready(): Promise<void> {
+    await check()
+    await checkUsers(store, sealer)
+    const own = { space: IN_USE_SPACE, owner: sealer.keyId, id: 'key' }
+    const before = await store.get(own)
+    await store.put(own, WITNESS_TEXT, { ifVersion: before?.version ?? null, ttlMs: IN_USE_MS })
+    try {
+      // Of two who begin at the same moment, the later one at least sees the other here.
+      await checkUsers(store, sealer)
+    } catch (error) {
+      if (before === undefined) await store.delete(own)
+      throw error
+    }
   }
 
   async function open(key: Key, record: StoredRecord): Promise<{ record: StoredRecord; stale: boolean }> {
@@ -104,7 +125,7 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
     ready,
     async get(key) {
       assertKey(key)
-      await ready()
+      await check()
       const found = await store.get(key)
       if (found === undefined) return undefined
       const { record, stale } = await open(key, found)
@@ -116,32 +137,32 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
       assertKey(key)
       // The caller may change its bytes while this waits.
       const plaintext = new Uint8Array(value)
-      await ready()
+      await check()
       return store.put(key, await seal(key, plaintext), options)
     },
     async take(key) {
       assertKey(key)
-      await ready()
+      await check()
       const found = await store.take(key)
       return found && (await open(key, found)).record
     },
     async delete(key, options) {
       assertKey(key)
-      await ready()
+      await check()
       return store.delete(key, options)
     },
     async list(space, owner, page) {
-      await ready()
+      await check()
       return openPage(await store.list(space, owner, page))
     },
     async scan(space, page) {
-      await ready()
+      await check()
       return openPage(await store.scan(space, page))
     },
     lease: (key, ttlMs) => store.lease(key, ttlMs),
     ...(store.changes === undefined ? {} : { changes: store.changes.bind(store) }),
     async reseal() {
-      await ready()
+      await check()
       const witnesses: (StoredRecord & { readonly key: Key })[] = []
       for await (const witness of everyRecord((page) => store.scan(WITNESS_SPACE, page))) witnesses.push(witness)
       let count = 0
@@ -151,6 +172,9 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
       }
       for (const { key, version } of witnesses) {
         if (key.id !== sealer.keyId) await store.delete(key, { ifVersion: version })
+      }
+      for await (const { key } of everyRecord((page) => store.scan(IN_USE_SPACE, page))) {
+        if (key.owner !== sealer.keyId) await store.delete(key)
       }
       return count
     },
@@ -171,5 +195,19 @@ async function checkWitnesses(store: TokenStore, sealer: Sealer, witnessed: Set<
   throw new SealError(
     `the store holds records sealed with ${keys.length === 1 ? 'a key that is' : 'keys that are'} not configured: ` +
       `${keys.join('; ')}. Configured: ${sealer.keyIds.join(', ')}. Add the old key behind the new one, then reseal()`,
+  )
+}
+
+/** Whoever uses the store now must seal with a key that is there. */
+async function checkUsers(store: TokenStore, sealer: Sealer): Promise<void> {
+  const missing: string[] = []
+  for await (const { key } of everyRecord((page) => store.scan(IN_USE_SPACE, page))) {
+    if (!sealer.keyIds.includes(key.owner)) missing.push(key.owner)
+  }
+  if (missing.length === 0) return
+  throw new SealError(
+    `somebody else uses the store with ${missing.length === 1 ? 'a key that is' : 'keys that are'} not configured here: ` +
+      `${missing.join(', ')}. Configured: ${sealer.keyIds.join(', ')}. Whoever shares a store needs the same keys: ` +
+      'a guard and its gateway, and every process of them',
   )
 }

@@ -42,6 +42,14 @@ const urls: Bad[] = [
   // Nothing is fetched from it, and it is compared all the same.
   [withParts({ issuer: 'https://ann@login.example.com/', jwksUri: 'https://x.example/' }), 'corp.issuer', USER_INFO],
   [withParts({ issuer: ':corp', jwksUri: 'https://x.example/' }), 'corp.issuer', '":corp" is not a URL'],
+  // Else its people could be taken for virtual accounts.
+  ...['virtual-account', 'anonymous'].map(
+    (issuer): Bad => [
+      withParts({ issuer, jwksUri: 'https://x.example/' }),
+      'corp.issuer',
+      `"${issuer}" stands for callers of no provider`,
+    ],
+  ),
   // Login looks for its endpoints there.
   [withClient({}, { issuer: 'http://login.example.com/', jwksUri: 'https://x.example/' }), 'corp.issuer', INSECURE],
   [withClient({}, { issuer: 'corp', jwksUri: 'https://x.example/' }), 'corp.issuer', '"corp" is not a URL'],

@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createPeople, type Person } from '../../src/identity/people.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { twoHandles } from './setup.ts'
 
 const alice: Person = {
   id: 'a',
@@ -32,5 +33,37 @@ describe('G1 records of people', () => {
     const people = createPeople(memoryStore())
     await Promise.all(Array.from({ length: 10 }, (_, index) => people.write({ ...alice, seenAt: index })))
     expect((await people.read('a'))?.seenAt).toBe(9)
+  })
+})
+
+describe('G1 records of people that are remembered', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  it('are read anew after their time, and at once after a sign-in here', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const store = memoryStore()
+    const people = createPeople(store, 5_000)
+    await people.write(alice)
+    expect(await people.read('a')).toBe(await people.read('a'))
+    await createPeople(store).write({ ...alice, seenAt: 2_000, groups: ['elsewhere'] })
+    vi.advanceTimersByTime(4_999)
+    expect((await people.read('a'))?.groups).toEqual(['staff'])
+    vi.advanceTimersByTime(1)
+    expect((await people.read('a'))?.groups).toEqual(['elsewhere'])
+    await people.write({ ...alice, seenAt: 3_000, groups: ['here'] })
+    expect((await people.read('a'))?.groups).toEqual(['here'])
+  })
+
+  it('are read anew when the store tells that they have changed, as long as somebody listens', async () => {
+    const [one, other] = twoHandles()
+    const here = createPeople(one)
+    const there = createPeople(other, 5_000)
+    await here.write(alice)
+    expect((await there.read('a'))?.groups).toEqual(['staff'])
+    await here.write({ ...alice, seenAt: 2_000, groups: ['admin'] })
+    expect((await there.read('a'))?.groups).toEqual(['admin'])
+    there.close()
+    await here.write({ ...alice, seenAt: 3_000, groups: [] })
+    expect((await there.read('a'))?.groups).toEqual(['admin'])
   })
 })

@@ -1,5 +1,7 @@
 /** One callback for many hosts: how a session gets to another of our origins, and to no other browser. */
 import { describe, expect, it } from 'vitest'
+import { request } from '../guard/harness.ts'
+import { PASSWORD } from '../support/login-provider.ts'
 import { openShop, type ShopOptions, seen, visit } from './setup.ts'
 
 const PARTNER = 'http://partner.test'
@@ -35,6 +37,22 @@ describe.each([['store'], ['cookie']] as const)('hand-off of a session in a %s',
     expect(provider.asked.get('POST /token')).toBe(asked)
   })
 
+  it('who wants to be somebody else is asked by the provider, signed in elsewhere or not', async () => {
+    const { browser, port, guard, provider } = await openShop(options)
+    await visit(browser, `${PARTNER}:${port}/`)
+    const headers = { Cookie: browser.cookies('partner.test').join('; ') }
+    const reply = await guard.start(request({ host: `partner.test:${port}`, headers }), '/', { anotherAccount: true })
+    for (const cookie of [reply.headers?.['set-cookie'] ?? []].flat()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
+      browser.setCookie('partner.test', name, value)
+    }
+    const form = await browser.load(String(reply.headers?.location))
+    expect([new URL(form.url).origin, form.body]).toEqual([
+      provider.issuer,
+      expect.stringContaining('<h1>Provider</h1>'),
+    ])
+  })
+
   it('a ticket is good once, and only in the browser that asked for it', async () => {
     const { browser, port, newBrowser } = await openShop(options)
     const page = await visit(browser, `${PARTNER}:${port}/`)
@@ -45,7 +63,6 @@ describe.each([['store'], ['cookie']] as const)('hand-off of a session in a %s',
     // Mallory stops before her own ticket is used, and sends it to Alice.
     const mallory = newBrowser()
     const form = await mallory.load(`${PARTNER}:${port}/`)
-    const { PASSWORD } = await import('../support/login-provider.ts')
     let step = await mallory.submit(form, { name: 'mallory', password: PASSWORD }, { follow: false })
     while (!step.url.includes('/hand-off') && typeof step.headers.location === 'string') {
       const next = new URL(step.headers.location, step.url).href

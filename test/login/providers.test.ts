@@ -1,5 +1,6 @@
 /** Several providers on one host: which one people sign in with, and sessions side by side. */
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { request } from '../guard/harness.ts'
 import { API, type LoginProvider, startLoginProvider } from '../support/login-provider.ts'
 import { openShop, type Shop, seen, visit } from './setup.ts'
 
@@ -54,6 +55,34 @@ describe('A6 A8 several providers', () => {
     const page = await browser.submit(form, { name: 'petra', password: 'correct horse' })
     expect(page.url).toBe(`${origin}/deep?x=1`)
     expect(seen(page).auth).toMatchObject({ integration: 'partner', subject: 'petra' })
+  })
+
+  it('nobody chooses where another gate names the one; an unknown one is as good as none', async () => {
+    const { origin, guard, partner, provider } = await openTwo()
+    const from = request({ host: new URL(origin).host })
+    const locationFor = async (integration: string, anotherAccount: boolean) =>
+      String((await guard.start(from, '/connect/abc', { integration, anotherAccount })).headers?.location)
+    expect(new URL(await locationFor('partner', false)).origin).toBe(partner.issuer)
+    expect(new URL(await locationFor('corp', true)).origin).toBe(provider.issuer)
+    const choice = new URL(await locationFor('nobody', false))
+    expect([choice.origin, choice.searchParams.get('integration')]).toEqual([origin, 'corp partner'])
+  })
+
+  it('of a browser that is signed in at several, the one that is asked for counts', async () => {
+    const { browser, origin, guard } = await openTwo()
+    const who = (integration?: string) => {
+      const cookie = browser.cookies('127.0.0.1').join('; ')
+      const from = request({ host: new URL(origin).host, headers: { Cookie: cookie } })
+      return guard.identify(from, integration === undefined ? {} : { integration })
+    }
+    await visit(browser, `${origin}/staff`)
+    // Somebody of another one is still somebody: to be told that they are not whom a link is for.
+    expect(await who('partner')).toMatchObject({ integration: 'corp', subject: 'alice' })
+    await visit(browser, `${origin}/partners`, 'petra')
+    expect(await who('partner')).toMatchObject({ integration: 'partner', subject: 'petra' })
+    expect(await who('corp')).toMatchObject({ integration: 'corp', subject: 'alice' })
+    expect(await who()).toMatchObject({ integration: 'corp' })
+    expect(await who('nobody')).toMatchObject({ integration: 'corp' })
   })
 
   it('a session of one is none for a route of the other; both can be there, and one sign-out ends both', async () => {

@@ -54,5 +54,12 @@ describe('G22 the guard as SignIn', () => {
     const guard = createGuard({ routes: [{ auth: { type: 'none' } }] })
     expect(await guard.identify(request())).toBeNull()
     await expect(async () => guard.start(request(), '/')).rejects.toThrow(/no login/)
+    expect(guard.integrations).toEqual([])
+  })
+
+  it('tells whose people can sign in: those of integrations with a client', async () => {
+    const { guard } = await openShop()
+    expect(guard.integrations).toEqual(['corp'])
+    expect(Object.isFrozen(guard.integrations)).toBe(true)
   })
 })

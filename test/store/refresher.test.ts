@@ -25,6 +25,36 @@ describe('G9 B1 refresher: when tokens are refreshed', () => {
     expect(bench.server.redemptions()).toBe(0)
   })
 
+  it('what is at hand is known at once, until it is due, ended or made anew', async () => {
+    const bench = setUp()
+    const refresher = bench.refresher({ times: { cacheMs: MINUTE } })
+    const tokens = bench.server.issue()
+    expect(refresher.known(key)).toBeUndefined()
+    await refresher.connect(key, tokens)
+    expect(refresher.known(key)).toBeUndefined()
+    const found = await refresher.tokens(key)
+    expect(refresher.known(key)).toEqual(found)
+    expect(refresher.known({ ...key, owner: 'alic', id: 'egithub' })).toBeUndefined()
+    expect(refresher.known({ ...key, owner: 'aliceg', id: 'ithub' })).toBeUndefined()
+
+    const { time } = bench
+    bench.time = tokens.expiresAt - 1
+    expect(refresher.known(key)).toBeUndefined()
+    bench.time = tokens.expiresAt
+    expect(refresher.known(key)).toBeUndefined()
+    bench.time = time
+    expect(refresher.known(key)).toEqual(found)
+
+    await refresher.connect(key, bench.server.issue())
+    expect(refresher.known(key)).toBeUndefined()
+    await refresher.tokens(key)
+    expect(refresher.known(key)).toBeDefined()
+    await refresher.disconnect(key)
+    expect(refresher.known(key)).toBeUndefined()
+    expect(await refresher.tokens(key)).toEqual({ kind: 'revoked' })
+    expect(refresher.known(key)).toBeUndefined()
+  })
+
   it('expired ones are refreshed first', async () => {
     const bench = setUp()
     const refresher = bench.refresher()

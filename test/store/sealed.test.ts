@@ -235,6 +235,54 @@ describe('B8 sealed store', () => {
     it('an empty store takes any key', async () => {
       await sealed(memoryStore(), [fresh]).ready()
     })
+
+    it('of somebody else who has only begun are found out too, whoever comes later', async () => {
+      const inner = memoryStore()
+      await sealed(inner, [old]).ready()
+      const error = await sealed(inner, [fresh])
+        .ready()
+        .catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(SealError)
+      await sealed(inner, [old]).put(key, value, { ifVersion: null })
+      const id = await keyIdAtRest(inner)
+      expect((error as Error).message).toContain(`not configured here: ${id}.`)
+      expect((error as Error).message).not.toContain(old)
+      // Whoever was wrong has left nothing behind.
+      await sealed(inner, [old]).ready()
+      await sealed(inner, [fresh, old]).ready()
+    })
+
+    it('of two who begin at the same moment are found out by one of them at least', async () => {
+      const inner = memoryStore()
+      const begun = await Promise.allSettled([sealed(inner, [old]).ready(), sealed(inner, [fresh]).ready()])
+      expect(begun.map(({ status }) => status)).toContain('rejected')
+      const again = await Promise.allSettled([sealed(inner, [old]).ready()])
+      const others = await Promise.allSettled([sealed(inner, [fresh]).ready()])
+      expect([...again, ...others].filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    })
+
+    it('are forgotten after an hour in which nothing was sealed, and by reseal()', async () => {
+      let time = 0
+      const inner = memoryStore({ clock: { now: () => time } })
+      await sealed(inner, [old]).ready()
+      time = 3_599_999
+      await expect(sealed(inner, [fresh]).ready()).rejects.toThrow(SealError)
+      time = 3_600_000
+      await sealed(inner, [fresh]).ready()
+      await expect(sealed(inner, [old]).ready()).rejects.toThrow(SealError)
+      const rotating = sealed(inner, [old, fresh])
+      await rotating.ready()
+      await rotating.reseal()
+      await sealed(inner, [old]).ready()
+    })
+
+    it('of a process that has only begun keep nobody from what they can open', async () => {
+      const inner = memoryStore()
+      const store = sealed(inner, [old])
+      await store.put(key, value, { ifVersion: null })
+      await sealed(inner, [fresh, old]).ready()
+      expect(await textIn(sealed(inner, [old]))).toBe(text)
+    })
   })
 
   it('passes on leases, and changes where the store tells of them', async () => {

@@ -1,0 +1,193 @@
+/**
+ * Virtual accounts: services with an identity of their own (G2). Those of the configuration come first and are changed
+ * there; others are made and deleted at runtime and live in the store.
+ */
+import type { Clock } from '../core/clock.ts'
+import { ConfigError, type ConfigProblem, StoreError } from '../core/errors.ts'
+import { deepFreeze } from '../core/freeze.ts'
+import { everyRecord } from '../store/every-record.ts'
+import type { Key, TokenStore } from '../store/token-store.ts'
+import { newVersion } from '../store/version.ts'
+import type { ApiKeys } from './api-keys.ts'
+import { accountNameProblem, checkVirtualAccount } from './check-virtual-accounts.ts'
+import { virtualAccountId } from './identity.ts'
+import { VirtualAccountError } from './identity-errors.ts'
+import type { KeyOwner } from './key-owner.ts'
+import { createReadCache, forgetOnChange } from './read-cache.ts'
+import type { VirtualAccount, VirtualAccountConfig } from './virtual-account.ts'
+
+/** See the top of the file. Methods reject with a `StoreError` where the store fails. */
+export interface VirtualAccounts {
+  /**
+   * Makes an account in the store.
+   *
+   * @throws ConfigError (`ERR_CONFIG`) with every problem of name and account.
+   * @throws VirtualAccountError (`ERR_VIRTUAL_ACCOUNT`) for a name that is taken.
+   */
+  create(name: string, account?: VirtualAccountConfig): Promise<VirtualAccount>
+  /** The account, or `undefined`. Believed for `cacheMs`, or until the store tells of a change. */
+  get(name: string): Promise<VirtualAccount | undefined>
+  /** All accounts by name. */
+  list(): Promise<VirtualAccount[]>
+  /**
+   * Deletes an account of the store: its keys are worthless at once, and are taken away then. `false` where there is none.
+   * Done again after a failure, it finishes the work.
+   *
+   * @throws VirtualAccountError (`ERR_VIRTUAL_ACCOUNT`) for one in the configuration.
+   */
+  delete(name: string): Promise<boolean>
+}
+
+/** The same for whoever made them. */
+export interface OwnVirtualAccounts extends VirtualAccounts {
+  /** Takes over accounts of a changed configuration, which have been checked. */
+  reconfigure(configured: VirtualAccountSettings['configured'], integrations: readonly string[]): void
+  /** No longer listens to the store. */
+  close(): void
+}
+
+/** What virtual accounts need. */
+export interface VirtualAccountSettings {
+  readonly store: TokenStore
+  readonly clock: Clock
+  /** Loses the keys of deleted accounts. */
+  readonly keys: Pick<ApiKeys, 'revokeAll'>
+  /** Those of the configuration, checked. */
+  readonly configured: Readonly<Record<string, VirtualAccountConfig>>
+  /** Names of the integrations that owners can be of. */
+  readonly integrations: readonly string[]
+  /** How long an account that was looked up is believed to be there; 5,000 by default. */
+  readonly cacheMs?: number
+}
+
+/** The stored value. */
+interface StoredAccount extends VirtualAccountConfig {
+  readonly createdAt: number
+  readonly incarnation: string
+  /** From then on it is not there; what is left of it is being taken away. */
+  readonly deleting?: true
+}
+
+const SPACE = 'virtual-accounts'
+const MAX_TRIES = 20
+/** The life of an account that has never been in the store. */
+const CONFIGURED = 'configuration'
+
+/** Virtual accounts of the configuration and in `settings.store`. */
+export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirtualAccounts {
+  const { store, clock, keys, cacheMs = 5_000 } = settings
+  let configured = new Map(Object.entries(settings.configured))
+  let integrations = settings.integrations
+  const cache = createReadCache(async (name) => {
+    const found = await store.get(keyOf(name))
+    return describe(name, found && decode(found.value))
+  }, cacheMs)
+  const unsubscribe = forgetOnChange(store, SPACE, cache)
+
+  /** The account by its configuration, which wins, and its record. Keys survive when an account moves into the configuration. */
+  function describe(name: string, record: StoredAccount | undefined): VirtualAccount | undefined {
+    const own = configured.get(name)
+    const stored = record?.deleting === true ? undefined : record
+    if (own === undefined && stored === undefined) return undefined
+    const { description, owners, groups } = own ?? stored ?? {}
+    return deepFreeze({
+      name,
+      id: virtualAccountId(name),
+      source: own === undefined ? 'store' : 'configuration',
+      ...(stored === undefined || own !== undefined ? {} : { createdAt: stored.createdAt }),
+      ...(description === undefined ? {} : { description }),
+      ...(owners === undefined ? {} : { owners: [...owners] }),
+      ...(groups === undefined ? {} : { groups: [...groups] }),
+      owner: { kind: 'virtual-account', name, incarnation: stored?.incarnation ?? CONFIGURED },
+    })
+  }
+
+  function refuseConfigured(name: string, what: string): void {
+    if (!configured.has(name)) return
+    throw new VirtualAccountError('configured', `the virtual account "${name}" is in the configuration; ${what}`)
+  }
+
+  function ownerOf(name: string, { incarnation }: StoredAccount): KeyOwner {
+    return { kind: 'virtual-account', name, incarnation }
+  }
+
+  /** Writes by version; the new one, where nobody else has written meanwhile. */
+  async function write(name: string, record: StoredAccount, ifVersion: string | null): Promise<string | undefined> {
+    try {
+      const written = await store.put(keyOf(name), Buffer.from(JSON.stringify(record)), { ifVersion })
+      return written === 'conflict' ? undefined : written
+    } finally {
+      cache.forget(name)
+    }
+  }
+
+  return {
+    async create(name, account = {}) {
+      const problems: ConfigProblem[] = []
+      const message = accountNameProblem(name)
+      if (message !== undefined) problems.push({ path: 'name', message })
+      checkVirtualAccount(account, '', integrations, problems)
+      if (problems.length > 0) throw new ConfigError(problems)
+      refuseConfigured(name, 'nothing has to be made')
+      const record = { ...structuredClone(account), createdAt: clock.now(), incarnation: newVersion() }
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
+        const found = await store.get(keyOf(name))
+        const before = found && decode(found.value)
+        if (before !== undefined && before.deleting !== true) break
+        // Somebody has not finished deleting it.
+        if (before !== undefined) await keys.revokeAll(ownerOf(name, before))
+        if ((await write(name, record, found?.version ?? null)) === undefined) continue
+        return describe(name, record) as VirtualAccount
+      }
+      throw new VirtualAccountError('exists', `there is a virtual account "${name}" already`)
+    },
+
+    async get(name) {
+      if (accountNameProblem(name) !== undefined) return undefined
+      return cache.read(name)
+    },
+
+    async list() {
+      const names = new Map<string, StoredAccount | undefined>([...configured.keys()].map((name) => [name, undefined]))
+      for await (const { key, value } of everyRecord((page) => store.scan(SPACE, page)))
+        names.set(key.owner, decode(value))
+      return [...names]
+        .map(([name, record]) => describe(name, record))
+        .filter((account) => account !== undefined)
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    },
+
+    async delete(name) {
+      refuseConfigured(name, 'delete it there')
+      if (accountNameProblem(name) !== undefined) return false
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
+        const found = await store.get(keyOf(name))
+        if (found === undefined) return false
+        const record = decode(found.value)
+        // First of all: no key of it is good from here on, whatever becomes of the rest.
+        const version =
+          record.deleting === true ? found.version : await write(name, { ...record, deleting: true }, found.version)
+        if (version === undefined) continue
+        await keys.revokeAll(ownerOf(name, record))
+        await store.delete(keyOf(name), { ifVersion: version })
+        return true
+      }
+      throw new StoreError(`the virtual account "${name}" keeps changing`)
+    },
+
+    reconfigure(changed, known) {
+      configured = new Map(Object.entries(changed))
+      integrations = known
+      cache.forgetAll()
+    },
+    close: unsubscribe,
+  }
+}
+
+function keyOf(name: string): Key {
+  return { space: SPACE, owner: name, id: 'account' }
+}
+
+function decode(value: Uint8Array): StoredAccount {
+  return JSON.parse(Buffer.from(value).toString('utf8'))
+}

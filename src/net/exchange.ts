@@ -1,0 +1,203 @@
+/**
+ * One request to an upstream and its answer, on the lowest level that undici has: no promise, stream or copy is made that an
+ * answer does not need. A short answer that is there at once comes as its bytes, all others as a stream with backpressure.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import { Readable } from 'node:stream'
+import { type Dispatcher, errors } from 'undici'
+import type { AbortSource } from '../http/gate.ts'
+import type { Slots } from './slots.ts'
+import { UpstreamError } from './upstream-error.ts'
+
+/** An answer. */
+export interface UpstreamAnswer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  /**
+   * The bytes, where they are few and came at once: most answers of tools, which then cost no stream. Else a stream, which
+   * whoever asked reads to its end or destroys. It fails where the upstream breaks off.
+   */
+  readonly body: Uint8Array | Readable
+}
+
+/** Requests whose answers are not whole yet. */
+export type ExchangesUnderWay = Slots<{ fail(error: UpstreamError): void }>
+
+/** What a request is sent with. */
+export interface ExchangeSettings {
+  /** undici counts it from when the request is written; here also while it waits for a connection. */
+  readonly headersMs: number
+  readonly signal: AbortSource | undefined
+  /** Where it is to be found until its answer is whole. */
+  readonly underWay: ExchangesUnderWay
+}
+
+/**
+ * Sends a request.
+ *
+ * @throws UpstreamError
+ */
+export function startExchange(
+  dispatcher: Dispatcher,
+  options: Dispatcher.DispatchOptions,
+  settings: ExchangeSettings,
+): Promise<UpstreamAnswer> {
+  return new Promise((resolve, reject) => {
+    const exchange = new Exchange(resolve, reject, settings)
+    if (!exchange.begin()) return
+    try {
+      dispatcher.dispatch(options, exchange)
+    } catch (error) {
+      exchange.fail(error)
+    }
+    exchange.watch()
+  })
+}
+
+/** An answer that is said to be no longer is waited for: one that breaks off can then still be told from a whole one. */
+const SHORT_BYTES = 64 * 1024
+const TIMEOUTS: readonly string[] = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']
+const EMPTY = new Uint8Array()
+
+/** A class, since undici calls it back by method and one is made for each request. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #resolve: (answer: UpstreamAnswer) => void
+  readonly #reject: (error: UpstreamError) => void
+  readonly #settings: ExchangeSettings
+  #controller: Dispatcher.DispatchController | undefined
+  #timer: NodeJS.Timeout | undefined
+  #slot = 0
+  #status = 0
+  #headers: IncomingHttpHeaders = {}
+  readonly #chunks: Buffer[] = []
+  #body: Readable | undefined
+  /** Whether the last byte of the answer has come, or nothing will come any more. */
+  #over = false
+  #failure: UpstreamError | undefined
+
+  constructor(
+    resolve: (answer: UpstreamAnswer) => void,
+    reject: (error: UpstreamError) => void,
+    settings: ExchangeSettings,
+  ) {
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#settings = settings
+  }
+
+  /** Listens to the signal; `false` where it has aborted already. */
+  begin(): boolean {
+    const { signal, underWay } = this.#settings
+    if (signal?.aborted) {
+      this.#reject(gone())
+      return false
+    }
+    signal?.addEventListener('abort', this.#onAbort)
+    this.#slot = underWay.put(this)
+    return true
+  }
+
+  /** Sets the deadline of a request that waits for a connection. */
+  watch(): void {
+    const { headersMs } = this.#settings
+    if (this.#controller !== undefined || this.#over || headersMs === 0) return
+    this.#timer = setTimeout(() => this.fail(new UpstreamError('timeout', 'no answer in time')), headersMs)
+  }
+
+  fail(error: unknown): void {
+    if (this.#over) return
+    this.#finish()
+    const failure = toUpstreamError(error)
+    this.#failure = failure
+    if (this.#body === undefined) this.#reject(failure)
+    else this.#body.destroy(failure)
+    // Nothing happens where it is the upstream that broke off.
+    this.#controller?.abort(failure)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    // It was given up while it waited for a connection.
+    if (this.#failure !== undefined) controller.abort(this.#failure)
+  }
+
+  onRequestUpgrade(): void {
+    this.fail(new UpstreamError('unreachable', 'the upstream switched to another protocol'))
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    // 103 Early Hints and the like.
+    if (status < 200 || this.#over) return
+    clearTimeout(this.#timer)
+    this.#status = status
+    this.#headers = headers
+    const length = Number(headers['content-length'] ?? Number.NaN)
+    // What has come with the headers is handed over before any microtask runs.
+    if (!(length <= SHORT_BYTES)) queueMicrotask(this.#stream)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#body === undefined) this.#chunks.push(chunk)
+    else if (!this.#body.push(chunk)) controller.pause()
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return
+    this.#finish()
+    if (this.#body !== undefined) this.#body.push(null)
+    else this.#answer(this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : (this.#chunks[0] ?? EMPTY))
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error)
+  }
+
+  readonly #onAbort = (): void => this.fail(gone())
+
+  /** The answer goes on as a stream, unless it has been whole by now. */
+  readonly #stream = (): void => {
+    const controller = this.#controller
+    if (this.#over || controller === undefined) return
+    const body = new Readable({
+      highWaterMark: SHORT_BYTES,
+      read: () => controller.resume(),
+      destroy: (error, callback) => {
+        this.fail(error ?? gone())
+        callback(error)
+      },
+    })
+    // It may fail before anybody listens. Whoever comes later still sees that it has.
+    body.on('error', () => {})
+    this.#body = body
+    let room = true
+    for (const chunk of this.#chunks) room = body.push(chunk)
+    if (!room) controller.pause()
+    this.#chunks.length = 0
+    this.#answer(body)
+  }
+
+  #answer(body: Uint8Array | Readable): void {
+    this.#resolve({ status: this.#status, headers: this.#headers, body })
+  }
+
+  #finish(): void {
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
+    this.#settings.underWay.free(this.#slot)
+  }
+}
+
+function gone(): UpstreamError {
+  return new UpstreamError('aborted', 'the caller has gone')
+}
+
+function toUpstreamError(error: unknown): UpstreamError {
+  if (error instanceof UpstreamError) return error
+  const { code } = error as { code?: unknown }
+  if (typeof code === 'string' && TIMEOUTS.includes(code)) {
+    return new UpstreamError('timeout', 'no answer in time', { cause: error })
+  }
+  const reason = typeof code === 'string' ? code : error instanceof errors.UndiciError ? error.name : 'it broke'
+  return new UpstreamError('unreachable', `the connection to the upstream failed: ${reason}`, { cause: error })
+}

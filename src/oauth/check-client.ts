@@ -1,0 +1,86 @@
+/** What can be wrong with an OAuth client in a configuration, whoever it is a client for: people who log in, or upstream servers. */
+import { joinPath } from '../core/config.ts'
+import type { Secret } from '../core/secrets.ts'
+import { isSecureUrl } from '../net/fetch.ts'
+
+/** What a client says of itself; its shape has been checked. */
+export interface ConfiguredClient {
+  readonly clientSecret?: Secret
+  readonly clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
+  readonly privateKey?: Secret
+  readonly privateKeyId?: string
+  readonly authorizationUrl?: string
+  readonly tokenUrl?: string
+  readonly authorizationParameters?: Readonly<Record<string, string>>
+}
+
+/** Is told what is wrong with a key of what is checked; `''` for the whole, `undefined` for nothing. */
+export type AddProblem = (key: string, message: string | undefined) => void
+
+/** Tells `add` what is wrong with a client: its endpoints, its secrets, and what it adds to authorization requests. */
+export function checkClient(client: ConfiguredClient, add: AddProblem): void {
+  const { authorizationUrl, tokenUrl, authorizationParameters = {} } = client
+  if ((authorizationUrl === undefined) !== (tokenUrl === undefined)) {
+    add(tokenUrl === undefined ? 'tokenUrl' : 'authorizationUrl', 'required: both endpoints, or neither')
+  }
+  checkSecrets(client, add)
+  for (const parameter of Object.keys(authorizationParameters)) {
+    if (OWN_PARAMETERS.has(parameter)) add(joinPath('authorizationParameters', [parameter]), 'is not for you to set')
+  }
+}
+
+/** What is wrong with a URL that something is fetched from, or that people are sent to. */
+export function urlProblem(url: string, allowInsecureHttp: boolean): string | undefined {
+  if (hasUserInfo(url)) return USER_INFO
+  if (isSecureUrl(url)) return undefined
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return `"${url}" is not a URL`
+  return allowInsecureHttp ? undefined : 'must be https; to accept the risk, set allowInsecureHttp: true'
+}
+
+/** Said of a URL with a user name or password in it. */
+export const USER_INFO = 'must not hold a user name or password, which nothing would send'
+
+/** Whether a text is a URL with a user name or password in it. */
+export function hasUserInfo(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { username, password } = new URL(text)
+  return username !== '' || password !== ''
+}
+
+/** What is said in other ways, or must not be said at all. */
+const OWN_PARAMETERS = new Set([
+  'client_id',
+  'client_secret',
+  'redirect_uri',
+  'response_type',
+  'response_mode',
+  'scope',
+  'state',
+  'nonce',
+  'resource',
+  'code_challenge',
+  'code_challenge_method',
+  'request',
+  'request_uri',
+])
+
+/** The method and what it needs. */
+function checkSecrets(client: ConfiguredClient, add: AddProblem): void {
+  const { clientSecret, privateKey, privateKeyId, clientAuthentication: method } = client
+  if (clientSecret !== undefined && privateKey !== undefined) {
+    add('', 'expected at most one of clientSecret and privateKey')
+    return
+  }
+  if (method?.startsWith('client_secret')) {
+    if (clientSecret === undefined) add('clientSecret', `required for ${method}`)
+    if (privateKey !== undefined) add('privateKey', `does not go with ${method}`)
+  }
+  if (method === 'private_key_jwt') {
+    if (privateKey === undefined) add('privateKey', `required for ${method}`)
+    if (clientSecret !== undefined) add('clientSecret', `does not go with ${method}`)
+  }
+  if (method === 'none' && (clientSecret ?? privateKey) !== undefined) {
+    add('clientAuthentication', 'a public client has neither clientSecret nor privateKey')
+  }
+  if (privateKeyId !== undefined && privateKey === undefined) add('privateKeyId', 'does nothing without privateKey')
+}

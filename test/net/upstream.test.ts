@@ -1,0 +1,168 @@
+/** Requests to upstreams: bytes or a stream, what they fail with, and how they end. */
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { Agent } from 'undici'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createUpstreams, type UpstreamLimits } from '../../src/net/upstream.ts'
+import { localServer } from './server.ts'
+
+const closers: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+const LIMITS: UpstreamLimits = { connectMs: 1_000, headersMs: 2_000, silenceMs: 0, connections: 4, drainMs: 100 }
+
+async function setUp(answer: RequestListener, limits: Partial<UpstreamLimits> = {}) {
+  const server = await localServer(answer)
+  const upstreams = createUpstreams({ ...LIMITS, ...limits })
+  closers.push(server.close, () => upstreams.close())
+  const request = { url: new URL(`${server.url}/mcp?a=b`), method: 'GET', headers: {} } as const
+  return { server, upstreams, request }
+}
+
+describe('an answer', () => {
+  it('that is short comes as its bytes, with or without a length, one in pieces too', async () => {
+    const { server, upstreams, request } = await setUp((message, response) => {
+      if (message.headers['x-how'] === 'pieces') {
+        response.writeHead(200, { 'content-length': 4 }).write('ab')
+        setImmediate(() => response.end('cd'))
+      } else if (message.headers['x-how'] === 'chunked') response.writeHead(200).end('abcd')
+      else if (message.headers['x-how'] === 'none') response.writeHead(204).end()
+      else response.end('abcd')
+    })
+    for (const how of ['', 'pieces', 'chunked', 'none']) {
+      const { status, body } = await upstreams.send({ ...request, headers: { 'x-how': how } })
+      expect(body).toBeInstanceOf(Uint8Array)
+      expect([status, String(body)]).toEqual(how === 'none' ? [204, ''] : [200, 'abcd'])
+    }
+    expect(server.requests[0]).toBe('GET /mcp?a=b')
+  })
+
+  it('that is long, or not whole yet, is a stream', async () => {
+    const { upstreams, request } = await setUp((message, response) => {
+      if (message.headers['x-how'] === 'long') response.end('x'.repeat(3_000_000))
+      else {
+        response.write('ab')
+        setTimeout(() => response.end('cd'), 20)
+      }
+    })
+    for (const [how, length] of [
+      ['long', 3_000_000],
+      ['slow', 4],
+    ] as const) {
+      const { body } = await upstreams.send({ ...request, headers: { 'x-how': how } })
+      if (!(body instanceof Readable)) throw new Error('not a stream')
+      expect(Buffer.concat(await body.toArray())).toHaveLength(length)
+    }
+  })
+
+  it('that breaks off fails its stream, also when nobody listens yet', async () => {
+    const { upstreams, request } = await setUp((_, response) => {
+      response.write('ab')
+      setTimeout(() => response.destroy(), 20)
+    })
+    const { body } = await upstreams.send(request)
+    if (!(body instanceof Readable)) throw new Error('not a stream')
+    await expect.poll(() => body.closed).toBe(true)
+    expect(body.errored).toMatchObject({ name: 'UpstreamError', failure: 'unreachable' })
+  })
+
+  it('is not mixed up with early hints', async () => {
+    const { upstreams, request } = await setUp((_, response) => {
+      response.writeEarlyHints({ link: '</a>; rel=preload' })
+      response.end('ok')
+    })
+    expect(await upstreams.send(request)).toMatchObject({ status: 200, body: Buffer.from('ok') })
+  })
+
+  it('to a body is asked for with that body', async () => {
+    const { upstreams, request } = await setUp((message, response) => message.pipe(response))
+    const { body } = await upstreams.send({ ...request, method: 'POST', body: Buffer.from('{"a":1}') })
+    expect(body instanceof Readable ? Buffer.concat(await body.toArray()).toString() : String(body)).toBe('{"a":1}')
+  })
+})
+
+describe('no answer', () => {
+  it('where the caller has gone, before, while, and after', async () => {
+    const { server, upstreams, request } = await setUp((_, response) => void response.flushHeaders())
+    await expect(upstreams.send({ ...request, signal: AbortSignal.abort() })).rejects.toMatchObject({
+      failure: 'aborted',
+    })
+    expect(server.requests).toHaveLength(0)
+    const controller = new AbortController()
+    const { body } = await upstreams.send({ ...request, signal: controller.signal })
+    if (!(body instanceof Readable)) throw new Error('not a stream')
+    controller.abort()
+    await expect.poll(() => body.closed).toBe(true)
+    expect(body.errored).toMatchObject({ failure: 'aborted' })
+  })
+
+  it('in time, and nothing of the request in the message', async () => {
+    const { upstreams, request } = await setUp(() => {}, { headersMs: 80 })
+    const error = await upstreams
+      .send({ ...request, headers: { authorization: 'Bearer s3cret' } })
+      .catch((e: unknown) => e)
+    expect(error).toMatchObject({ failure: 'timeout' })
+    expect(String(error)).not.toMatch(/s3cret|a=b/)
+  })
+
+  it('with header fields that cannot be sent', async () => {
+    const { server, upstreams, request } = await setUp((_, response) => response.end())
+    for (const value of ['a\r\nx-evil: 1', 'a\0']) {
+      await expect(upstreams.send({ ...request, headers: { 'x-a': value } })).rejects.toMatchObject({
+        failure: 'unreachable',
+      })
+    }
+    expect(server.requests).toHaveLength(0)
+  })
+
+  it('over another protocol', async () => {
+    const server = createServer()
+    server.on('connection', (socket) =>
+      socket.once('data', () =>
+        socket.end('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'),
+      ),
+    )
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const upstreams = createUpstreams(LIMITS)
+    closers.push(
+      async () => server.close(),
+      () => upstreams.close(),
+    )
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    await expect(upstreams.send({ url, method: 'GET', headers: {} })).rejects.toMatchObject({ failure: 'unreachable' })
+  })
+})
+
+describe('closing', () => {
+  it('lets a request end, and breaks off a stream that does not', async () => {
+    let finish: (() => void) | undefined
+    const { upstreams, request } = await setUp((message, response) => {
+      if (message.url === '/stream') response.write(': a\n\n')
+      else finish = () => response.end('done')
+    })
+    const stream = await upstreams.send({ ...request, url: new URL('/stream', request.url), lasting: true })
+    const call = upstreams.send(request)
+    await expect.poll(() => finish).toBeDefined()
+    const closed = upstreams.close()
+    finish?.()
+    expect(String((await call).body)).toBe('done')
+    await closed
+    expect((stream.body as Readable).destroyed).toBe(true)
+    await expect(upstreams.send(request)).rejects.toMatchObject({ failure: 'unreachable' })
+  })
+
+  it('leaves a dispatcher that was given', async () => {
+    const agent = new Agent()
+    closers.push(() => agent.close())
+    const { request } = await setUp((_, response) => response.end('ok'))
+    const upstreams = createUpstreams(LIMITS, agent)
+    await upstreams.send(request)
+    await upstreams.close()
+    expect(agent.closed).toBe(false)
+  })
+})

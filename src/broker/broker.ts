@@ -1,0 +1,110 @@
+/**
+ * Connections: a user's link to one upstream server, made by consent in a browser, kept fresh, ended by its owner
+ * (G8, G9, G13, G14, B2).
+ */
+import type { Unsubscribe } from '../core/events.ts'
+import type { GateRequest, Reply } from '../http/gate.ts'
+import type { NormalisedRequest } from '../http/normalise.ts'
+import type { Identity } from '../identity/sign-in.ts'
+import type { FoundTokens } from '../store/refresher.ts'
+import type { UpstreamTokens } from './tokens.ts'
+import type { OAuth2UpstreamAuth } from './upstream-auth.ts'
+
+/** A server with tokens of each user's own, as the broker sees it. */
+export interface OAuth2Server {
+  /** The configured name, `dev/github`. */
+  readonly id: string
+  /** The MCP endpoint, the default of `resource`. */
+  readonly url: string
+  /** What people know it as. */
+  readonly label: string
+  /** What it is for, in a sentence. */
+  readonly description?: string
+  readonly auth: OAuth2UpstreamAuth
+}
+
+/** What may be known of a connection; never a token. */
+export interface Connection {
+  readonly server: string
+  readonly state: 'connected' | 'reauth_required'
+  /** Epoch milliseconds; absent where consent has to be given again and nothing else is known any more. */
+  readonly connectedAt?: number
+  /** Of the access token; it is refreshed before. Absent where the server does not say, or nothing can be told. */
+  readonly expiresAt?: number
+  readonly scope?: string
+}
+
+/** A consent to be asked for. */
+export interface ConnectRequest {
+  readonly server: string
+  /** Whose connection it will be: the `id` of an identity, a person's or a virtual account's. */
+  readonly owner: string
+  /** Who has to be signed in with the browser; `null` where nobody can be told (`signIn: 'link'`). */
+  readonly by: Pick<Identity, 'id' | 'integration'> | null
+  /** What people know the owner as, where that is not the person: the name of a virtual account. */
+  readonly ownerLabel?: string
+  /** Where to go afterwards: a URL of the host application; a page of ours by default. */
+  readonly returnTo?: string
+}
+
+/** Something that happened to a connection, for the audit. Never holds a token, a code or a link. */
+export interface ConnectionEvent {
+  readonly kind:
+    | 'consent_started'
+    | 'connected'
+    | 'consent_failed'
+    | 'refreshed'
+    | 'refresh_failed'
+    | 'reauth_required'
+    | 'disconnected'
+    | 'revocation_failed'
+  /** `null` where it cannot be told: a callback that nobody has begun. */
+  readonly server: string | null
+  /** The identity whose connection it is; `null` where that cannot be told. */
+  readonly owner: string | null
+  /** The identity whose browser it was, of consents. */
+  readonly by?: string | null
+  /** What the person was told to pass on when asking for help, of failed consents. */
+  readonly reference?: string
+  /** Why, of failures: a short stable word. */
+  readonly reason: string | null
+  /** For the operator. */
+  readonly detail: string | null
+}
+
+/** See the top of the file. */
+export interface Broker {
+  /** The owner's tokens for a server, refreshed if that is due; at once if it is not. See `Refresher.tokens`. */
+  tokens(
+    owner: string,
+    server: string,
+    options?: { readonly rejected?: string },
+  ): FoundTokens<UpstreamTokens> | Promise<FoundTokens<UpstreamTokens>>
+  /**
+   * The URL where consent begins: the open one of this owner, server and person until it expires. Whether the owner may use the
+   * server has been checked by whoever asks, and is checked again when consent starts (G21).
+   *
+   * @throws TypeError for a server that does not exist, a `returnTo` that is no http(s) URL, and nobody as `by` with a `signIn`
+   */
+  connectUrl(request: ConnectRequest): Promise<string>
+  /** An owner's connections, by server. */
+  list(owner: string): Promise<Connection[]>
+  /** Ends a connection, here at once and upstream where that is offered; whether there was one. */
+  disconnect(owner: string, server: string): Promise<boolean>
+  /** Whether a path is one of the broker's pages, by its exact shape: whatever else is beside them is the application's. */
+  owns(path: string): boolean
+  /** Answers a request to one of them. Never rejects for a request's sake. */
+  answer(request: GateRequest, normalised: NormalisedRequest): Promise<Reply>
+  /** What to register at each authorization server. */
+  redirectUrls(): { readonly server: string; readonly redirectUrl: string }[]
+  /**
+   * Takes over a changed configuration; connections of servers that stay are kept, as are flows under way.
+   *
+   * @throws ConfigError (`ERR_CONFIG`) as `createBroker` does, and then changes nothing
+   */
+  setServers(servers: readonly OAuth2Server[]): void
+  on(listener: (event: ConnectionEvent) => void): Unsubscribe
+  /** Looks up secrets and endpoints; rejects with what is missing. */
+  ready(): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,161 @@
+/** Checks how a server of a configuration is authenticated to. */
+import { checkPrincipal, type KnownNames } from '../access/check-grants.ts'
+import { checkVariant, joinPath } from '../core/config.ts'
+import type { ConfigProblem } from '../core/errors.ts'
+import type { Secret } from '../core/secrets.ts'
+import { suggest } from '../core/suggest.ts'
+import { fieldValueProblem, isFieldName } from '../http/field.ts'
+import { isPlainPath } from '../http/path.ts'
+import { globProblem } from '../match/glob.ts'
+import { type AddProblem, checkClient, urlProblem } from '../oauth/check-client.ts'
+import { isPlaceholderName, parseTemplate, templateProblem } from './header-template.ts'
+import { foldFieldName, isRelayField } from './reserved-fields.ts'
+import type { HeaderUpstreamAuth, OAuth2UpstreamAuth } from './upstream-auth.ts'
+import { upstreamAuthSchemas } from './upstream-auth-schema.ts'
+
+/** What `auth` is checked against. What is left out is not known, and not checked against. */
+export interface UpstreamAuthContext {
+  /** For `to` of overrides, as for grants. */
+  readonly known?: KnownNames
+  /** The gateway's own origin, to which authorization servers answer. */
+  readonly gatewayUrl?: unknown
+}
+
+/** Adds what is wrong with a server's `auth`, which is at `at` in the configuration, to `problems`. */
+export function checkUpstreamAuth(
+  auth: unknown,
+  at: string,
+  context: UpstreamAuthContext,
+  problems: ConfigProblem[],
+): void {
+  const absent = "required: how to authenticate to it; for no credential at all write { type: 'none' }"
+  const type = checkVariant(upstreamAuthSchemas, auth, at, absent, problems)
+  if (type === 'header') checkHeaderAuth(auth as HeaderUpstreamAuth, at, context, problems)
+  if (type === 'oauth2') checkOAuth2(auth as OAuth2UpstreamAuth, at, context, problems)
+}
+
+function checkHeaderAuth(
+  auth: HeaderUpstreamAuth,
+  at: string,
+  { known = {} }: UpstreamAuthContext,
+  problems: ConfigProblem[],
+): void {
+  const { headers, values = {}, overrides = [] } = auth
+  const add: AddAt = (steps, message) => {
+    if (message !== undefined) problems.push({ path: joinPath(at, steps), message })
+  }
+  const used = checkHeaders(headers, values, add)
+  checkValues(values, ['values'], add)
+  for (const name of Object.keys(values)) {
+    if (isPlaceholderName(name) && !used.has(name)) {
+      add(['values', name], `is used by no header; write {{${name}}} where it belongs, or leave it out`)
+    }
+  }
+  for (const [index, { to, values: others }] of overrides.entries()) {
+    const steps = ['overrides', index]
+    for (const [number, pattern] of [to].flat().entries()) {
+      const path = joinPath(at, [...steps, 'to', ...(typeof to === 'string' ? [] : [number])])
+      const message = globProblem(pattern)
+      if (message === undefined) checkPrincipal(pattern, path, known, problems)
+      else problems.push({ path, message })
+    }
+    if (Object.keys(others).length === 0) add([...steps, 'values'], 'must not be empty')
+    checkValues(others, [...steps, 'values'], add)
+    for (const name of Object.keys(others)) {
+      if (!isPlaceholderName(name) || Object.hasOwn(values, name)) continue
+      const message = `no value named "${name}" to override${suggest(name, Object.keys(values))}`
+      add([...steps, 'values', name], message)
+    }
+  }
+}
+
+type AddAt = (steps: readonly PropertyKey[], message: string | undefined) => void
+
+/** The placeholders that are used. */
+function checkHeaders(
+  headers: HeaderUpstreamAuth['headers'],
+  values: Readonly<Record<string, Secret>>,
+  add: AddAt,
+): ReadonlySet<string> {
+  const used = new Set<string>()
+  const names = new Map<string, string>()
+  if (Object.keys(headers).length === 0) {
+    add(['headers'], "must not be empty; for no credential at all write auth: { type: 'none' }")
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    add(['headers', name], nameProblem(name))
+    const other = names.get(foldFieldName(name))
+    if (other !== undefined) add(['headers', name], `the same header as "${other}"`)
+    names.set(foldFieldName(name), name)
+    if (typeof value !== 'string') continue
+    const parts = parseTemplate(value)
+    // Whatever is put in for a placeholder neither begins nor ends with a space.
+    const filled = parts.map((part) => ('text' in part ? part.text : 'x')).join('')
+    add(['headers', name], templateProblem(value) ?? fieldValueProblem(filled))
+    for (const part of parts) {
+      if ('text' in part) continue
+      used.add(part.placeholder)
+      if (Object.hasOwn(values, part.placeholder)) continue
+      const near = suggest(part.placeholder, Object.keys(values))
+      add(['headers', name], `{{${part.placeholder}}} has no value in values${near}`)
+    }
+  }
+  return used
+}
+
+function nameProblem(name: string): string | undefined {
+  if (!isFieldName(name)) return 'not the name of a header (RFC 9110 §5.1)'
+  return isRelayField(name) ? 'belongs to the request itself: the gateway sets it' : undefined
+}
+
+/** What a reference names is looked at once it is looked up. */
+function checkValues(values: Readonly<Record<string, Secret>>, steps: readonly PropertyKey[], add: AddAt): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (!isPlaceholderName(name)) {
+      add([...steps, name], 'the name of a value has letters, digits, "_" and "-", and begins with a letter')
+    }
+    if (typeof value === 'string') add([...steps, name], fieldValueProblem(value))
+  }
+}
+
+function checkOAuth2(
+  auth: OAuth2UpstreamAuth,
+  at: string,
+  { gatewayUrl }: UpstreamAuthContext,
+  problems: ConfigProblem[],
+): void {
+  const add: AddProblem = (key, message) => {
+    if (message !== undefined) problems.push({ path: key === '' ? at : `${at}.${key}`, message })
+  }
+  for (const key of ['issuer', 'metadataUrl', 'authorizationUrl', 'tokenUrl', 'revocationUrl'] as const) {
+    const url = auth[key]
+    if (url !== undefined) add(key, urlProblem(url, auth.allowInsecureHttp === true))
+  }
+  const { issuer, metadataUrl, authorizationUrl, tokenUrl, resource, responseMode, callbackPath } = auth
+  if (authorizationUrl === undefined && tokenUrl === undefined && issuer === undefined) {
+    add('issuer', 'required: the authorization server, or its authorizationUrl and tokenUrl')
+  } else if (metadataUrl !== undefined && issuer === undefined) {
+    add('issuer', 'required: what is at metadataUrl has to say that it is about this issuer')
+  }
+  if (issuer !== undefined && /[?#]/.test(issuer)) {
+    add('issuer', 'must have neither query nor fragment (RFC 8414 §2)')
+  }
+  if (authorizationUrl?.includes('#')) add('authorizationUrl', 'must not have a fragment (RFC 6749 §3.1)')
+  checkClient(auth, add)
+  if (typeof resource === 'string' && !isAbsoluteUri(resource)) {
+    add('resource', `"${resource}" is not an absolute URI without a fragment (RFC 8707 §2)`)
+  }
+  if (callbackPath !== undefined && !isPlainPath(callbackPath)) {
+    add('callbackPath', `"${callbackPath}" is not a plain path such as "/oauth2/callback"`)
+  }
+  if (responseMode === 'form_post' && typeof gatewayUrl === 'string' && gatewayUrl.startsWith('http:')) {
+    const message =
+      'form_post needs a gateway on https: browsers send the cookie of a cross-site POST only then (SameSite=None; Secure)'
+    add('responseMode', message)
+  }
+}
+
+/** RFC 3986 §4.3. */
+function isAbsoluteUri(text: string): boolean {
+  return /^[a-z][a-z\d+.-]*:[^\s#]+$/i.test(text) && URL.canParse(text)
+}

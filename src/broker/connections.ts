@@ -1,0 +1,151 @@
+/** Connections in the store: tokens by owner and server, refreshed in time, told of without ever being shown (G9, G13, G14). */
+import type { Clock } from '../core/clock.ts'
+import { AuthorizationError } from '../oauth/authorization-error.ts'
+import { decodeRecord } from '../store/connection-record.ts'
+import { everyRecord } from '../store/every-record.ts'
+import { RedeemError } from '../store/redeem-error.ts'
+import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
+import { createRefresher, type FoundTokens } from '../store/refresher.ts'
+import type { Key, TokenStore } from '../store/token-store.ts'
+import type { Connection, ConnectionEvent } from './broker.ts'
+import { isSameTokenOrigin, toUpstreamTokens, type UpstreamTokens } from './tokens.ts'
+import type { UpstreamClient } from './upstream-client.ts'
+
+/** What connections work with. */
+export interface ConnectionSettings {
+  readonly store: TokenStore
+  readonly clock: Clock
+  readonly times: Partial<RefreshTimes> | undefined
+  /** The client of a server, as it is configured now. */
+  client(server: string): UpstreamClient | undefined
+  tell(event: Pick<ConnectionEvent, 'kind' | 'server' | 'owner'> & Partial<ConnectionEvent>): void
+}
+
+/** See the top of the file. */
+export interface Connections {
+  /** At once where they are at hand and nothing is due. */
+  tokens(
+    owner: string,
+    server: string,
+    rejected?: string,
+  ): FoundTokens<UpstreamTokens> | Promise<FoundTokens<UpstreamTokens>>
+  /** Stores new tokens in place of whatever was there. */
+  connect(owner: string, tokens: UpstreamTokens): Promise<void>
+  list(owner: string): Promise<Connection[]>
+  disconnect(owner: string, server: string): Promise<boolean>
+  /** Revokes tokens upstream that have not been stored. Throws where the authorization server does not take it. */
+  revoke(tokens: UpstreamTokens): Promise<void>
+  /** Waits for refreshes under way. */
+  close(): Promise<void>
+}
+
+const SPACE = 'connections'
+
+/** See the top of the file. */
+export function createConnections({ store, clock, times, client, tell }: ConnectionSettings): Connections {
+  const keyOf = (owner: string, server: string): Key => ({ space: SPACE, owner, id: server })
+  const refresher = createRefresher<UpstreamTokens>({
+    store,
+    clock,
+    ...(times === undefined ? {} : { times }),
+    // Tokens of an authorization server that is no longer the configured one have expired, and are not refreshed anywhere.
+    expiresAt: (tokens) => (clientOf(tokens) === undefined ? 0 : tokens.expiresAt),
+    canRefresh: (tokens) => tokens.refreshToken !== undefined && clientOf(tokens) !== undefined,
+    async redeem(tokens, signal) {
+      const upstream = clientOf(tokens)
+      if (upstream === undefined || tokens.refreshToken === undefined) {
+        throw new RedeemError('rejected', 'the server is configured for another authorization server or client now')
+      }
+      const set = await upstream.client.refresh(tokens.refreshToken, signal)
+      return toUpstreamTokens(tokens.server, upstream.origin, set, Math.round(clock.now()), tokens)
+    },
+    revoke,
+    report: ({ key, kind, detail }) => {
+      const event = EVENTS[kind]
+      if (event === undefined) return
+      const reason = event === 'refreshed' || event === 'reauth_required' ? null : kind
+      tell({ kind: event, server: key.id, owner: key.owner, reason, detail: detail ?? null })
+    },
+  })
+
+  /** The client whose tokens these are; `undefined` where the configuration has changed to another. */
+  function clientOf(tokens: UpstreamTokens): UpstreamClient | undefined {
+    const upstream = client(tokens.server)
+    return upstream !== undefined && isSameTokenOrigin(upstream.origin, tokens) ? upstream : undefined
+  }
+
+  async function revoke(tokens: UpstreamTokens): Promise<void> {
+    const upstream = clientOf(tokens)
+    if (upstream === undefined) throw new Error('its authorization server is no longer configured')
+    const { refreshToken, accessToken } = tokens
+    const refresh = refreshToken !== undefined && upstream.client.revoke(refreshToken, 'refresh_token')
+    // Not all servers end the access token with the refresh token (RFC 7009 §2.1).
+    const access = upstream.client.revoke(accessToken, 'access_token').catch((error: unknown) => {
+      // One that resource servers check by themselves cannot be ended before its time (§2.2.1).
+      const unsupported = error instanceof AuthorizationError && error.error === 'unsupported_token_type'
+      if (!unsupported || refreshToken === undefined) throw error
+    })
+    for (const each of await Promise.allSettled([refresh, access])) if (each.status === 'rejected') throw each.reason
+  }
+
+  async function newerThan(rejected: string, key: Key): Promise<FoundTokens<UpstreamTokens>> {
+    const found = await refresher.tokens(key, { rejected })
+    // There is nothing newer to be had: the person must consent again.
+    return found.kind === 'tokens' && found.stamp === rejected ? { kind: 'reauth_required' } : found
+  }
+
+  function describe({ key, value }: { readonly key: Key; readonly value: Uint8Array }): Connection | undefined {
+    const { state, tokens } = decodeRecord<UpstreamTokens>(value)
+    if (state === 'revoked') return undefined
+    const server = key.id
+    if (state === 'reauth_required' || tokens === undefined) return { server, state: 'reauth_required' }
+    const { connectedAt, expiresAt, scope } = tokens
+    const over = expiresAt !== undefined && expiresAt <= clock.now() && tokens.refreshToken === undefined
+    if (over || clientOf(tokens) === undefined) return { server, state: 'reauth_required', connectedAt }
+    return {
+      server,
+      state: 'connected',
+      connectedAt,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...(scope === undefined ? {} : { scope }),
+    }
+  }
+
+  return {
+    tokens(owner, server, rejected) {
+      // Without a client nothing can be said of what there may be.
+      if (client(server) === undefined) return { kind: 'none' }
+      const key = keyOf(owner, server)
+      return rejected === undefined ? (refresher.known(key) ?? refresher.tokens(key)) : newerThan(rejected, key)
+    },
+    connect: (owner, tokens) => refresher.connect(keyOf(owner, tokens.server), tokens),
+    async list(owner) {
+      const connections: Connection[] = []
+      for await (const record of everyRecord((page) => store.list(SPACE, owner, page))) {
+        const connection = describe(record)
+        if (connection !== undefined) connections.push(connection)
+      }
+      return connections.sort((one, other) => (one.server < other.server ? -1 : 1))
+    },
+    async disconnect(owner, server) {
+      const ended = await refresher.disconnect(keyOf(owner, server))
+      if (ended) tell({ kind: 'disconnected', server, owner })
+      return ended
+    },
+    revoke,
+    close: () => refresher.close(),
+  }
+}
+
+/** In the broker's own words; what is left out is of no interest outside. */
+const EVENTS: Readonly<Record<RefreshEvent['kind'], ConnectionEvent['kind'] | undefined>> = {
+  refreshed: 'refreshed',
+  reauth_required: 'reauth_required',
+  failed: 'refresh_failed',
+  taken_over: undefined,
+  superseded: 'refresh_failed',
+  revoked_late: 'refresh_failed',
+  unwritten: 'refresh_failed',
+  lost: 'refresh_failed',
+  revocation_failed: 'revocation_failed',
+}

@@ -1,0 +1,161 @@
+/**
+ * The authorization server's answer (RFC 6749 §4.1.2). In this order: the browser is the one that began, the flow is used up,
+ * the person is still the one who is signed in, the answer is of the server that was asked; only then is the code redeemed.
+ */
+import { messageOf } from '../core/errors.ts'
+import type { GateRequest, Reply } from '../http/gate.ts'
+import { readForm, readQuery } from '../http/parameters.ts'
+import { redirect, withCookies } from '../http/redirect.ts'
+import { problem } from '../http/replies.ts'
+import { connectedPage } from '../pages/connect-pages.ts'
+import { type ConsentFlow, stillFits } from './consent-flows.ts'
+import { CONSENT, type ConsentParts, consentFailed, isFor, nameOf, reasonOf, visitorOf } from './consent-parts.ts'
+import { sharesCallback } from './shared-callbacks.ts'
+import { toUpstreamTokens, type UpstreamTokens } from './tokens.ts'
+import type { UpstreamClient } from './upstream-client.ts'
+
+/** Answers requests to the callback at `path`. */
+export type ConsentCallback = (request: GateRequest, path: string) => Promise<Reply>
+
+/** An answer that came by POST, sealed, on its way to the GET that sees the person's session. */
+const ANSWER = 'answer'
+/** It has to fit into a request line; codes have 2,000 characters at most in practice. */
+const MAX_ANSWER = 4_096
+/** RFC 6749 §4.1.2, §4.1.2.1, RFC 9207. A server may send more, which is of no use here. */
+const ANSWER_PARAMETERS = ['code', 'error', 'error_description', 'iss', 'state']
+
+/** See the top of the file. */
+export function createConsentCallback(parts: ConsentParts): ConsentCallback {
+  const { url, connectPath, signIn, links, flows, attempts, connections, same, clock, clients, tell, brand } = parts
+  const answers = parts.sealer('consent-answer')
+
+  /** A fresh link for what came to nothing; none where that cannot be had either. */
+  async function again(flow: ConsentFlow): Promise<{ retryHref?: string }> {
+    const { server, owner, by, returnTo, ownerLabel } = flow
+    const request = {
+      server,
+      owner,
+      by,
+      ...(returnTo === undefined ? {} : { returnTo }),
+      ...(ownerLabel === undefined ? {} : { ownerLabel }),
+    }
+    try {
+      return { retryHref: `${url}${connectPath}/${await links.open(request)}` }
+    } catch {
+      return {}
+    }
+  }
+
+  /**
+   * `form_post`: a POST from another site comes without the session's cookie, whose `SameSite` is `Lax` at least. So the browser
+   * comes back by GET; the answer goes along sealed, since URLs end up in logs.
+   */
+  async function byPost(request: GateRequest, path: string): Promise<Reply> {
+    const form = await readForm(request)
+    if (form === undefined) return consentFailed(parts, 'invalid', undefined, 'the answer is not a form')
+    const state = stateOf(form)
+    if ((await attempts.find(CONSENT, state, request.headers.cookie)) === undefined) return unknown()
+    const kept = new URLSearchParams([...form].filter(([name]) => ANSWER_PARAMETERS.includes(name)))
+    const sealed = await answers.sealText(kept.toString(), `${path} ${state}`)
+    if (sealed.length > MAX_ANSWER) return consentFailed(parts, 'invalid', undefined, 'the answer is too long')
+    return redirect(303, `${url}${path}?${new URLSearchParams({ state, [ANSWER]: sealed })}`)
+  }
+
+  async function byGet(request: GateRequest, path: string): Promise<Reply> {
+    const query = readQuery(request.target)
+    const state = stateOf(query)
+    if ((await attempts.find(CONSENT, state, request.headers.cookie)) === undefined) return unknown()
+    const sealed = query.get(ANSWER)
+    const answer = sealed === null ? query : await opened(sealed, `${path} ${state}`)
+    if (answer === undefined) return consentFailed(parts, 'invalid', undefined, 'the sealed answer does not open')
+    // The cookie is what only this browser knows.
+    return same.once(`${path} ${answer} ${request.headers.cookie}`, () => finish(request, path, state, answer))
+  }
+
+  async function opened(sealed: string, place: string): Promise<URLSearchParams | undefined> {
+    try {
+      return new URLSearchParams((await answers.openText(sealed, place)).plaintext)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Used already (back button, a second click), too old, begun in another browser, or made up. */
+  function unknown(): Reply {
+    return consentFailed(parts, 'expired', undefined, 'this browser has no such consent under way')
+  }
+
+  async function finish(request: GateRequest, path: string, state: string, answer: URLSearchParams): Promise<Reply> {
+    const over = [attempts.end(state)]
+    const flow = await flows.take(state)
+    if (flow === undefined) return withCookies(unknown(), over)
+    return withCookies(await judge(request, path, state, answer, flow), over)
+  }
+
+  async function judge(
+    request: GateRequest,
+    path: string,
+    state: string,
+    answer: URLSearchParams,
+    flow: ConsentFlow,
+  ): Promise<Reply> {
+    let upstream: UpstreamClient | undefined
+    let tokens: UpstreamTokens
+    try {
+      const visitor = await visitorOf(signIn, request, flow.by)
+      const who = nameOf(visitor)
+      if (visitor.kind === 'nobody') {
+        return consentFailed(parts, 'signed_out', flow, 'nobody is signed in any more', await again(flow))
+      }
+      if (!isFor(flow.by, visitor)) {
+        const by = visitor.kind === 'person' ? visitor.identity.id : null
+        const detail = 'another person is signed in than the one who began'
+        return consentFailed(parts, 'other_person', flow, detail, { ...(who && { who }), by })
+      }
+      upstream = clients().get(flow.server)
+      if (upstream === undefined || !stillFits(flow, upstream) || flow.redirectUri !== `${url}${path}`) {
+        const detail = 'the answer came to another callback, or the server has been configured anew meanwhile'
+        return consentFailed(parts, 'expired', flow, detail, upstream === undefined ? {} : await again(flow))
+      }
+      const { origin, client, redirectUri } = upstream
+      const set = await client.redeem(comparable(answer, upstream), { redirectUri, state, verifier: flow.verifier })
+      tokens = toUpstreamTokens(flow.server, origin, set, Math.round(clock.now()))
+    } catch (error) {
+      return consentFailed(parts, reasonOf(error), flow, messageOf(error), await again(flow))
+    }
+    try {
+      await connections.connect(flow.owner, tokens)
+    } catch (error) {
+      // Nobody can use what is not stored, so nobody should be able to.
+      await connections.revoke(tokens).catch(() => {})
+      return consentFailed(parts, 'unavailable', flow, messageOf(error), await again(flow))
+    }
+    tell({ kind: 'connected', server: flow.server, owner: flow.owner, by: flow.by?.id ?? null })
+    if (flow.returnTo !== undefined) return redirect(303, flow.returnTo)
+    return connectedPage({ label: upstream.server.label, ...(brand && { brand }) })
+  }
+
+  /**
+   * Without a configured issuer there is nothing that `iss` could be compared with. On a path of its own that does no harm: no
+   * other server's answers come there.
+   */
+  function comparable(answer: URLSearchParams, upstream: UpstreamClient): URLSearchParams {
+    const copy = new URLSearchParams(answer)
+    if (upstream.server.auth.issuer === undefined && !sharesCallback(upstream, clients().values())) copy.delete('iss')
+    return copy
+  }
+
+  return (request, path) => {
+    const posts = [...clients().values()].some(
+      ({ callbackPath, server }) => callbackPath === path && server.auth.responseMode === 'form_post',
+    )
+    if (request.method === 'GET') return byGet(request, path)
+    if (request.method === 'POST' && posts) return byPost(request, path)
+    return Promise.resolve(problem(405, { allow: posts ? 'GET, POST' : 'GET' }))
+  }
+}
+
+function stateOf(parameters: URLSearchParams): string {
+  const states = parameters.getAll('state')
+  return states.length === 1 ? (states[0] ?? '') : ''
+}

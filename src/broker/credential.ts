@@ -1,0 +1,57 @@
+/** What the broker answers when it is asked for the credential of a call. */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Caller } from '../identity/caller.ts'
+
+/** Where a credential comes from; `caller_headers` is `x-tfy-mcp-headers`. */
+export type CredentialKind = 'none' | 'header' | 'oauth2' | 'passthrough' | 'caller_headers'
+
+/** What has to be done before a caller can use a server. */
+export type AuthorizationNeed =
+  /** The caller visits these URLs: `http` or `https`, visible ASCII. */
+  | { readonly kind: 'visit'; readonly urls: readonly string[] }
+  /** The caller is no person, and none of its owners has connected the server. */
+  | { readonly kind: 'person' }
+
+/** The answer. */
+export type CredentialResult =
+  | {
+      readonly kind: 'credential'
+      readonly credential: CredentialKind
+      /** Header fields for the upstream, names in lower case. They win over whatever the client sent. */
+      readonly headers: Readonly<Record<string, string>>
+      /** Names the token, where there may be another: give it back as `rejected` when the upstream refuses it. */
+      readonly stamp: string | undefined
+    }
+  | { readonly kind: 'authorization_required'; readonly need: AuthorizationNeed }
+  /** Nothing that trying again would mend. `message` is for the caller. */
+  | {
+      readonly kind: 'refused'
+      readonly status: 400 | 403
+      /** `anonymous`: the server needs somebody's own credential, and the caller is nobody in particular. */
+      readonly reason: 'caller_headers' | 'passthrough_key' | 'passthrough_audience' | 'anonymous'
+      readonly message: string
+    }
+  /** 503. `detail` is for the operator. */
+  | { readonly kind: 'unavailable'; readonly retryAfterMs: number; readonly detail: string }
+
+/** What a credential is asked for. */
+export interface CredentialRequest {
+  readonly caller: Caller
+  /** The caller's, from `principalsOf`. */
+  readonly principals: readonly string[]
+  readonly server: string
+  /** The client's header fields, for `x-tfy-mcp-headers`. */
+  readonly headers: IncomingHttpHeaders
+  /** The same as they came, names and values in turn: only there can be seen whether a field has several lines. */
+  readonly rawHeaders?: readonly string[]
+  /** The `stamp` of a credential that the upstream has just refused. */
+  readonly rejected?: string
+}
+
+/** One for every MCP method. */
+export interface Credentials {
+  /** Never rejects for a request's sake. */
+  resolve(request: CredentialRequest): CredentialResult | Promise<CredentialResult>
+  /** Looks up secrets; rejects with all that are missing. */
+  ready(): Promise<void>
+}

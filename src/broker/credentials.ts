@@ -1,0 +1,207 @@
+/**
+ * The credential of a call, whichever MCP method it is (G6, G7, G8, G10, G12): what is configured for the server, and on top of
+ * it what the caller sends in `x-tfy-mcp-headers`. Whether the caller may use the server has been decided before.
+ */
+import { type Clock, systemClock } from '../core/clock.ts'
+import { isOutage, messageOf, SecretError } from '../core/errors.ts'
+import type { SecretResolver } from '../core/secrets.ts'
+import { fieldValueProblem } from '../http/field.ts'
+import { headerLines } from '../http/header-scan.ts'
+import type { SignIn } from '../identity/sign-in.ts'
+import type { FoundTokens } from '../store/refresher.ts'
+import type { Broker } from './broker.ts'
+import { CALLER_HEADERS_FIELD, type CallerHeaderRules, createCallerHeaders } from './caller-headers.ts'
+import type { CredentialRequest, CredentialResult, Credentials } from './credential.ts'
+import { createHeaderAuth, type HeaderAuth } from './header-auth.ts'
+import { passThrough } from './passthrough.ts'
+import { foldFieldName } from './reserved-fields.ts'
+import type { UpstreamTokens } from './tokens.ts'
+import type { UpstreamAuth } from './upstream-auth.ts'
+
+/** A server, as far as credentials go. */
+export interface CredentialServer {
+  /** The configured name, `dev/github`. */
+  readonly id: string
+  /** Must have passed `checkUpstreamAuth`. */
+  readonly auth: UpstreamAuth
+}
+
+/** What {@link createCredentials} works with. A changed configuration makes another one. */
+export interface CredentialSettings {
+  readonly servers: Iterable<CredentialServer>
+  /** Has the same `oauth2` servers. */
+  readonly broker: Pick<Broker, 'tokens' | 'connectUrl'>
+  /** As configured: who consents is whoever is signed in, or, for `link`, whoever has the link. */
+  readonly signIn: SignIn | 'link' | undefined
+  /** What callers may send themselves; `false` for nothing. */
+  readonly callerHeaders?: CallerHeaderRules | false | undefined
+  readonly secrets?: SecretResolver | undefined
+  readonly clock?: Clock | undefined
+}
+
+type Headers = Readonly<Record<string, string>>
+
+interface Server {
+  readonly auth: UpstreamAuth
+  readonly header: HeaderAuth | undefined
+}
+
+/** Outages last longer than this, or are over by then. */
+const RETRY_AFTER_MS = 1_000
+
+/** One resolver for all servers and methods. Nothing is looked up yet. */
+export function createCredentials(settings: CredentialSettings): Credentials {
+  const { broker, signIn, secrets, clock = systemClock } = settings
+  const readCallerHeaders = createCallerHeaders(settings.callerHeaders)
+  const servers = new Map<string, Server>(
+    [...settings.servers].map(({ id, auth }) => {
+      const header = auth.type === 'header' ? createHeaderAuth(auth, { secrets, clock }) : undefined
+      return [id, { auth, header }] as const
+    }),
+  )
+
+  /** What is configured, without the fields that the caller replaces. */
+  function configured(
+    auth: UpstreamAuth,
+    header: HeaderAuth | undefined,
+    request: CredentialRequest,
+    replaced: ReadonlySet<string>,
+  ): CredentialResult | Promise<CredentialResult> {
+    switch (auth.type) {
+      case 'none':
+        return credential('none', {})
+      case 'header':
+        return fixed(header, request, replaced)
+      case 'passthrough': {
+        const passed = passThrough(auth, request.caller)
+        return passed.kind === 'jwt' ? bearer('passthrough', passed.jwt, undefined, request.server) : passed
+      }
+      case 'oauth2':
+        return connection(request)
+    }
+  }
+
+  async function fixed(
+    header: HeaderAuth | undefined,
+    { principals }: CredentialRequest,
+    replaced: ReadonlySet<string>,
+  ): Promise<CredentialResult> {
+    return credential('header', (await header?.fieldsFor(principals, replaced)) ?? {})
+  }
+
+  /** The caller's connection, or what has to be done to have one. */
+  function connection(request: CredentialRequest): CredentialResult | Promise<CredentialResult> {
+    const { caller, server, rejected } = request
+    // All of them are one identity: a connection of one would be everybody's.
+    if (caller.kind === 'anonymous') return ANONYMOUS
+    const found = broker.tokens(caller.identity.id, server, rejected === undefined ? {} : { rejected })
+    if (found instanceof Promise) return found.then((later) => ofConnection(request, later))
+    return ofConnection(request, found)
+  }
+
+  function ofConnection(
+    { caller: { kind, identity }, server }: CredentialRequest,
+    found: FoundTokens<UpstreamTokens>,
+  ): CredentialResult | Promise<CredentialResult> {
+    switch (found.kind) {
+      case 'tokens':
+        return bearer('oauth2', found.tokens.accessToken, found.stamp, server)
+      case 'unavailable':
+        return unavailable(`no usable token for "${server}" can be had at present`, found.retryAfterMs)
+      case 'none':
+      case 'revoked':
+      case 'reauth_required': {
+        if (kind === 'virtual-account') return { kind: 'authorization_required', need: { kind: 'person' } }
+        const by = signIn === 'link' ? null : { id: identity.id, integration: identity.integration }
+        return broker
+          .connectUrl({ server, owner: identity.id, by })
+          .then((url) => ({ kind: 'authorization_required', need: { kind: 'visit', urls: [url] } }))
+      }
+    }
+  }
+
+  /** With what the caller sends. */
+  async function withCallerHeaders(
+    { auth, header }: Server,
+    request: CredentialRequest,
+    sent: Headers,
+  ): Promise<CredentialResult> {
+    const names = new Set(Object.keys(sent).map(foldFieldName))
+    const needed = header?.names ?? AUTHORIZATION
+    if (names.size > 0 && isSubset(needed, names)) return credential('caller_headers', sent)
+    const result = await configured(auth, header, request, names)
+    return result.kind === 'credential' ? { ...result, headers: { ...result.headers, ...sent } } : result
+  }
+
+  return {
+    resolve(request) {
+      const lines = linesOf(request)
+      const sent = readCallerHeaders(lines)
+      if (sent.kind === 'refused') {
+        return { kind: 'refused', status: 400, reason: 'caller_headers', message: sent.message }
+      }
+      const server = servers.get(request.server)
+      if (server === undefined) return unavailable(`there is no server "${request.server}" to have a credential for`)
+      const found =
+        lines.length === 0
+          ? configured(server.auth, server.header, request, NO_NAMES)
+          : withCallerHeaders(server, request, sent.headers)
+      return found instanceof Promise ? found.catch(outage) : found
+    },
+    async ready() {
+      const lists = await Promise.all([...servers.values()].map(async ({ header }) => (await header?.missing()) ?? []))
+      const missing = [...new Set(lists.flat())]
+      if (missing.length > 0) throw new SecretError(missing.join('; '))
+    },
+  }
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set()
+
+/** Who sends this field needs no other credential, unless the server has fields of its own. */
+const AUTHORIZATION: ReadonlySet<string> = new Set(['authorization'])
+
+const ANONYMOUS: CredentialResult = Object.freeze({
+  kind: 'refused',
+  status: 403,
+  reason: 'anonymous',
+  message: 'This server is called with an account of your own: bring a gateway key or a JWT',
+})
+
+function linesOf({ headers, rawHeaders }: CredentialRequest): readonly string[] {
+  const value = headers[CALLER_HEADERS_FIELD]
+  if (value === undefined) return []
+  // Node joins the lines of a field, and two broken halves may be one whole then.
+  const lines = headerLines(rawHeaders ?? [], CALLER_HEADERS_FIELD)
+  return lines.length > 0 ? lines : [value].flat()
+}
+
+function isSubset(needed: ReadonlySet<string>, names: ReadonlySet<string>): boolean {
+  for (const name of needed) if (!names.has(name)) return false
+  return true
+}
+
+function credential(kind: 'none' | 'header' | 'caller_headers', headers: Headers): CredentialResult {
+  return { kind: 'credential', credential: kind, headers, stamp: undefined }
+}
+
+/** RFC 6750 §2.1. A token that no field can hold is not the caller's to mend. */
+function bearer(
+  kind: 'oauth2' | 'passthrough',
+  token: string,
+  stamp: string | undefined,
+  server: string,
+): CredentialResult {
+  const problem = fieldValueProblem(token)
+  if (problem !== undefined) return unavailable(`the token for "${server}" ${problem}`)
+  return { kind: 'credential', credential: kind, headers: { authorization: `Bearer ${token}` }, stamp }
+}
+
+function outage(error: unknown): CredentialResult {
+  if (isOutage(error)) return unavailable(messageOf(error))
+  throw error
+}
+
+function unavailable(detail: string, retryAfterMs = RETRY_AFTER_MS): CredentialResult {
+  return { kind: 'unavailable', retryAfterMs, detail }
+}

@@ -1,0 +1,63 @@
+/**
+ * Callback paths that several authorization servers share: any of them could pass off another's answer as its own (mix-up,
+ * RFC 9700 §4.4). So sharing is for servers that say who they are in every answer (RFC 9207).
+ */
+import { joinPath } from '../core/config.ts'
+import type { ConfigProblem } from '../core/errors.ts'
+import { AuthorizationError } from '../oauth/authorization-error.ts'
+import type { OAuth2Server } from './broker.ts'
+import { authorizationServerOf } from './callback-path.ts'
+import type { UpstreamClient } from './upstream-client.ts'
+
+/** What is wrong with shared paths, as far as the configuration tells. */
+export function sharedCallbackProblems(
+  clients: readonly Pick<UpstreamClient, 'server' | 'callbackPath'>[],
+): ConfigProblem[] {
+  return clients.flatMap(({ server, callbackPath }) => {
+    const { auth } = server
+    const others = clients.filter((other) => other.callbackPath === callbackPath && isAnother(other.server, server))
+    // Whether a discovered one sends `iss` shows when it has been discovered.
+    const discovered = auth.issuer !== undefined && auth.authorizationUrl === undefined
+    if (others.length === 0 || discovered || auth.allowSharedCallback === true) return []
+    const message =
+      `is also the callback of ${JSON.stringify(others[0]?.server.id)}, which has another authorization server, and this one ` +
+      'is not known to send iss (RFC 9207); leave callbackPath out, or set allowSharedCallback: true'
+    return [{ path: joinPath('servers', [server.id, 'auth', 'callbackPath']), message }]
+  })
+}
+
+/** Whether `client` shares its path with another authorization server. */
+export function sharesCallback(client: UpstreamClient, clients: Iterable<UpstreamClient>): boolean {
+  return sharing(client, clients).length > 1
+}
+
+/**
+ * Refuses a flow on a shared path of which one server does not send `iss`: any of them could get hold of that one's codes.
+ *
+ * @throws AuthorizationError `rejected`
+ * @throws FetchError (`ERR_FETCH`) where it cannot be found out
+ */
+export async function assertNoMixUp(client: UpstreamClient, clients: Iterable<UpstreamClient>): Promise<void> {
+  const together = sharing(client, clients)
+  if (together.length < 2) return
+  for (const { server, metadata } of together) {
+    if (server.auth.allowSharedCallback !== true && !(await metadata()).issParameter) {
+      throw new AuthorizationError(
+        'rejected',
+        `the callback path is shared, and the authorization server of ${server.id} does not send iss (RFC 9207)`,
+      )
+    }
+  }
+}
+
+/** The client and those of other authorization servers on its path. */
+function sharing(client: UpstreamClient, clients: Iterable<UpstreamClient>): UpstreamClient[] {
+  const others = [...clients].filter(
+    (other) => other.callbackPath === client.callbackPath && isAnother(other.server, client.server),
+  )
+  return [client, ...others]
+}
+
+function isAnother(one: OAuth2Server, other: OAuth2Server): boolean {
+  return authorizationServerOf(one.auth) !== authorizationServerOf(other.auth)
+}

@@ -1,0 +1,42 @@
+/** The shapes of a server's `auth`; what goes beyond shape is in `check-upstream-auth.ts`. */
+import { z } from 'zod'
+import { oneOrMore, secret, strict, text } from '../core/config.ts'
+import { scope } from '../identity/integration-schema.ts'
+
+const secrets = z.record(z.string(), secret)
+
+/** The forms of `auth`, by `type`. */
+export const upstreamAuthSchemas = {
+  none: strict({ type: z.literal('none') }),
+  header: strict({
+    type: z.literal('header'),
+    headers: secrets,
+    values: secrets.optional(),
+    overrides: z.array(strict({ to: oneOrMore(text), values: secrets })).optional(),
+  }),
+  oauth2: strict({
+    type: z.literal('oauth2'),
+    clientId: text,
+    clientSecret: secret.optional(),
+    clientAuthentication: z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']).optional(),
+    privateKey: secret.optional(),
+    privateKeyId: text.optional(),
+    scopes: z.array(scope).optional(),
+    issuer: text.optional(),
+    metadataUrl: text.optional(),
+    authorizationUrl: text.optional(),
+    tokenUrl: text.optional(),
+    revocationUrl: text.optional(),
+    resource: z.union([z.boolean(), text], { error: 'expected a URI, true or false' }).optional(),
+    authorizationParameters: z.record(z.string(), z.string()).optional(),
+    responseMode: z.enum(['query', 'form_post']).optional(),
+    tokensIn: z
+      .string()
+      .regex(/^[A-Za-z][\w-]{0,63}$/, 'expected the name of a member, such as "authed_user"')
+      .optional(),
+    callbackPath: text.optional(),
+    allowSharedCallback: z.boolean().optional(),
+    allowInsecureHttp: z.boolean().optional(),
+  }),
+  passthrough: strict({ type: z.literal('passthrough'), audience: oneOrMore(text).optional() }),
+} as const

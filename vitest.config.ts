@@ -9,6 +9,7 @@ export default defineConfig({
       { find: /^sallyport$/, replacement: at('src/index.ts') },
       { find: /^sallyport\/(express|koa|fastify|node)$/, replacement: at('adapters/$1.ts') },
       { find: /^sallyport\/stores\/(memory|sqlite|redis|postgres)$/, replacement: at('src/stores/$1.ts') },
+      { find: /^sallyport\/gateway$/, replacement: at('src/gateway/index.ts') },
       { find: /^sallyport\/testing$/, replacement: at('src/testing/index.ts') },
     ],
   },

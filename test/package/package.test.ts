@@ -30,7 +30,7 @@ beforeAll(async () => {
   await writeFile(join(app, 'package.json'), '{ "private": true }')
   const flags = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--no-update-notifier']
   await run('npm', ['install', tarball, ...flags], app)
-  for (const name of ['esm.mjs', 'cjs.cjs', 'loads.mjs']) await cp(join(fixtures, name), join(app, name))
+  for (const name of ['esm.mjs', 'cjs.cjs', 'loads.mjs', 'gateway.mjs']) await cp(join(fixtures, name), join(app, name))
 }, 180_000)
 
 afterAll(() => rm(temp, { recursive: true, force: true }))
@@ -105,9 +105,19 @@ describe('installed, without any framework', () => {
     })
   })
 
+  test('the gateway works from an ES module', async () => {
+    expect(await report('gateway.mjs')).toEqual({
+      open: [200, true, 'packed'],
+      closed: [401, false, 4010],
+      unknown: [401, false, 4010],
+      application: 'the application',
+    })
+  })
+
   test('works from CommonJS', async () => {
     const exported = await report('cjs.cjs', entries)
     expect(exported.sallyport).toContain('createGuard')
+    expect(exported['sallyport/gateway']).toContain('createGateway')
     for (const framework of ['express', 'koa', 'fastify', 'node']) {
       expect(exported[`sallyport/${framework}`]).toEqual(expect.arrayContaining(['authOf', 'sallyport']))
     }
@@ -122,7 +132,9 @@ describe('installed, without any framework', () => {
       files.push(...result.map(({ url }: { url: string }) => url))
     }
     expect(files).toContain(pathToFileURL(join(app, 'node_modules/sallyport/dist/src/index.js')).href)
-    expect(files.filter((url) => /modelcontextprotocol|sqlite|libsql|redis|postgres|\/pg\//.test(url))).toEqual([])
+    expect(files.filter((url) => /modelcontextprotocol|undici|sqlite|libsql|redis|postgres|\/pg\//.test(url))).toEqual(
+      [],
+    )
     expect(files.filter((url) => /\/dist\/src\/(broker|mcp|gateway)\//.test(url))).toEqual([])
     expect(builtins.filter((name) => name.includes('sqlite'))).toEqual([])
   })

@@ -1,0 +1,72 @@
+/** What the gateway tells about its work (G17): who did what, and what came of it. Never holds a token, a password or an argument's value. */
+import type { GrantRef } from '../access/decision.ts'
+import type { ConnectionEvent } from '../broker/broker.ts'
+import type { CredentialKind } from '../broker/credential.ts'
+import type { Caller } from '../identity/caller.ts'
+import type { KeyEvent } from '../identity/key-event.ts'
+
+/** One thing that happened. Times are in epoch milliseconds. */
+export type AuditEvent = RequestEvent | ConnectionAuditEvent | KeyAuditEvent
+
+/** A request to an MCP endpoint, told when its answer is complete. */
+export interface RequestEvent {
+  readonly type: 'request'
+  readonly at: number
+  /** Of the whole request, in milliseconds. */
+  readonly ms: number
+  readonly caller: AuditCaller | null
+  /** The server's name; `null` where there is none of that name. */
+  readonly server: string | null
+  readonly httpMethod: string
+  /** JSON-RPC methods of the message, or of the batch. */
+  readonly methods: readonly string[]
+  /** Tools, prompts and resources named in it. */
+  readonly targets: readonly { readonly kind: 'tool' | 'prompt' | 'resource'; readonly name: string }[]
+  /**
+   * `relayed`: the upstream has answered; `denied`: no access; `unauthenticated`; `authorization_required`: consent is missing;
+   * `refused`: a malformed or forbidden request; `failed`: upstream or something of ours is down; `aborted`: the client has gone.
+   */
+  readonly outcome:
+    | 'relayed'
+    | 'denied'
+    | 'unauthenticated'
+    | 'authorization_required'
+    | 'refused'
+    | 'failed'
+    | 'aborted'
+  /** A short stable word for why, where there is more to say. */
+  readonly reason: string | null
+  /** For the operator. */
+  readonly detail: string | null
+  /** The grant that decided (B9). */
+  readonly rule: GrantRef | null
+  readonly credential: CredentialKind | null
+  readonly status: number
+  readonly upstreamStatus: number | null
+  readonly clientAddress: string
+  /** W3C trace context. */
+  readonly traceparent: string | null
+}
+
+/** Who called. */
+export interface AuditCaller {
+  readonly kind: Caller['kind']
+  readonly via: Caller['via']
+  readonly id: string
+  readonly integration: string
+  readonly subject: string
+  readonly externalIdentities: readonly string[]
+  readonly keyId: string | null
+}
+
+/** A consent, refresh or revocation. */
+export interface ConnectionAuditEvent extends ConnectionEvent {
+  readonly type: 'connection'
+  readonly at: number
+}
+
+/** An API key made, used, refused or revoked. */
+export interface KeyAuditEvent extends KeyEvent {
+  readonly type: 'key'
+  readonly at: number
+}

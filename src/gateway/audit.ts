@@ -1,0 +1,138 @@
+/** Tells what became of requests once their answers are complete (G17). Nothing is built when nobody listens. */
+import type { Readable } from 'node:stream'
+
+import type { ConnectionEvent } from '../broker/broker.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Emitter } from '../core/events.ts'
+import type { Caller } from '../identity/caller.ts'
+import type { KeyEvent } from '../identity/key-event.ts'
+import { targetsOf } from '../mcp/targets.ts'
+import type { AuditCaller, RequestEvent } from './audit-event.ts'
+import type { Exchange } from './exchange.ts'
+import type { GatewayEvents } from './gateway.ts'
+import type { StreamEnd } from './open-streams.ts'
+
+/** What came of a request. */
+export interface Ending {
+  readonly outcome: RequestEvent['outcome']
+  readonly reason?: string | null
+  readonly detail?: string | null
+}
+
+/** Tells about requests. */
+export interface Audit {
+  /** Whether anybody listens. */
+  readonly heard: boolean
+  /** An answer is complete. */
+  tell(exchange: Exchange, status: number, ending: Ending): void
+  /** Something happened to a connection. */
+  connection(event: ConnectionEvent): void
+  /** Something happened to an API key. */
+  key(event: KeyEvent): void
+}
+
+/** Methods and targets of a message that are told; a batch may have a hundred. */
+const MAX_TOLD = 100
+/** Names of tools may be as long as 4,096 characters. */
+const MAX_NAME = 256
+/** W3C Trace Context §3.2. */
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(?:-|$)/
+
+/** What only the operator can mend, and nobody would hear of without an audit. */
+const SET_UP_WRONGLY: ReadonlySet<unknown> = new Set(['body_consumed', 'credential_rejected', 'credential_unavailable'])
+
+/** An audit that tells `emitter`. Where nobody listens, what is set up wrongly becomes a process warning, once for each server. */
+export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock): Audit {
+  const warned = new Set<string>()
+
+  function warn(server: string, reason: string, detail: string | null | undefined): void {
+    const about = JSON.stringify([server, reason])
+    if (warned.has(about)) return
+    warned.add(about)
+    const why = detail ? `${reason}: ${detail}` : reason
+    process.emitWarning(`the MCP server "${server}" cannot be used (${why})`, { code: 'SALLYPORT_GATEWAY' })
+  }
+
+  return {
+    get heard() {
+      return emitter.heard('audit')
+    },
+    tell(exchange, status, ending) {
+      if (emitter.heard('audit')) emitter.emit('audit', toEvent(exchange, status, ending, clock.now()))
+      else if (ending.outcome === 'failed' && SET_UP_WRONGLY.has(ending.reason) && exchange.server !== undefined) {
+        warn(exchange.server.name, String(ending.reason), ending.detail)
+      }
+    },
+    connection(event) {
+      if (emitter.heard('audit')) emitter.emit('audit', { type: 'connection', at: clock.now(), ...event })
+      else if (event.kind === 'consent_failed' && event.reason === 'rejected' && event.server !== null) {
+        warn(event.server, 'consent rejected', event.detail)
+      }
+    },
+    key(event) {
+      if (emitter.heard('audit')) emitter.emit('audit', { type: 'key', at: clock.now(), ...event })
+    },
+  }
+}
+
+function toEvent(exchange: Exchange, status: number, ending: Ending, now: number): RequestEvent {
+  const { request, normalised, server, caller, rule, credential, upstreamStatus, startedAt } = exchange
+  const { traceparent } = request.headers
+  return {
+    type: 'request',
+    at: now,
+    ms: Math.max(0, performance.now() - startedAt),
+    caller: caller === undefined ? null : toAuditCaller(caller),
+    server: server?.name ?? null,
+    httpMethod: request.method,
+    ...namedIn(exchange),
+    outcome: ending.outcome,
+    reason: ending.reason ?? null,
+    detail: ending.detail ?? null,
+    rule: rule ?? null,
+    credential: credential ?? null,
+    status,
+    upstreamStatus,
+    clientAddress: normalised.clientAddress,
+    traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : null,
+  }
+}
+
+function toAuditCaller({ kind, via, identity, externalIdentities, keyId }: Caller): AuditCaller {
+  const { id, integration, subject } = identity
+  return { kind, via, id, integration, subject, externalIdentities, keyId: keyId ?? null }
+}
+
+function namedIn({ messages }: Exchange): Pick<RequestEvent, 'methods' | 'targets'> {
+  const methods: string[] = []
+  const targets: RequestEvent['targets'][number][] = []
+  for (const message of messages?.messages.slice(0, MAX_TOLD) ?? []) {
+    if (message.kind === 'response') continue
+    methods.push(message.method.slice(0, MAX_NAME))
+    const found = targetsOf(message.method, message.params)
+    if (found.kind === 'malformed') continue
+    for (const { kind, name } of found.targets.slice(0, MAX_TOLD)) targets.push({ kind, name: name.slice(0, MAX_NAME) })
+  }
+  return { methods, targets }
+}
+
+/**
+ * What came of an answer that was sent as a stream, once that is closed.
+ *
+ * @param clientGone - whether the client went away before the end
+ */
+export function endingOfStream(body: Readable, ended: StreamEnd | undefined, clientGone: boolean): Ending {
+  switch (ended) {
+    case 'unauthenticated':
+      return { outcome: 'unauthenticated', reason: 'access_ended' }
+    case 'denied':
+      return { outcome: 'denied', reason: 'access_ended' }
+    case 'closed':
+      return { outcome: 'aborted', reason: 'closing' }
+  }
+  if (body.readableEnded) return { outcome: 'relayed' }
+  // A client that goes away breaks the upstream's stream off as well.
+  return body.errored && !clientGone
+    ? { outcome: 'failed', reason: 'broken' }
+    : { outcome: 'aborted', reason: 'client_gone' }
+}

@@ -1,0 +1,86 @@
+/** The second half of a request's path: session, era, and access to what messages name. What may go on goes to the next step. */
+import { type Era, eraOf, eraWithoutBody } from '../mcp/eras.ts'
+import { GatewayCode } from '../mcp/error-codes.ts'
+import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
+import type { MessageBody, MessageProblem } from '../mcp/messages.ts'
+import type { RequestStates } from '../mcp/request-state.ts'
+import type { Session, SessionIds, SessionPlace } from '../mcp/session-id.ts'
+import { type Ended, unavailable } from './ending.ts'
+import type { Exchange, ReadMessages } from './exchange.ts'
+import { judgeMessages } from './judge-messages.ts'
+import type { LiveServer } from './live-state.ts'
+import { withoutOwnState } from './own-state.ts'
+import type { Asker, Permissions } from './permissions.ts'
+import { refusal } from './refusal.ts'
+
+/** A request that may go on. */
+export interface Call {
+  readonly exchange: Exchange
+  readonly server: LiveServer
+  readonly asker: Asker
+  readonly era: Era
+  readonly session: Session | undefined
+  readonly place: SessionPlace
+  readonly body: ReadMessages | undefined
+}
+
+/** Carries a request of an authenticated caller with a role on the server to its end. */
+export type CallStep = (exchange: Exchange, server: LiveServer, body: ReadMessages | undefined) => Promise<Ended>
+
+/** What the step works with. */
+export interface CallParts {
+  readonly permissions: Permissions
+  readonly sessionIds: Pick<SessionIds, 'open'>
+  readonly requestStates: Pick<RequestStates, 'read'>
+  /** Credential and relay. */
+  readonly next: (call: Call) => Promise<Ended>
+}
+
+/** Puts the step together. */
+export function createCallStep({ permissions, sessionIds, requestStates, next }: CallParts): CallStep {
+  return async (exchange, server, body) => {
+    const { caller, principals, state, request } = exchange
+    if (caller === undefined) throw new TypeError('a call has a caller')
+    const place = { server: server.name, identity: caller.identity.id }
+    const sessionId = request.headers['mcp-session-id']
+    const opening = typeof sessionId === 'string' ? sessionIds.open(sessionId, place) : undefined
+    const opened = opening instanceof Promise ? await opening : opening
+    const era = readEra(exchange, body, opened)
+    if (era.kind === 'problem') {
+      const { status, response } = era
+      const reply = jsonReply(status, response, status === 405 ? { allow: 'POST' } : undefined)
+      return { reply, outcome: 'refused', reason: 'era', detail: response.error.message }
+    }
+    // Of the modern era there are no sessions, and an `initialize` begins one: what else they say of one means nothing.
+    const inSession = era.era === 'legacy' && !(body !== undefined && isInitialize(body.messages))
+    if (inSession && sessionId !== undefined && opened === undefined) {
+      const reply = errorsReply(404, GatewayCode.UNKNOWN_SESSION, 'Session not found: initialize again', body?.messages)
+      return { reply, outcome: 'refused', reason: 'unknown_session' }
+    }
+    const asker: Asker = { access: state.access, caller, principals, server: server.name }
+    if (body !== undefined) {
+      const asked = judgeMessages(body.messages, asker, permissions)
+      const verdict = asked instanceof Promise ? await asked : asked
+      if (verdict.kind === 'unavailable') return unavailable('decide', verdict.detail, undefined, body.messages)
+      if (verdict.kind === 'refused') return refusal(exchange, body.messages, era, verdict.refused)
+      exchange.rule = verdict.rule ?? exchange.rule
+    }
+    const sent = body === undefined || era.era === 'legacy' ? body : await withoutOwnState(body, place, requestStates)
+    if (sent !== undefined && 'outcome' in sent) return sent
+    return await next({ exchange, server, asker, era, session: inSession ? opened : undefined, place, body: sent })
+  }
+}
+
+function readEra(
+  { request }: Exchange,
+  body: ReadMessages | undefined,
+  session: Session | undefined,
+): Era | MessageProblem {
+  const context = { sessionRevision: session?.revision }
+  return body === undefined ? eraWithoutBody(request.headers, context) : eraOf(body.messages, request.headers, context)
+}
+
+function isInitialize({ messages, batch }: MessageBody): boolean {
+  const [message] = messages
+  return !batch && message?.kind === 'request' && message.method === 'initialize'
+}

@@ -1,0 +1,147 @@
+/** Checks a gateway's configuration. Every problem is found before anything is thrown. */
+import { checkGrants } from '../access/check-grants.ts'
+import type { Grant } from '../access/grants.ts'
+import { check } from '../core/config.ts'
+import { ConfigError, type ConfigProblem } from '../core/errors.ts'
+import { suggest } from '../core/suggest.ts'
+import { isPlainPath } from '../http/path.ts'
+import { checkExternalIdentities } from '../identity/check-external-identities.ts'
+import { checkIntegrations } from '../identity/check-integrations.ts'
+import { checkVirtualAccounts } from '../identity/check-virtual-accounts.ts'
+import type { ExternalIdentity } from '../identity/external-identities.ts'
+import { isSecureUrl } from '../net/fetch.ts'
+import { allowedHostProblem, allowedOriginProblem } from './admission.ts'
+import { checkConsentReach } from './check-consent-reach.ts'
+import { checkServers } from './check-servers.ts'
+import type { GatewayConfig, McpServer } from './config.ts'
+import type { LiveConfig } from './gateway.ts'
+import { callerHeadersSchema, gatewaySchema } from './schema.ts'
+import { sealingKeyProblems } from './sealing-keys.ts'
+
+/**
+ * Checks a whole configuration.
+ *
+ * @throws ConfigError (`ERR_CONFIG`) with every problem found
+ */
+export function checkGatewayConfig(config: GatewayConfig): void {
+  const problems: ConfigProblem[] = []
+  if (typeof config !== 'object' || config === null) {
+    throw new ConfigError([{ path: '', message: 'expected an object' }])
+  }
+  const add: Add = (path, message) => {
+    if (message !== undefined) problems.push({ path, message })
+  }
+  check(gatewaySchema, config, '', problems)
+  add('url', originProblem(config.url))
+  if (Array.isArray(config.keys)) problems.push(...sealingKeyProblems(config.keys))
+  checkIntegrations(config.integrations, problems)
+  checkPaths(config, add)
+  const { callerHeaders } = config
+  if (callerHeaders !== undefined && callerHeaders !== false) {
+    check(callerHeadersSchema, callerHeaders, 'callerHeaders', problems)
+  }
+  for (const [index, host] of asList(config.allowedHosts).entries()) {
+    if (typeof host === 'string' && host !== '') add(`allowedHosts[${index}]`, allowedHostProblem(host))
+  }
+  for (const [index, origin] of asList(config.allowedOrigins).entries()) {
+    if (typeof origin === 'string' && origin !== '') add(`allowedOrigins[${index}]`, allowedOriginProblem(origin))
+  }
+  checkLive(config, config, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+}
+
+/**
+ * Checks what can change while a gateway runs, on its own and against what cannot.
+ *
+ * @throws ConfigError (`ERR_CONFIG`) with every problem found
+ */
+export function checkLiveConfig(live: LiveConfig, fixed: GatewayConfig): void {
+  const problems: ConfigProblem[] = []
+  if (typeof live !== 'object' || live === null) throw new ConfigError([{ path: '', message: 'expected an object' }])
+  for (const key of Object.keys(live)) {
+    if (LIVE.has(key)) continue
+    const isFixed = Object.hasOwn(fixed, key) || FIXED.has(key)
+    const message = isFixed ? 'cannot change while the gateway runs' : `unknown key${suggest(key, LIVE)}`
+    problems.push({ path: key, message })
+  }
+  checkLive(live, fixed, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+}
+
+type Add = (path: string, message: string | undefined) => void
+
+const LIVE: ReadonlySet<string> = new Set(['servers', 'access', 'virtualAccounts', 'externalIdentities'])
+const FIXED: ReadonlySet<string> = new Set(Object.keys(gatewaySchema.shape).filter((key) => !LIVE.has(key)))
+
+function checkLive(live: LiveConfig, fixed: GatewayConfig, problems: ConfigProblem[]): void {
+  const integrations = Object.keys(asRecord(fixed.integrations))
+  const names = {
+    integrations,
+    // Where there is nothing to be checked against, that is what is told, and not every grant with it.
+    ...(isRecord(live.servers) ? { servers: Object.keys(live.servers) } : {}),
+    externalIdentities: Object.keys(asRecord(live.externalIdentities)),
+    // Accounts can be made while it runs, and be there from an earlier run: their names cannot all be known here.
+  }
+  const servers = checkServers(live.servers, fixed, names, problems)
+  checkExternalIdentities(live.externalIdentities, 'externalIdentities', integrations, problems)
+  checkVirtualAccounts(live.virtualAccounts, 'virtualAccounts', integrations, problems)
+  if (live.access === undefined) return
+  const before = problems.length
+  checkGrants(live.access, 'access', names, problems)
+  if (problems.length > before || servers === undefined) return
+  checkConsentReach(
+    live.access as readonly Grant[],
+    servers as Readonly<Record<string, McpServer>>,
+    asRecord(live.externalIdentities) as Readonly<Record<string, ExternalIdentity>>,
+    fixed.signIn,
+    problems,
+  )
+}
+
+/** What is wrong with the gateway's own origin. */
+function originProblem(url: unknown): string | undefined {
+  if (typeof url !== 'string' || url === '') return undefined
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
+    return `"${url}" is not an http(s) URL, such as "https://gw.example.com"`
+  }
+  if (parsed.origin !== url.replace(/\/$/, '')) {
+    return `expected an origin, "${parsed.origin}", without path, query or user name`
+  }
+  return isSecureUrl(url) ? undefined : 'must be https: over http anybody on the way takes the tokens'
+}
+
+/** Where the gateway answers whatever its pages are called. */
+const TAKEN = ['/mcp', '/api/llm/mcp', '/.well-known']
+
+function checkPaths({ paths }: GatewayConfig, add: Add): void {
+  if (typeof paths !== 'object' || paths === null) return
+  const { connect = '/connect', callback = '/oauth2/callback' } = paths
+  const own = { connect, callback }
+  for (const [name, path] of Object.entries(own)) {
+    if (typeof path !== 'string' || path === '') continue
+    if (!isPlainPath(path)) add(`paths.${name}`, `"${path}" is not a plain path such as "/connect"`)
+    const taken = TAKEN.find((prefix) => liesIn(path, prefix) || liesIn(prefix, path))
+    if (taken !== undefined) add(`paths.${name}`, `"${path}" is in the way of "${taken}", where the gateway answers`)
+  }
+  if (typeof connect !== 'string' || typeof callback !== 'string') return
+  if (liesIn(connect, callback) || liesIn(callback, connect)) add('paths', 'connect and callback are in one another')
+}
+
+function liesIn(path: string, prefix: string): boolean {
+  const [inner, outer] = [path.toLowerCase(), prefix.toLowerCase()]
+  return inner === outer || inner.startsWith(`${outer}/`)
+}
+
+/** `value` as an object by name, as far as it is one. */
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return isRecord(value) ? value : {}
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
+}

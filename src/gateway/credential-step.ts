@@ -1,0 +1,171 @@
+/**
+ * The last part of a request's path: the credential, the relay, one more try where the upstream refuses a token that may be
+ * renewed, and what the caller is told where somebody has to consent first.
+ */
+import { LRUCache } from 'lru-cache'
+import type { Broker } from '../broker/broker.ts'
+import type { AuthorizationNeed, CredentialKind, CredentialResult } from '../broker/credential.ts'
+import { GatewayCode, JsonRpcCode } from '../mcp/error-codes.ts'
+import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
+import type { Relay, RelayResult } from '../mcp/relay-call.ts'
+import type { RequestStates } from '../mcp/request-state.ts'
+import { authorizationSignal, type SignalSituation } from '../mcp/signal.ts'
+import type { Call } from './call-step.ts'
+import type { GatewayConfig } from './config.ts'
+import { type Ended, failure, unavailable } from './ending.ts'
+import { DecideError, type Permissions } from './permissions.ts'
+import { signalSituation } from './signal-situation.ts'
+
+/** What the step works with. */
+export interface CredentialStepParts {
+  readonly permissions: Permissions
+  readonly relay: Relay
+  readonly requestStates: Pick<RequestStates, 'seal'>
+  readonly broker: Pick<Broker, 'connectUrl'>
+  readonly signIn: GatewayConfig['signIn']
+}
+
+/** How long a server that has refused a new token is believed to mean it. */
+const REFUSED_MS = 60_000
+const MAX_REFUSED = 10_000
+
+/** Puts the step together. */
+export function createCredentialStep(parts: CredentialStepParts): (call: Call) => Promise<Ended> {
+  const { permissions, relay, requestStates, broker, signIn } = parts
+  /** Tokens that were refused as soon as they were new, by their stamps. */
+  const refusedNew = new LRUCache<string, true>({ max: MAX_REFUSED, ttl: REFUSED_MS })
+
+  function resolve({ exchange, server, asker }: Call, rejected?: string): CredentialResult | Promise<CredentialResult> {
+    const { headers, rawHeaders } = exchange.request
+    const { caller, principals } = asker
+    const request = { caller, principals, server: server.name, headers, rawHeaders }
+    const { credentials } = exchange.state
+    return credentials.resolve(rejected === undefined ? request : { ...request, rejected })
+  }
+
+  async function send(call: Call, credential: Readonly<Record<string, string>>): Promise<RelayResult> {
+    const { exchange, server, asker, era, session, place, body } = call
+    const { request } = exchange
+    const { gone = request.signal } = request
+    const result = await relay.send({
+      server: server.relay,
+      method: request.method as 'POST' | 'GET' | 'DELETE',
+      headers: request.headers,
+      signal: gone,
+      era,
+      session,
+      place,
+      body,
+      credential,
+      lists: permissions.lists(asker),
+    })
+    exchange.upstreamStatus = result.upstreamStatus
+    return result
+  }
+
+  async function sealedState({ body, place }: Call): Promise<string | undefined> {
+    const [message] = body?.messages.messages ?? []
+    return message?.kind === 'request' ? requestStates.seal(message, place) : undefined
+  }
+
+  /** What is there to do where there is no credential to send. */
+  async function withoutCredential(
+    call: Call,
+    result: Exclude<CredentialResult, { kind: 'credential' }>,
+  ): Promise<Ended> {
+    const { exchange, asker, body } = call
+    if (result.kind === 'unavailable') {
+      return unavailable('credential_unavailable', result.detail, result.retryAfterMs, body?.messages)
+    }
+    if (result.kind === 'authorization_required') return signal(call, result.need, null)
+    const { reason, status, message } = result
+    // Somebody who has not said who they are may be anybody.
+    if (asker.caller.kind === 'anonymous' && reason !== 'caller_headers') {
+      const reply = exchange.state.protectedResource.unauthenticated(exchange.endpoint)
+      return { reply, outcome: 'unauthenticated', reason: 'no_credentials' }
+    }
+    const reply = errorsReply(status, JsonRpcCode.INVALID_REQUEST, message, body?.messages)
+    return { reply, outcome: 'refused', reason }
+  }
+
+  async function signal(call: Call, need: AuthorizationNeed, reason: string | null): Promise<Ended> {
+    const situation = signalSituation(call, need, relay.eraOf(call.server.relay))
+    const requestState = takesState(situation) ? await sealedState(call) : undefined
+    const { status, headers, body } = authorizationSignal({ ...situation, requestState })
+    return { reply: jsonReply(status, body, headers), outcome: 'authorization_required', reason }
+  }
+
+  /** The upstream takes none of the caller's tokens, not even a new one: somebody has to consent anew. */
+  async function rejected(call: Call): Promise<Ended> {
+    const { caller } = call.asker
+    if (caller.kind !== 'person') return signal(call, { kind: 'person' }, 'token_rejected')
+    const { id, integration } = caller.identity
+    const by = signIn === 'link' ? null : { id, integration }
+    const url = await broker.connectUrl({ server: call.server.name, owner: id, by })
+    return signal(call, { kind: 'visit', urls: [url] }, 'token_rejected')
+  }
+
+  async function carryOut(call: Call): Promise<Ended> {
+    const resolved = resolve(call)
+    const first = resolved instanceof Promise ? await resolved : resolved
+    if (first.kind !== 'credential') return withoutCredential(call, first)
+    call.exchange.credential = first.credential
+    let result = await send(call, first.headers)
+    if (result.kind === 'unauthorized' && first.credential === 'oauth2') {
+      // Another new one would be refused as well, and a retrying agent would have one made with every call.
+      if (first.stamp !== undefined && refusedNew.has(first.stamp)) return rejected(call)
+      const second = await resolve(call, first.stamp)
+      if (second.kind !== 'credential') return withoutCredential(call, second)
+      call.exchange.credential = second.credential
+      // Where it cannot be renewed, it is the same one.
+      if (second.stamp === first.stamp) return rejected(call)
+      result = await send(call, second.headers)
+      if (result.kind === 'unauthorized') {
+        if (second.stamp !== undefined) refusedNew.set(second.stamp, true)
+        return rejected(call)
+      }
+    }
+    switch (result.kind) {
+      case 'answer':
+        return { reply: result.reply, outcome: 'relayed' }
+      case 'failed': {
+        const { reply, reason, detail } = result
+        return { reply, outcome: reason === 'aborted' ? 'aborted' : 'failed', reason, detail }
+      }
+      case 'unauthorized':
+        return notTaken(call, first.credential)
+    }
+  }
+
+  return async (call) => {
+    try {
+      return await carryOut(call)
+    } catch (error) {
+      if (error instanceof DecideError) return unavailable('decide', error.message, undefined, call.body?.messages)
+      return failure(error, call.body?.messages)
+    }
+  }
+}
+
+/** Whether the answer may be one that the client comes back with. */
+function takesState({ era, urlElicitation, need, form }: SignalSituation): boolean {
+  return era === 'modern' && urlElicitation && need.kind === 'visit' && form === 'best'
+}
+
+/** The upstream refuses a credential that is nobody's to renew. */
+function notTaken({ server, body }: Call, credential: CredentialKind): Ended {
+  const { name } = server
+  if (credential === 'caller_headers' || credential === 'passthrough') {
+    const whose = credential === 'passthrough' ? 'your token' : 'the credential in x-tfy-mcp-headers'
+    const reply = errorsReply(403, JsonRpcCode.INVALID_REQUEST, `${name} does not accept ${whose}`, body?.messages)
+    return { reply, outcome: 'refused', reason: 'credential_rejected' }
+  }
+  const message = `${name} does not accept the gateway's credential`
+  const reply = errorsReply(502, GatewayCode.UPSTREAM_NONSENSE, message, body?.messages)
+  return {
+    reply,
+    outcome: 'failed',
+    reason: 'credential_rejected',
+    detail: `the upstream answered 401 (${credential})`,
+  }
+}

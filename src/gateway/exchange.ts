@@ -1,0 +1,34 @@
+/** One request on its way through the gateway: what is known of it so far. Kept in one place for the audit. */
+import type { GrantRef } from '../access/decision.ts'
+import type { CredentialKind } from '../broker/credential.ts'
+import type { GateRequest } from '../http/gate.ts'
+import type { NormalisedRequest } from '../http/normalise.ts'
+import type { Caller } from '../identity/caller.ts'
+import type { MessageBody } from '../mcp/messages.ts'
+import type { Endpoint } from './endpoints.ts'
+import type { LiveServer, LiveState } from './live-state.ts'
+
+/** See the top of the file. */
+export interface Exchange {
+  readonly request: GateRequest
+  readonly normalised: NormalisedRequest
+  /** The one that the request began under, once all of it was there. */
+  state: LiveState
+  /** By the monotonic clock. */
+  readonly startedAt: number
+  /** `undefined` where there is no such server. */
+  server: LiveServer | undefined
+  endpoint: Endpoint
+  caller: Caller | undefined
+  principals: readonly string[]
+  messages: MessageBody | undefined
+  rule: GrantRef | undefined
+  credential: CredentialKind | undefined
+  upstreamStatus: number | null
+}
+
+/** A body that has been read. */
+export interface ReadMessages {
+  readonly bytes: Uint8Array
+  readonly messages: MessageBody
+}

@@ -1,0 +1,67 @@
+/** API keys by their owners, for code of the host application (G1, G2). */
+import type { ApiKeys } from '../identity/api-keys.ts'
+import { VIRTUAL_ACCOUNT } from '../identity/identity.ts'
+import type { KeyOwner } from '../identity/key-owner.ts'
+import type { Identity } from '../identity/sign-in.ts'
+import type { FoundOwner } from '../identity/token-owners.ts'
+import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
+import type { GatewayKeys, Subject } from './gateway.ts'
+import { GatewayError } from './gateway-error.ts'
+import type { RememberPerson } from './known-people.ts'
+import { checkSubject, SUBJECT } from './subject.ts'
+
+/** What the records of people are to those who make keys for them. */
+export interface KeyOwnerRecords {
+  readonly remember: RememberPerson
+  /** Looks a person up as a request with their key does. */
+  readonly find: (id: string) => Promise<FoundOwner>
+}
+
+/** @param records - `undefined` where people are looked up in a directory, who may be there by the time that the key is used */
+export function createGatewayKeys(
+  keys: ApiKeys,
+  accounts: Pick<VirtualAccounts, 'get'>,
+  records: KeyOwnerRecords | undefined,
+): GatewayKeys {
+  /** A key of somebody who is not known would be refused as long as it exists, without a word to whoever has made it. */
+  async function checkKnown({ remember, find }: KeyOwnerRecords, subject: Subject, id: string): Promise<void> {
+    if (isWhole(subject)) await remember(subject)
+    const found = await find(id)
+    if (found.kind === 'found') return
+    if (found.kind === 'unavailable') throw new GatewayError('ERR_UNAVAILABLE', found.detail)
+    const way = 'they have to sign in first; or pass a whole identity, such as gateway.identify() finds'
+    throw new GatewayError('ERR_UNKNOWN_PERSON', `no key can be made for this person: ${found.detail}. ${way}`)
+  }
+
+  async function ownerOf(subject: Subject): Promise<KeyOwner> {
+    checkSubject(subject, SUBJECT)
+    const name = accountOf(subject)
+    if (name === undefined) return { kind: 'person', id: (subject as Identity).id }
+    const account = await accounts.get(name)
+    if (account !== undefined) return account.owner
+    throw new GatewayError('ERR_UNKNOWN_VIRTUAL_ACCOUNT', `there is no virtual account "${name}"`)
+  }
+
+  return {
+    async create(subject, key) {
+      const owner = await ownerOf(subject)
+      if (owner.kind === 'person' && records !== undefined) await checkKnown(records, subject, owner.id)
+      return keys.create({ ...key, owner })
+    },
+    list: async (subject) => keys.list(await ownerOf(subject)),
+    revoke: async (subject, id) => keys.revoke(await ownerOf(subject), id),
+  }
+}
+
+/** The name of the virtual account that a subject is, by itself or by its identity. */
+export function accountOf(subject: Subject): string | undefined {
+  if ('virtualAccount' in subject) return subject.virtualAccount
+  if (subject.integration !== VIRTUAL_ACCOUNT) return undefined
+  return isWhole(subject) ? subject.subject : ''
+}
+
+/** Whether all that is known of a person is there. */
+function isWhole(subject: Subject): subject is Identity {
+  const { subject: name, groups } = subject as Partial<Identity>
+  return typeof name === 'string' && Array.isArray(groups)
+}

@@ -1,0 +1,132 @@
+/** What `createGateway` returns. */
+import type { Wanted } from '../access/decision.ts'
+import type { Explanation } from '../access/explain.ts'
+import type { Grant } from '../access/grants.ts'
+import type { Connection } from '../broker/broker.ts'
+import type { EventSource } from '../core/events.ts'
+import type { Auth, Gate } from '../http/gate.ts'
+import type { ApiKey, NewApiKey } from '../identity/api-keys.ts'
+import type { KeyReport } from '../identity/integrations.ts'
+import type { Identity } from '../identity/sign-in.ts'
+import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
+import type { AuditEvent } from './audit-event.ts'
+import type { GatewayConfig, McpServer } from './config.ts'
+
+/** Whom something is about: a person, as `authOf(req)` or a `SignIn` has them, or a virtual account by its name. */
+export type Subject = Pick<Auth, 'id' | 'integration'> | Identity | { readonly virtualAccount: string }
+
+/** What a gateway tells. */
+export interface GatewayEvents {
+  audit: AuditEvent
+  /** Keys of an identity provider were fetched, or could not be. */
+  keys: KeyReport
+}
+
+/** A gate between AI agents and MCP servers. */
+export interface Gateway extends Gate, EventSource<GatewayEvents> {
+  /** API keys: personal tokens, and those of virtual accounts (G1, G2). */
+  readonly keys: GatewayKeys
+  /** Virtual accounts, made and deleted while it runs (G2, G23). */
+  readonly virtualAccounts: VirtualAccounts
+  /** A user's connections to `oauth2` servers (G13). */
+  readonly connections: GatewayConnections
+  /** Servers, changed while it runs (G23). */
+  readonly servers: GatewayServers
+  /** Grants, changed while it runs (G23). */
+  readonly access: GatewayGrants
+  /**
+   * Takes over a changed configuration as a whole, without dropping a request: each is served by the one that it began under.
+   * What is left out becomes empty. What cannot change while it runs (`url`, `store`, `keys`, …) is not part of it.
+   *
+   * @throws ConfigError (`ERR_CONFIG`) with every problem; then nothing changes
+   */
+  configure(config: LiveConfig): Promise<void>
+  /**
+   * Who a JWT or API key is, `Bearer …`: for code of the host application. `null` for credentials that are no good. A JWT has to be
+   * for the integration's `audience`: one that a client got for a single endpoint (RFC 8707) is good at that endpoint only.
+   * Somebody with a JWT who has not signed in here is remembered as if they had, so that personal tokens can be made for them.
+   *
+   * @throws GatewayError (`ERR_UNAVAILABLE`) where nobody can tell at present
+   */
+  identify(authorization: string): Promise<Identity | null>
+  /** Why somebody may or may not do something (B9). Takes its time: for people, not for requests. */
+  explain(
+    who: Identity | { readonly virtualAccount: string },
+    server: string,
+    wanted?: Wanted | string,
+  ): Promise<Explanation>
+  /** What to register at the authorization servers of `oauth2` servers. */
+  redirectUrls(): { readonly server: string; readonly redirectUrl: string }[]
+  /** The endpoints of all servers. */
+  endpoints(): { readonly server: string; readonly urls: readonly string[]; readonly auth: string }[]
+}
+
+/** What can be changed while a gateway runs. */
+export type LiveConfig = Pick<GatewayConfig, 'servers' | 'access' | 'virtualAccounts' | 'externalIdentities'>
+
+/** API keys of people and virtual accounts. */
+export interface GatewayKeys {
+  /**
+   * Makes a key, whose text is shown this once.
+   *
+   * A personal token takes its owner's groups from the record of their last sign-in. Where there is none, or it is too old, one is
+   * made of `owner`, if that is a whole identity (of `identify`, say): whoever asks vouches for it.
+   *
+   * @throws ApiKeyError (`ERR_API_KEY`) for a bad name or time, or too many keys
+   * @throws GatewayError (`ERR_SUBJECT`) for an owner that names nobody
+   * @throws GatewayError (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`) for an account that does not exist; (`ERR_UNKNOWN_PERSON`) for a person
+   *   without such a record, whose key would let nobody in, unless there is a `directory`; (`ERR_UNAVAILABLE`)
+   */
+  create(
+    owner: Subject,
+    key: { readonly name: string; readonly expiresAt?: number; readonly ttlSeconds?: number },
+  ): Promise<NewApiKey>
+  list(owner: Subject): Promise<ApiKey[]>
+  /** Ends a key; `false` where the owner has none of this id. */
+  revoke(owner: Subject, id: string): Promise<boolean>
+}
+
+/** Connections of people and virtual accounts. */
+export interface GatewayConnections {
+  list(owner: Subject): Promise<Connection[]>
+  /**
+   * The URL where somebody connects a server. For a virtual account, `by` is the owner of it who will.
+   *
+   * @throws GatewayError (`ERR_ACCESS`) where they may not use the server (G21) or do not own the virtual account,
+   *   (`ERR_UNKNOWN_SERVER`) for a server that does not exist or is not `oauth2`, (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`),
+   *   (`ERR_UNAUTHENTICATED`) for credentials that are no good
+   */
+  connectUrl(request: {
+    readonly server: string
+    /** Or what they came with, `Bearer …`: an API key, or a JWT for the integration's `audience` or an endpoint of this server. */
+    readonly who: Identity | { readonly authorization: string }
+    readonly forVirtualAccount?: string
+    readonly returnTo?: string
+  }): Promise<string>
+  /** Ends a connection; whether there was one. */
+  revoke(owner: Subject, server: string): Promise<boolean>
+}
+
+/** MCP servers. */
+export interface GatewayServers {
+  list(): Readonly<Record<string, McpServer>>
+  /** Adds a server, or replaces the one of that name. @throws ConfigError (`ERR_CONFIG`) */
+  set(name: string, server: McpServer): Promise<void>
+  /**
+   * Takes a server away, its connections stay; whether there was one.
+   *
+   * @throws ConfigError (`ERR_CONFIG`) as long as a grant names it: take that away first, or both at once with `configure`
+   */
+  remove(name: string): Promise<boolean>
+}
+
+/** Grants. */
+export interface GatewayGrants {
+  list(): readonly Grant[]
+  /** Replaces them all. @throws ConfigError (`ERR_CONFIG`) */
+  set(grants: readonly Grant[]): Promise<void>
+  /** Adds some. @throws ConfigError (`ERR_CONFIG`) */
+  add(...grants: readonly Grant[]): Promise<void>
+  /** Removes those that are equal to one of these; how many. */
+  remove(...grants: readonly Grant[]): Promise<number>
+}

@@ -1,0 +1,104 @@
+/** Who somebody is, for code of the host application, and whether they may use a server: judged as a request of theirs would be. */
+
+import { isOwner } from '../access/owners.ts'
+import type { ConsentQuestion } from '../broker/consent-parts.ts'
+import type { Caller } from '../identity/caller.ts'
+import type { Identity } from '../identity/sign-in.ts'
+import type { VirtualAccount } from '../identity/virtual-account.ts'
+import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
+import { GatewayError } from './gateway-error.ts'
+import { callerOfAccount, callerOfIdentity } from './identity-caller.ts'
+import type { RememberPerson } from './known-people.ts'
+import type { LiveStates } from './live-state.ts'
+import type { Permissions } from './permissions.ts'
+
+/** See the top of the file. */
+export interface Identification {
+  /**
+   * The identity of a JWT or API key, `Bearer …`; `null` where it is no good. A JWT has to be for the configured audience: one
+   * that was made for an endpoint (RFC 8707) says who its bearer is there, and nowhere else.
+   *
+   * @throws GatewayError (`ERR_UNAVAILABLE`)
+   */
+  identify(authorization: string): Promise<Identity | null>
+  /**
+   * Who wants to use `server`. A JWT may also be for one of that server's endpoints.
+   *
+   * @throws GatewayError (`ERR_UNAUTHENTICATED`, `ERR_UNAVAILABLE`)
+   */
+  callerOf(who: Identity | { readonly authorization: string }, server: string): Promise<Caller>
+  /** @throws GatewayError (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`) */
+  callerOfSubject(who: Identity | { readonly virtualAccount: string }): Promise<Caller>
+  /** Whether a caller may use a server at all. @throws GatewayError (`ERR_UNAVAILABLE`) */
+  mayUse(caller: Caller, server: string): Promise<boolean>
+  /** Whether a consent may begin, as the broker asks it (G21). */
+  mayConnect(question: ConsentQuestion): Promise<boolean>
+}
+
+/** What it works with. */
+export interface IdentificationParts {
+  readonly live: LiveStates
+  readonly accounts: Pick<VirtualAccounts, 'get' | 'list'>
+  readonly permissions: Permissions
+  readonly principalsFor: (caller: Caller) => readonly string[]
+  /** `undefined` where people are looked up in a directory. */
+  readonly remember: RememberPerson | undefined
+}
+
+/** Puts it together. */
+export function createIdentification(parts: IdentificationParts): Identification {
+  const { live, accounts, permissions, principalsFor, remember } = parts
+
+  async function authenticate(authorization: string, resources?: readonly string[]): Promise<Caller | null> {
+    const found = await live.current.callers.authenticate(authorization, resources)
+    if (found.kind === 'unavailable') throw new GatewayError('ERR_UNAVAILABLE', found.detail)
+    if (found.kind === 'unauthenticated' || found.kind === 'anonymous') return null
+    if (found.via === 'jwt') await remember?.(found.identity)
+    return found
+  }
+
+  async function mayUse(caller: Caller, server: string): Promise<boolean> {
+    const { access, servers } = live.current
+    if (!servers.has(server)) return false
+    const role = await permissions.ask(
+      { access, caller, principals: principalsFor(caller), server },
+      { kind: 'connect' },
+    )
+    if (role.kind === 'unavailable') throw new GatewayError('ERR_UNAVAILABLE', role.detail)
+    return role.kind === 'allowed'
+  }
+
+  async function accountOfId(id: string): Promise<VirtualAccount | undefined> {
+    return (await accounts.list()).find((account) => account.id === id)
+  }
+
+  return {
+    async identify(authorization) {
+      return (await authenticate(authorization))?.identity ?? null
+    },
+    async callerOf(who, server) {
+      if (!('authorization' in who)) return callerOfIdentity(who, live.current.externalIdentities)
+      const found = await authenticate(who.authorization, live.current.endpoints.urlsOf(server))
+      if (found === null) throw new GatewayError('ERR_UNAUTHENTICATED', 'the credentials are no good')
+      return found
+    },
+    async callerOfSubject(who) {
+      if (!('virtualAccount' in who)) return callerOfIdentity(who, live.current.externalIdentities)
+      const account = await accounts.get(who.virtualAccount)
+      if (account !== undefined) return callerOfAccount(account)
+      throw new GatewayError('ERR_UNKNOWN_VIRTUAL_ACCOUNT', `there is no virtual account "${who.virtualAccount}"`)
+    },
+    mayUse,
+    async mayConnect({ server, owner, identity }) {
+      if (identity !== null && identity.id === owner) {
+        return mayUse(callerOfIdentity(identity, live.current.externalIdentities), server)
+      }
+      const account = await accountOfId(owner)
+      if (account !== undefined) {
+        return (identity === null || isOwner(account, identity)) && (await mayUse(callerOfAccount(account), server))
+      }
+      // With `signIn: 'link'` nobody is known but by their id. They had a role when the link was made, minutes ago.
+      return identity === null && live.current.servers.has(server)
+    },
+  }
+}

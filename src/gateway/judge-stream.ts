@@ -1,0 +1,61 @@
+/**
+ * Whether the caller of an open stream may still have it: by what the request brought, as of now. Looked at now and then, and
+ * after each change, so that what has been taken away does not go on for as long as somebody keeps listening.
+ */
+import type { Broker } from '../broker/broker.ts'
+import type { Caller } from '../identity/caller.ts'
+import type { Exchange } from './exchange.ts'
+import { judgeMessages } from './judge-messages.ts'
+import { isEqual, type LiveServer, type LiveStates } from './live-state.ts'
+import type { StreamEnd } from './open-streams.ts'
+import type { Asker, Permissions } from './permissions.ts'
+
+/** What it works with. */
+export interface StreamJudgeParts {
+  readonly live: LiveStates
+  readonly permissions: Permissions
+  readonly broker: Pick<Broker, 'tokens'>
+  readonly principalsFor: (caller: Caller) => readonly string[]
+}
+
+/** Why a stream of this exchange ends; `undefined` where it goes on, as it does while nobody can tell. */
+export type StreamJudge = (exchange: Exchange) => Promise<StreamEnd | undefined>
+
+/** See the top of the file. */
+export function createStreamJudge({ live, permissions, broker, principalsFor }: StreamJudgeParts): StreamJudge {
+  /** Whether the connection that a stream was opened with has been ended by its owner. */
+  async function isDisconnected({ credential, caller, server }: Exchange): Promise<boolean> {
+    if (credential !== 'oauth2' || caller === undefined || server === undefined) return false
+    const { kind } = await broker.tokens(caller.identity.id, server.name)
+    return kind === 'none' || kind === 'revoked'
+  }
+
+  /** Whether nothing was left out of lists on a stream, and something would be now. */
+  function wasUnfiltered({ state, principals }: Exchange, asker: Asker): boolean {
+    if (state.access === asker.access) return false
+    return permissions.everything({ ...asker, access: state.access, principals }) && !permissions.everything(asker)
+  }
+
+  return async (exchange) => {
+    const { normalised, caller, endpoint, messages } = exchange
+    const { watchers, servers, access } = live.current
+    const server = endpoint.server === undefined ? undefined : servers.get(endpoint.server)
+    if (server === undefined || caller === undefined) return 'denied'
+    // Calls end where they began. Who only listens would go on listening to a server that is no longer the one that is meant.
+    if (messages === undefined && hasMoved(exchange.server, server)) return 'denied'
+    const found = await watchers.authenticate(normalised.authorization, endpoint.url)
+    if (found.kind === 'unavailable') return undefined
+    if (found.kind === 'unauthenticated' || found.identity.id !== caller.identity.id) return 'unauthenticated'
+    const asker: Asker = { access, caller: found, principals: principalsFor(found), server: server.name }
+    if ((await permissions.ask(asker, { kind: 'connect' })).kind === 'denied') return 'denied'
+    const verdict = messages === undefined ? undefined : await judgeMessages(messages, asker, permissions)
+    if (verdict?.kind === 'refused' || (messages === undefined && wasUnfiltered(exchange, asker))) return 'denied'
+    return (await isDisconnected(exchange)) ? 'denied' : undefined
+  }
+}
+
+/** Whether a server of the same name is another one by now, or is called with other credentials. */
+function hasMoved(before: LiveServer | undefined, now: LiveServer): boolean {
+  if (before === undefined || before === now) return false
+  return before.config.url !== now.config.url || !isEqual(before.config.auth, now.config.auth)
+}

@@ -1,0 +1,31 @@
+/**
+ * Records of people who have not signed in with a browser here: whoever comes with a JWT, or is named by the host application, gets
+ * one when they are identified or make a personal token, or that token would be good for nothing. A record that is there and not
+ * too old stays as it is: what a sign-in has written knows more of their groups than a token for one API may.
+ */
+import type { Clock } from '../core/clock.ts'
+import type { Integration } from '../identity/integration.ts'
+import type { People } from '../identity/people.ts'
+import type { Identity } from '../identity/sign-in.ts'
+
+/** Sees to it that there is a record of somebody who is known for certain right now. */
+export type RememberPerson = (identity: Identity) => Promise<void>
+
+/** @param maxAgeSeconds - how old a record may be to count */
+export function createKnownPeople(
+  people: People,
+  configured: Readonly<Record<string, Integration>>,
+  clock: Clock,
+  maxAgeSeconds: number,
+): RememberPerson {
+  return async ({ claims: _, ...identity }) => {
+    const { id, integration } = identity
+    const issuer = Object.hasOwn(configured, integration) ? configured[integration]?.issuer : undefined
+    // Virtual accounts, and people of providers that are not configured here.
+    if (issuer === undefined) return
+    const now = clock.now()
+    const before = await people.read(id)
+    if (before?.issuer === issuer && now - before.seenAt <= maxAgeSeconds * 1000) return
+    await people.write({ ...identity, issuer, seenAt: now })
+  }
+}

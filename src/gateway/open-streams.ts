@@ -1,0 +1,108 @@
+/**
+ * Looks after answers that go on: a stream is ended when its caller may no longer have it (a key is revoked, a token has expired,
+ * a grant is gone). All of them are looked at now and then, and at once after a change.
+ */
+import type { Readable } from 'node:stream'
+
+/** An answer that is being sent. */
+export interface OpenStream {
+  readonly body: Readable
+  /** Why the stream was ended, for whoever is told of its end. */
+  ended: StreamEnd | undefined
+}
+
+/** Why a stream was ended: its caller is nobody any more, or may no longer, or the gateway is closing. */
+export type StreamEnd = 'unauthenticated' | 'denied' | 'closed'
+
+/** See the top of the file. */
+export interface OpenStreams<Stream extends OpenStream> {
+  readonly size: number
+  /** Looks after a stream until it is closed. */
+  watch(stream: Stream): void
+  /** Looks at all of them now. */
+  check(): Promise<void>
+  /** Ends all of them, and those that come. */
+  close(): void
+}
+
+/** Callers asked about at once: a store should not hear of thousands in one moment. */
+const AT_ONCE = 16
+
+/**
+ * @param judge - whether a stream may go on; while that cannot be found out (a store is down), it does
+ * @param everyMs - the time between two looks
+ */
+export function createOpenStreams<Stream extends OpenStream>(
+  judge: (stream: Stream) => Promise<StreamEnd | undefined> | StreamEnd | undefined,
+  everyMs: number,
+): OpenStreams<Stream> {
+  const open = new Set<Stream>()
+  let timer: NodeJS.Timeout | undefined
+  let checking: Promise<void> | undefined
+  let again = false
+  let closed = false
+
+  function end(stream: Stream, why: StreamEnd): void {
+    if (stream.body.destroyed) return
+    stream.ended = why
+    stream.body.destroy()
+  }
+
+  async function checkAll(): Promise<void> {
+    do {
+      again = false
+      const waiting = [...open].values()
+      const work = async () => {
+        for (const stream of waiting) {
+          try {
+            const verdict = judge(stream)
+            const why = verdict instanceof Promise ? await verdict : verdict
+            if (why !== undefined) end(stream, why)
+          } catch {
+            // Nobody could tell; the next look will.
+          }
+        }
+      }
+      await Promise.all(Array.from({ length: AT_ONCE }, work))
+      // Something has changed since some of them were looked at.
+    } while (again)
+  }
+
+  function check(): Promise<void> {
+    if (checking !== undefined) {
+      again = true
+      return checking
+    }
+    checking = checkAll().finally(() => {
+      checking = undefined
+    })
+    return checking
+  }
+
+  return {
+    get size() {
+      return open.size
+    },
+    watch(stream) {
+      if (closed) {
+        end(stream, 'closed')
+        return
+      }
+      if (stream.body.destroyed) return
+      open.add(stream)
+      stream.body.once('close', () => {
+        open.delete(stream)
+        if (open.size > 0 || timer === undefined) return
+        clearInterval(timer)
+        timer = undefined
+      })
+      timer ??= setInterval(check, everyMs).unref()
+    },
+    check,
+    close() {
+      closed = true
+      clearInterval(timer)
+      for (const stream of open) end(stream, 'closed')
+    },
+  }
+}

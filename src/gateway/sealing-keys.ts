@@ -1,0 +1,135 @@
+/**
+ * What is sealed with the configured keys: the store, session ids, request states. The keys may be references that take a moment
+ * to look up, so that everything here waits for them; nothing has to know that they are not there yet.
+ */
+import { ConfigError, type ConfigProblem } from '../core/errors.ts'
+import { createSealer, type Sealer } from '../core/sealing.ts'
+import { resolveSecret, type Secret, type SecretResolver } from '../core/secrets.ts'
+import { type SealedStore, sealed } from '../store/sealed.ts'
+import type { TokenStore } from '../store/token-store.ts'
+
+/** See the top of the file. Methods reject with a `SecretError` as long as a key cannot be looked up. */
+export interface SealingKeys {
+  /** `store`, sealed, unless it seals by itself. */
+  readonly store: TokenStore
+  /** A sealer for one purpose. `keyId` and `keyIds` are there after `ready()`. */
+  sealer(purpose: string): Sealer
+  /** Looks the keys up, and finds out whether they open what is in the store. */
+  ready(): Promise<void>
+}
+
+/** After a key could not be looked up, it is not tried again for so long. */
+const RETRY_MS = 1_000
+
+/** What is sealed with `keys`, which have passed {@link sealingKeyProblems}. */
+export function createSealingKeys(
+  keys: readonly Secret[],
+  store: TokenStore,
+  secrets: SecretResolver | undefined,
+): SealingKeys {
+  const ownSeal = isSealed(store) ? store : undefined
+  let looking: Promise<readonly string[]> | undefined
+  let sealedStore: Promise<SealedStore> | undefined
+
+  function lookUp(): Promise<readonly string[]> {
+    if (looking === undefined) {
+      const begun = Promise.all(keys.map((key) => resolveSecret(key, secrets)))
+      looking = begun
+      begun.catch(() => {
+        setTimeout(() => {
+          if (looking === begun) looking = undefined
+        }, RETRY_MS).unref()
+      })
+    }
+    return looking
+  }
+
+  function open(): Promise<SealedStore> {
+    sealedStore ??= lookUp().then(
+      (texts) => ownSeal ?? sealed(store, texts),
+      (error: unknown) => {
+        sealedStore = undefined
+        throw error
+      },
+    )
+    return sealedStore
+  }
+
+  const late: TokenStore = {
+    get: async (key) => (await open()).get(key),
+    put: async (key, value, options) => (await open()).put(key, value, options),
+    take: async (key) => (await open()).take(key),
+    delete: async (key, options) => (await open()).delete(key, options),
+    list: async (space, owner, page) => (await open()).list(space, owner, page),
+    scan: async (space, page) => (await open()).scan(space, page),
+    lease: async (key, ttlMs) => (await open()).lease(key, ttlMs),
+    ...(store.changes === undefined ? {} : { changes: store.changes.bind(store) }),
+    // It is the user's.
+    close: async () => {},
+  }
+
+  return {
+    store: ownSeal ?? late,
+    sealer(purpose) {
+      let made: Sealer | undefined
+      const find = async () => {
+        made ??= createSealer(await lookUp(), purpose)
+        return made
+      }
+      const there = () => {
+        if (made === undefined) throw new TypeError('the keys have not been looked up yet')
+        return made
+      }
+      return {
+        get keyId() {
+          return there().keyId
+        },
+        get keyIds() {
+          return there().keyIds
+        },
+        seal: async (plaintext, place) => (made ?? (await find())).seal(plaintext, place),
+        open: async (value, place) => (made ?? (await find())).open(value, place),
+        sealText: async (plaintext, place) => (made ?? (await find())).sealText(plaintext, place),
+        openText: async (value, place) => (made ?? (await find())).openText(value, place),
+      }
+    },
+    async ready() {
+      const found = await open()
+      // Also where the store seals with keys of its own.
+      createSealer(await lookUp(), 'ready')
+      await found.ready()
+    },
+  }
+}
+
+function isSealed(store: TokenStore): store is SealedStore {
+  return 'reseal' in store
+}
+
+/** A reference that is written as if it were the key itself, and 64 hexadecimal digits, as other tools make keys. */
+function meant(key: Secret | undefined): string {
+  if (typeof key !== 'string') return ''
+  if (/^(?:env|file):/.test(key)) return `; a reference is written { secret: ${JSON.stringify(key)} }`
+  return /^[\da-f]{64}$/i.test(key) ? '; these are hexadecimal digits' : ''
+}
+
+/** What can be said of the keys before any is looked up. */
+export function sealingKeyProblems(keys: readonly Secret[]): readonly ConfigProblem[] {
+  const written = keys.flatMap((key, index) => (typeof key === 'string' ? [{ key, index }] : []))
+  if (written.length === 0) return []
+  try {
+    createSealer(
+      written.map(({ key }) => key),
+      'check',
+    )
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    // Its places are those among the written ones.
+    const moved = (text: string) => text.replace(/keys\[(\d+)\]/g, (_, at) => `keys[${written[Number(at)]?.index}]`)
+    return error.problems.map(({ path, message }) => ({
+      path: moved(path),
+      message: moved(message) + meant(keys[Number(/\d+/.exec(moved(path))?.[0])]),
+    }))
+  }
+}

@@ -1,0 +1,31 @@
+/** Whom something is about, as code of the host application says it. Checked, since what it passes came from a request. */
+import { GatewayError } from './gateway-error.ts'
+
+/**
+ * Refuses what names nobody: an identity without an id, a token where an object belongs.
+ *
+ * @throws GatewayError (`ERR_SUBJECT`), which repeats nothing of what was passed: it may be a token
+ */
+export function checkSubject(subject: unknown, what: string): void {
+  if (typeof subject !== 'object' || subject === null) throw noSubject(what, `not ${nameOf(subject)}`)
+  const { id, integration, virtualAccount, authorization } = subject as Record<string, unknown>
+  if (isText(virtualAccount) || isText(authorization)) return
+  if (!isText(id) || !isText(integration)) throw noSubject(what, 'with texts that are not empty')
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+function nameOf(value: unknown): string {
+  return value === null || value === undefined ? 'nothing' : `a ${typeof value}`
+}
+
+function noSubject(what: string, detail: string): GatewayError {
+  return new GatewayError('ERR_SUBJECT', `expected ${what}, ${detail}`)
+}
+
+/** A person, or a virtual account. */
+export const SUBJECT = '{ id, integration } (authOf(req) has them) or { virtualAccount }'
+/** The same, or what they came with. */
+export const WHO = "an identity or { authorization: 'Bearer …' }"

@@ -1,0 +1,276 @@
+/** Access that ends while somebody is connected: keys, tokens, grants, servers, connections (G1, G13, G23). */
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { AUDIENCE, startKeyServer } from '../support/identity-provider.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { listen, modern, startConsentWorld, startStub } from './attack-parts.ts'
+import { ask, callTool, openSession, rpc, send, startWorld } from './world.ts'
+
+const NEVER = 3_600_000
+const EVERYBODY = { to: 'user:corp/*', on: 'dev/*' } as const
+
+async function open(recheckMs = NEVER) {
+  const stub = await startStub()
+  const world = await startWorld({
+    servers: { 'dev/one': { url: stub.url, auth: { type: 'none' } } },
+    virtualAccounts: { ci: {} },
+    access: [EVERYBODY, { to: 'virtual-account:ci', on: 'dev/*' }],
+    limits: { recheckMs },
+  })
+  return { stub, world, url: world.endpoint('dev/one') }
+}
+
+/** The stream of a GET, and a call whose answer goes on and on, both begun. */
+async function listenTwice(url: string, token: string) {
+  const headers = await openSession(url, token)
+  const get = listen(await send(url, { token, headers, method: 'GET' }))
+  const post = listen(await send(url, { token, headers, body: callTool('stream') }))
+  await expect.poll(() => [get.text(), post.text().includes('begun')]).toEqual([': here\n\n', true])
+  return { headers, get, post }
+}
+
+describe('a stream and a long answer', () => {
+  test('end when the key is revoked', async () => {
+    const { world, url } = await open()
+    const { key, id } = await world.gateway.keys.create({ virtualAccount: 'ci' }, { name: 'x' })
+    const { get, post } = await listenTwice(url, key)
+    await world.gateway.keys.revoke({ virtualAccount: 'ci' }, id)
+    expect([await get.ended, await post.ended]).toEqual(['cut', 'cut'])
+    expect((await rpc(url, { token: key, body: ask('ping') })).status).toBe(401)
+  })
+
+  test('end when the virtual account is deleted, also where one of its name is made at once', async () => {
+    const { world, url } = await open()
+    await world.gateway.virtualAccounts.create('late')
+    await world.gateway.access.add({ to: 'virtual-account:late', on: 'dev/*' })
+    const { key } = await world.gateway.keys.create({ virtualAccount: 'late' }, { name: 'x' })
+    const { get, post, headers } = await listenTwice(url, key)
+    const deleted = world.gateway.virtualAccounts.delete('late')
+    await deleted
+    await world.gateway.virtualAccounts.create('late')
+    expect([await get.ended, await post.ended]).toEqual(['cut', 'cut'])
+    expect((await rpc(url, { token: key, headers, body: ask('ping') })).status).toBe(401)
+  })
+
+  test('end when the JWT expires', async () => {
+    const { world, url } = await open(20)
+    // The tolerance for clocks is five seconds.
+    const { get, post } = await listenTwice(url, await world.jwt('alice', { exp: Math.floor(Date.now() / 1000) - 3 }))
+    expect([await get.ended, await post.ended]).toEqual(['cut', 'cut'])
+    expect(await world.told(({ reason }) => reason === 'access_ended')).toMatchObject({ outcome: 'unauthenticated' })
+  })
+
+  test('of an API key end when that expires', async () => {
+    const { world, url } = await open(20)
+    const expiresAt = Date.now() + 2_000
+    const { key } = await world.gateway.keys.create({ virtualAccount: 'ci' }, { name: 'x', expiresAt })
+    const { get, post } = await listenTwice(url, key)
+    expect([await get.ended, await post.ended]).toEqual(['cut', 'cut'])
+    expect(Date.now()).toBeGreaterThanOrEqual(expiresAt)
+  })
+
+  test('go on while nobody can tell: an outage is no end of access', async () => {
+    const { world, url } = await open(20)
+    const { get, post } = await listenTwice(url, await world.jwt('alice'))
+    world.provider.mode = 'fail'
+    await world.gateway.access.add({ to: 'user:corp/zoe@example.com', on: 'dev/*' })
+    await expect
+      .poll(async () => (await rpc(url, { token: await world.jwt('bob'), body: ask('ping') })).status)
+      .toBe(200)
+    expect(await Promise.race([get.ended, post.ended, Promise.resolve('open')])).toBe('open')
+  })
+
+  test('end when the grant of the very tool is taken away, though there is a role still', async () => {
+    const { world, url } = await open()
+    await world.gateway.access.set([{ to: 'user:corp/*', on: 'dev/*', tools: ['stream', 'ok'] }])
+    const token = await world.jwt('alice')
+    const { get, post, headers } = await listenTwice(url, token)
+    await world.gateway.access.set([{ to: 'user:corp/*', on: 'dev/*', tools: ['ok'] }])
+    expect(await post.ended).toBe('cut')
+    expect(await world.told(({ reason }) => reason === 'access_ended')).toMatchObject({
+      outcome: 'denied',
+      targets: [{ kind: 'tool', name: 'stream' }],
+    })
+    expect(await Promise.race([get.ended, Promise.resolve('open')])).toBe('open')
+    expect((await rpc(url, { token, headers, body: callTool('stream') })).json.error.code).toBe(-32602)
+  })
+
+  test('that lists are not filtered on end when they would be now', async () => {
+    const { world, url } = await open()
+    const { get } = await listenTwice(url, await world.jwt('alice'))
+    await world.gateway.access.set([{ to: 'user:corp/*', on: 'dev/*', tools: ['stream', 'ok'] }])
+    expect(await get.ended).toBe('cut')
+  })
+
+  test('of resources that are no longer granted end, in the modern era too', async () => {
+    const { world, url, stub } = await open()
+    stub.answer = (_request, response, body) => {
+      if (!body.includes('subscriptions/listen')) return false
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(': begun\n\n')
+      return true
+    }
+    const grant = (uris: string[]) => [{ to: 'user:corp/*', on: 'dev/*', resources: uris }]
+    await world.gateway.access.set(grant(['note://a', 'note://b']))
+    const request = modern('subscriptions/listen', { notifications: { resourceSubscriptions: ['note://a'] } })
+    const stream = listen(await send(url, { token: await world.jwt('alice'), ...request }))
+    await expect.poll(() => stream.text()).toContain('begun')
+    await world.gateway.access.set(grant(['note://b']))
+    expect(await stream.ended).toBe('cut')
+  })
+
+  test('that are about nothing that has changed go on', async () => {
+    const { world, url, stub } = await open()
+    const { get, post } = await listenTwice(url, await world.jwt('alice'))
+    await world.gateway.servers.set('dev/two', { url: stub.url, auth: { type: 'none' } })
+    await world.gateway.servers.set('dev/one', { url: stub.url, auth: { type: 'none' }, label: 'Another label' })
+    await world.gateway.access.add({ to: 'user:corp/zoe@example.com', on: 'dev/two' })
+    expect(await Promise.race([get.ended, post.ended, Promise.resolve('open')])).toBe('open')
+  })
+})
+
+describe('a server that becomes another one', () => {
+  test('under its name: who listens listens anew, a call ends where it began, and the next goes to the new one', async () => {
+    const { world, url, stub } = await open()
+    const other = await startStub()
+    const token = await world.jwt('alice')
+    const { get, post, headers } = await listenTwice(url, token)
+    await world.gateway.servers.set('dev/one', { url: other.url, auth: { type: 'none' } })
+    expect(await get.ended).toBe('cut')
+    expect(await Promise.race([post.ended, Promise.resolve('open')])).toBe('open')
+    const before = stub.requests.length
+    expect((await rpc(url, { token, headers, body: callTool('ok') })).json.result).toBeDefined()
+    expect([stub.requests.length, other.requests.length]).toEqual([before, 1])
+  })
+
+  test('with another credential: who listens does so no longer with the old one', async () => {
+    const { world, url, stub } = await open()
+    const { get } = await listenTwice(url, await world.jwt('alice'))
+    await world.gateway.servers.set('dev/one', {
+      url: stub.url,
+      auth: { type: 'header', headers: { authorization: 'Bearer new' } },
+    })
+    expect(await get.ended).toBe('cut')
+  })
+
+  test('gets no token that a person has allowed for the old one', async () => {
+    const { world, url, server, connect } = await startConsentWorld()
+    const token = await connect('alice')
+    expect((await rpc(url, { token, body: callTool('ok') })).json.result).toBeDefined()
+    const other = await startStub()
+    await world.gateway.servers.set('dev/notes', { ...server, url: other.url })
+    const answer = await rpc(url, { token, body: callTool('ok') })
+    expect([answer.json.error.code, other.requests.length]).toEqual([4011, 0])
+  })
+
+  test('is gone at once where it is removed, streams and calls included', async () => {
+    const { world, url } = await open()
+    const token = await world.jwt('alice')
+    const { get, post, headers } = await listenTwice(url, token)
+    await world.gateway.servers.remove('dev/one').catch(() => {})
+    await world.gateway.configure({ servers: {}, virtualAccounts: { ci: {} } })
+    expect([await get.ended, await post.ended]).toEqual(['cut', 'cut'])
+    expect((await rpc(url, { token, headers, body: ask('ping') })).status).toBe(404)
+    expect((await rpc(url, { token, headers, method: 'DELETE' })).status).toBe(404)
+  })
+})
+
+describe('a connection that its owner ends', () => {
+  test('ends the streams that were opened with it, and no one else’s', async () => {
+    const { world, url, connect } = await startConsentWorld({ limits: { recheckMs: NEVER } })
+    const [alice, bob] = [await connect('alice'), await connect('bob')]
+    const hers = await listenTwice(url, alice)
+    const his = await listenTwice(url, bob)
+    const me = await world.gateway.identify(`Bearer ${alice}`)
+    if (me === null) throw new Error('nobody')
+    expect(await world.gateway.connections.revoke(me, 'dev/notes')).toBe(true)
+    expect([await hers.get.ended, await hers.post.ended]).toEqual(['cut', 'cut'])
+    expect(await Promise.race([his.get.ended, his.post.ended, Promise.resolve('open')])).toBe('open')
+  })
+})
+
+describe('a body that is sent slowly', () => {
+  /** A call whose last byte is kept back. */
+  async function begin(url: string, token: string) {
+    const { port, pathname, host } = new URL(url)
+    const body = JSON.stringify(callTool('ok'))
+    const connection = await connectRaw(Number(port))
+    onTestFinished(() => connection.close())
+    connection.write(
+      `POST ${pathname} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${token}\r\n` +
+        `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, -1)}`,
+    )
+    return {
+      async end() {
+        connection.write(body.slice(-1))
+        return connection.answer('POST')
+      },
+    }
+  }
+
+  test('is judged by what holds when it is there: a grant, a server or a key that is gone meanwhile counts', async () => {
+    const { world, url, stub } = await open()
+    const token = await world.jwt('alice')
+    // Somebody else's request shows that those before it have been looked at.
+    const seen = async () => (await rpc(url, { token: await world.jwt('zoe'), body: ask('ping') })).status
+
+    const one = await begin(url, token)
+    expect(await seen()).toBe(200)
+    await world.gateway.access.set([{ to: 'user:corp/*', on: 'dev/*', tools: ['other'] }])
+    expect((await one.end()).json()).toMatchObject({ error: { code: -32602 } })
+
+    await world.gateway.access.set([EVERYBODY])
+    const two = await begin(url, token)
+    expect(await seen()).toBe(200)
+    await world.gateway.access.set([{ to: 'user:corp/zoe@example.com', on: 'dev/*' }])
+    expect((await two.end()).status).toBe(404)
+
+    await world.gateway.access.set([EVERYBODY])
+    const three = await begin(url, token)
+    const other = await startStub()
+    expect(await seen()).toBe(200)
+    await world.gateway.servers.set('dev/one', { url: other.url, auth: { type: 'none' } })
+    expect((await three.end()).status).toBe(200)
+    expect([stub.methods().includes('tools/call'), other.methods()]).toEqual([false, ['tools/call']])
+
+    const four = await begin(url, token)
+    expect(await seen()).toBe(200)
+    await world.gateway.configure({ servers: {}, access: [] })
+    expect((await four.end()).status).toBe(404)
+  })
+
+  test('does not keep a revoked key or an expired token good for as long as it lasts', async () => {
+    const { world, url, stub } = await open(10)
+    const { key, id } = await world.gateway.keys.create({ virtualAccount: 'ci' }, { name: 'x' })
+    const slow = await begin(url, key)
+    const exp = Math.floor(Date.now() / 1000) - 3
+    const late = await begin(url, await world.jwt('alice', { exp }))
+    expect((await rpc(url, { token: key, body: ask('ping') })).status).toBe(200)
+    await world.gateway.keys.revoke({ virtualAccount: 'ci' }, id)
+    expect((await slow.end()).status).toBe(401)
+    await expect.poll(() => Date.now() / 1000 - exp, { timeout: 5_000 }).toBeGreaterThan(5.1)
+    expect((await late.end()).status).toBe(401)
+    expect(stub.methods()).not.toContain('tools/call')
+  })
+})
+
+test('a personal token ends with its owner’s groups, in the middle of a session', async () => {
+  const provider = await startKeyServer()
+  onTestFinished(() => provider.close())
+  const stub = await startStub()
+  let groups = ['staff']
+  const world = await startWorld({
+    provider,
+    servers: { 'dev/one': { url: stub.url, auth: { type: 'none' } } },
+    integrations: { corp: { issuer: provider.issuer, audience: AUDIENCE } },
+    access: [{ to: 'group:corp/staff', on: 'dev/*' }],
+    directory: async () => ({ integration: 'corp', subject: 'alice', groups }),
+    limits: { recheckMs: 50 },
+  })
+  const url = world.endpoint('dev/one')
+  const me = await world.gateway.identify(`Bearer ${await world.jwt('alice', { groups })}`)
+  if (me === null) throw new Error('nobody')
+  const { key } = await world.gateway.keys.create(me, { name: 'x' })
+  const { get } = await listenTwice(url, key)
+  groups = []
+  expect(await get.ended).toBe('cut')
+})

@@ -1,0 +1,264 @@
+/** What `createGateway` says of a configuration that cannot be used. */
+import { ConfigError, createGuard, generateKey, type SignIn } from 'sallyport'
+import { createGateway, type GatewayConfig } from 'sallyport/gateway'
+import { memoryStore } from 'sallyport/stores/memory'
+import { describe, expect, test } from 'vitest'
+
+const good = (): GatewayConfig => ({
+  url: 'https://gw.example.com',
+  store: memoryStore(),
+  keys: [generateKey()],
+  integrations: { corp: { issuer: 'https://login.example.com/', audience: 'mcp' } },
+  servers: { 'dev/github': { url: 'https://mcp.example.com/mcp', auth: { type: 'none' } } },
+  access: [{ to: 'user:corp/*', on: 'dev/*' }],
+})
+
+function problemsOf(changes: object): Record<string, string> {
+  try {
+    void createGateway({ ...good(), ...changes } as GatewayConfig).close()
+  } catch (error) {
+    if (error instanceof ConfigError)
+      return Object.fromEntries(error.problems.map(({ path, message }) => [path, message]))
+    throw error
+  }
+  return {}
+}
+
+const oauth2 = {
+  type: 'oauth2',
+  clientId: 'x',
+  authorizationUrl: 'https://x.example.com/a',
+  tokenUrl: 'https://x.example.com/t',
+} as const
+const byConsent = { 'dev/github': { url: 'https://mcp.example.com/mcp', auth: oauth2 } }
+const signIn = (integrations?: readonly string[]): SignIn => ({
+  identify: async () => null,
+  start: () => ({ status: 302 }),
+  ...(integrations === undefined ? {} : { integrations }),
+})
+
+test('a good configuration has no problems', () => {
+  expect(problemsOf({})).toEqual({})
+})
+
+test('every problem is told at once, with its path and what was meant', () => {
+  expect(
+    problemsOf({
+      url: 'https://gw.example.com/path',
+      keys: ['short'],
+      signin: 'link',
+      servers: {
+        github: { url: 'ftp://x', auth: { type: 'non' } },
+        'dev/two': { url: 'http://far.example.com/mcp', auth: { type: 'none' }, ids: 1 },
+      },
+      access: [{ to: 'user:crop/*', on: 'dev/tow' }],
+      externalIdentities: { acme: { integration: 'crop' } },
+      virtualAccounts: { CI: {} },
+      trustProxy: ['everybody'],
+      limits: { maxBodyBytes: 1 },
+      callerHeaders: { allow: ['no spaces'] },
+    }),
+  ).toMatchObject({
+    '': 'unknown key "signin"; did you mean "signIn"?',
+    url: 'expected an origin, "https://gw.example.com", without path, query or user name',
+    'keys[0]': expect.stringContaining('generateKey()'),
+    'servers.github': expect.stringContaining('group/server'),
+    'servers.github.url': expect.any(String),
+    'servers.github.auth.type': expect.stringContaining('did you mean "none"?'),
+    'servers["dev/two"]': 'unknown key "ids"; did you mean "id"?',
+    'access[0].to': 'no integration named "crop"; did you mean "corp"?',
+    'access[0].on': 'no server named "dev/tow"; did you mean "dev/two"?',
+    'externalIdentities.acme.integration': 'no integration named "crop"; did you mean "corp"?',
+    'virtualAccounts.CI': expect.any(String),
+    'trustProxy[0]': expect.any(String),
+    'limits.maxBodyBytes': expect.any(String),
+    'callerHeaders.allow[0]': expect.any(String),
+  })
+})
+
+test('what is no object at all is told too', () => {
+  expect(() => createGateway(undefined as never)).toThrow(ConfigError)
+  expect(problemsOf({ servers: [], access: {}, integrations: 'x', paths: 1, store: {}, keys: 1 })).toMatchObject({
+    servers: expect.any(String),
+    access: expect.any(String),
+    store: expect.any(String),
+    keys: expect.any(String),
+  })
+})
+
+describe('what newcomers write is answered with what they meant', () => {
+  const header = { type: 'header', headers: { authorization: { secret: 'env:HUB' } } }
+  const hub = (auth: unknown, more: object = {}) => ({
+    servers: { 'dev/hub': { url: 'https://hub.example.com/mcp', auth, ...more } },
+    access: [],
+  })
+  test.each<[string, object, Record<string, string>]>([
+    [
+      'a server without a group',
+      { servers: { hub: hub(header).servers['dev/hub'] }, access: [] },
+      { 'servers.hub': 'for example "default/hub"' },
+    ],
+    [
+      'auth as a text',
+      hub('none'),
+      { 'servers["dev/hub"].auth': 'expected an object such as { type: "none" }, got string' },
+    ],
+    [
+      'auth as another text',
+      hub('bearer'),
+      { 'servers["dev/hub"].auth': 'expected { type: "none" | "header" | "oauth2" | "passthrough", … }, got string' },
+    ],
+    ['no auth', hub(undefined), { 'servers["dev/hub"].auth': "write { type: 'none' }" }],
+    [
+      'another kind of server',
+      { servers: { 'dev/hub': { command: 'npx' } }, access: [] },
+      { 'servers["dev/hub"].url': 'Streamable HTTP endpoint', 'servers["dev/hub"]': 'unknown key "command"' },
+    ],
+    [
+      'headers as a list',
+      hub({ ...header, headers: [{ name: 'a' }] }),
+      { 'servers["dev/hub"].auth.headers': 'expected object, got a list' },
+    ],
+    [
+      'one header',
+      hub({ type: 'header', header: {} }),
+      {
+        'servers["dev/hub"].auth.headers': 'required, a value of type object',
+        'servers["dev/hub"].auth': 'did you mean "headers"?',
+      },
+    ],
+    [
+      'a group of nobody’s',
+      { access: [{ to: 'group:staff', on: 'dev/*' }] },
+      { 'access[0].to': 'for example "group:corp/staff"' },
+    ],
+    [
+      'an integration that is not there',
+      { access: [{ to: 'group:crop/staff', on: 'dev/*' }] },
+      { 'access[0].to': 'did you mean "corp"?' },
+    ],
+    ['no store', { store: undefined }, { store: 'sallyport/stores/sqlite' }],
+    ['a path as the store', { store: 'tokens.db' }, { store: 'expected a token store' }],
+    ['no keys', { keys: undefined }, { keys: 'generateKey() makes one' }],
+    ['a short key', { keys: ['secret'] }, { 'keys[0]': '32 bytes in base64url' }],
+    ['a variable that is not set', { keys: [undefined] }, { 'keys[0]': 'got undefined' }],
+    ['a reference as a key', { keys: [generateKey(), 'env:KEY'] }, { 'keys[1]': '{ secret: "env:KEY" }' }],
+    ['a key in hexadecimal', { keys: ['0a'.repeat(32)] }, { 'keys[0]': 'hexadecimal' }],
+    ['no url', { url: undefined }, { url: '"https://gw.example.com"' }],
+    [
+      'a url with a path',
+      { url: 'https://gw.example.com/mcp' },
+      { url: 'expected an origin, "https://gw.example.com"' },
+    ],
+    ['no servers, of which the grants are not blamed', { servers: undefined }, { servers: '{} for none yet' }],
+    ['oauth2 without signIn', { servers: byConsent }, { 'servers["dev/github"].auth': 'needs signIn' }],
+    [
+      'misspelt fields',
+      { ...hub(header, { lable: 'Hub' }), acces: [] },
+      { 'servers["dev/hub"]': 'did you mean "label"?', '': 'did you mean "access"?' },
+    ],
+  ])('%s', (_, changes, expected) => {
+    const problems = problemsOf(changes)
+    expect(Object.keys(problems).toSorted()).toEqual(Object.keys(expected).toSorted())
+    for (const [path, words] of Object.entries(expected)) expect(problems[path]).toContain(words)
+    // A key that is no good may still be one elsewhere.
+    expect(JSON.stringify(problems)).not.toContain('0a0a')
+  })
+
+  test('a change while it runs is told the same way', async () => {
+    const gateway = createGateway(good())
+    await expect(gateway.configure({ servers: {}, acess: [] } as never)).rejects.toThrow('did you mean "access"?')
+    await expect(gateway.configure({ servers: {}, url: 'https://x' } as never)).rejects.toThrow('cannot change')
+    await gateway.close()
+  })
+})
+
+test('hosts and origins are such as are compared with', () => {
+  const allowedHosts = [
+    'gw.internal',
+    '*.gw.example.com',
+    'gw.internal:8080',
+    'https://gw.internal',
+    'gw.internal/x',
+    '',
+  ]
+  const allowedOrigins = [
+    'https://app.example.com',
+    'vscode-webview://abc',
+    '*',
+    'null',
+    'https://app.example.com/',
+    'app.example.com',
+  ]
+  expect(problemsOf({ allowedHosts, allowedOrigins })).toEqual({
+    'allowedHosts[2]': expect.stringContaining('leave the port out'),
+    'allowedHosts[3]': expect.any(String),
+    'allowedHosts[4]': expect.stringContaining('a host has no path'),
+    'allowedHosts[5]': 'must not be empty',
+    'allowedOrigins[2]': expect.stringContaining('stands for anybody'),
+    'allowedOrigins[3]': expect.stringContaining('stands for anybody'),
+    'allowedOrigins[4]': expect.stringContaining('did you mean "https://app.example.com"?'),
+    'allowedOrigins[5]': expect.stringContaining('is not an origin'),
+  })
+})
+
+test('scopes are those of RFC 6749, and never offline_access', () => {
+  expect(problemsOf({ scopes: ['openid', 'https://api.example.com/.default'] })).toEqual({})
+  expect(problemsOf({ scopes: ['openid email', '', 'a"b', 'offline_access', 'é'] })).toEqual({
+    'scopes[0]': expect.stringContaining('RFC 6749'),
+    'scopes[1]': expect.stringContaining('RFC 6749'),
+    'scopes[2]': expect.stringContaining('RFC 6749'),
+    'scopes[3]': expect.stringContaining('leave it out'),
+    'scopes[4]': expect.stringContaining('RFC 6749'),
+  })
+  expect(problemsOf({ scopes: 'openid' })).toHaveProperty('scopes')
+})
+
+test('http is for this machine', () => {
+  expect(problemsOf({ url: 'http://gw.example.com' })).toHaveProperty('url')
+  expect(problemsOf({ url: 'http://127.0.0.1:8080' })).toEqual({})
+  const servers = (extra: object) => ({
+    'dev/one': { url: 'http://far.example.com/mcp', auth: { type: 'none' }, ...extra },
+  })
+  expect(problemsOf({ servers: servers({}) })).toHaveProperty('servers["dev/one"].url')
+  expect(problemsOf({ servers: servers({ allowInsecureHttp: true }) })).toEqual({})
+})
+
+test('the gateway’s own pages are not in the way of its endpoints, nor of one another', () => {
+  expect(problemsOf({ paths: { connect: '/mcp/connect' } })).toHaveProperty(['paths.connect'])
+  expect(problemsOf({ paths: { callback: '/a/../b' } })).toHaveProperty(['paths.callback'])
+  expect(problemsOf({ paths: { connect: '/x', callback: '/x/callback' } })).toHaveProperty('paths')
+  expect(problemsOf({ paths: { callback: '/api/svc/v1/llm-gateway/mcp-servers/oauth2/callback' } })).toEqual({})
+})
+
+describe('servers of the users’ own accounts', () => {
+  test('need signIn, or the link typed out', () => {
+    expect(problemsOf({ servers: byConsent })['servers["dev/github"].auth']).toContain('needs signIn')
+    expect(problemsOf({ servers: byConsent, signIn: 'link' })).toEqual({})
+    expect(problemsOf({ servers: byConsent, signIn: signIn() })).toEqual({})
+    expect(problemsOf({ servers: byConsent, signIn: 'guard' })).toHaveProperty('signIn')
+  })
+
+  test('are granted to people who can sign in only', () => {
+    const at = (access: readonly object[], integrations: readonly string[], more: object = {}) =>
+      Object.keys(problemsOf({ servers: byConsent, signIn: signIn(integrations), access, ...more }))
+    expect(at([{ to: 'user:corp/*', on: 'dev/*' }], ['corp'])).toEqual([])
+    expect(at([{ to: ['anonymous', 'group:corp/staff'], on: 'dev/*' }], [])).toEqual(['access[0].to[1]'])
+    const externalIdentities = { acme: { integration: 'corp' } }
+    expect(at([{ to: 'external-identity:ac*', on: '*' }], ['other'], { externalIdentities })).toEqual(['access[0].to'])
+    expect(at([{ to: 'virtual-account:ci', on: '*' }], [])).toEqual([])
+  })
+
+  test('a guard says itself who can sign in', () => {
+    const integrations = { corp: { issuer: 'https://login.example.com/', audience: 'mcp' } }
+    const guard = createGuard({
+      integrations,
+      routes: [{ path: '/', auth: { type: 'jwt', integration: 'corp' } }],
+    })
+    expect(problemsOf({ servers: byConsent, signIn: guard })).toHaveProperty(['access[0].to'])
+  })
+})
+
+test('keys that are references are looked up later, and those beside them keep their places', () => {
+  expect(problemsOf({ keys: [{ secret: 'env:LATER' }, 'short'] })).toEqual({ 'keys[1]': expect.any(String) })
+})

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { compileBench, ensureBuild } from './lib/build.ts'
 
-const suites: Readonly<Record<string, string>> = { jwt: 'jwt/main.js' }
+const suites: Readonly<Record<string, string>> = { jwt: 'jwt/main.js', relay: 'relay/main.js' }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

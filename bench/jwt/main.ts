@@ -16,7 +16,9 @@ const say = values.json ? console.error : console.log
 
 const rs256 = createSigningKey('RS256')
 const es256 = createSigningKey('ES256')
-const idp = await startServer(new URL('./idp.js', import.meta.url), [], { keys: [publicJwk(rs256), publicJwk(es256)] })
+const idp = await startServer(new URL('../lib/idp.js', import.meta.url), [], {
+  keys: [publicJwk(rs256), publicJwk(es256)],
+})
 const issuer = `http://127.0.0.1:${idp.port}`
 const context: Context = {
   issuer,

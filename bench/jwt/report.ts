@@ -1,4 +1,5 @@
 /** The suite's findings, as tables for people and as one object for machines. */
+import type { Side } from '../lib/pairs.ts'
 import { round, type Summary } from '../lib/stats.ts'
 import { table } from '../lib/table.ts'
 import type { Added } from './inprocess/added.ts'
@@ -6,7 +7,7 @@ import type { Cache } from './inprocess/cache.ts'
 import type { Cold } from './inprocess/cold.ts'
 import type { Flood } from './inprocess/flood.ts'
 import type { Routes } from './inprocess/routes.ts'
-import type { Comparison, Side } from './throughput.ts'
+import type { Comparison } from './throughput.ts'
 
 /** What has been measured; a part that was left out or failed is missing. */
 export interface Findings {

@@ -2,9 +2,10 @@
  * Unprotected against protected servers, one framework at a time: all its servers are up, load goes to one of them at a
  * time in interleaved pairs, and each pair gives one ratio.
  */
-import { type ChildServer, startServer } from '../lib/child.ts'
-import { type Load, openLoad } from '../lib/load.ts'
-import { median, type Summary, summarise } from '../lib/stats.ts'
+import { startServer } from '../lib/child.ts'
+import { openLoad } from '../lib/load.ts'
+import { comparePairs, type Running, type Side } from '../lib/pairs.ts'
+import type { Summary } from '../lib/stats.ts'
 import { createSigner } from '../lib/tokens.ts'
 import { AUDIENCE, type Context, requestHeaders, TARGET } from './context.ts'
 
@@ -33,21 +34,6 @@ export interface Comparison {
   readonly protected: Side
 }
 
-export interface Side {
-  readonly requestsPerSecond: number
-  /** CPU time of the server's process per request, all threads. */
-  readonly cpuUsPerRequest: number
-  /** CPU time of the server's process over wall time: about 1 or more, if the server was the bottleneck. */
-  readonly utilisation: number
-  /** The same of the load generator; its one thread must stay well under 1. */
-  readonly clientUtilisation: number
-}
-
-interface Running {
-  readonly server: ChildServer
-  readonly load: Load
-}
-
 /** Throws if a server answers wrongly: a figure for such a server would mean nothing. */
 export async function compareFramework(framework: Framework, context: Context): Promise<Comparison[]> {
   const timing = context.quick
@@ -71,10 +57,15 @@ export async function compareFramework(framework: Framework, context: Context): 
     const base = running.get('unprotected')!
     for (const variant of variants.slice(1)) {
       const pairs = variant === 'sallyport' ? timing.ourPairs : timing.peerPairs
+      const compared = await comparePairs(base, running.get(variant)!, pairs, timing.sliceMs)
+      const { ratio, cpuRatio } = compared
       comparisons.push({
         framework,
         variant,
-        ...(await comparePairs(base, running.get(variant)!, pairs, timing.sliceMs)),
+        ratio,
+        cpuRatio,
+        unprotected: compared.base,
+        protected: compared.other,
       })
     }
     return comparisons
@@ -83,52 +74,6 @@ export async function compareFramework(framework: Framework, context: Context): 
       load.close()
       await server.stop()
     }
-  }
-}
-
-async function comparePairs(
-  base: Running,
-  guarded: Running,
-  pairs: number,
-  sliceMs: number,
-): Promise<Pick<Comparison, 'ratio' | 'cpuRatio' | 'unprotected' | 'protected'>> {
-  const before: Side[] = []
-  const after: Side[] = []
-  for (let pair = 0; pair < pairs; pair++) {
-    // The order alternates, so that a machine that gets slower does not always hit the same side.
-    if (pair % 2 === 0) before.push(await slice(base, sliceMs))
-    after.push(await slice(guarded, sliceMs))
-    if (pair % 2 === 1) before.push(await slice(base, sliceMs))
-  }
-  return {
-    ratio: summarise(after.map((side, pair) => side.requestsPerSecond / before[pair]!.requestsPerSecond)),
-    cpuRatio: summarise(after.map((side, pair) => before[pair]!.cpuUsPerRequest / side.cpuUsPerRequest)),
-    unprotected: medianSide(before),
-    protected: medianSide(after),
-  }
-}
-
-async function slice({ server, load }: Running, durationMs: number): Promise<Side> {
-  const serverBefore = await server.cpuUs()
-  const clientBefore = process.cpuUsage()
-  const { requests, seconds } = await load.run(durationMs)
-  const client = process.cpuUsage(clientBefore)
-  const serverUs = (await server.cpuUs()) - serverBefore
-  return {
-    requestsPerSecond: requests / seconds,
-    cpuUsPerRequest: serverUs / requests,
-    utilisation: serverUs / 1e6 / seconds,
-    clientUtilisation: (client.user + client.system) / 1e6 / seconds,
-  }
-}
-
-function medianSide(sides: readonly Side[]): Side {
-  const of = (field: keyof Side): number => median(sides.map((side) => side[field]))
-  return {
-    requestsPerSecond: of('requestsPerSecond'),
-    cpuUsPerRequest: of('cpuUsPerRequest'),
-    utilisation: of('utilisation'),
-    clientUtilisation: of('clientUtilisation'),
   }
 }
 

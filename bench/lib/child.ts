@@ -1,6 +1,6 @@
 /**
- * Child processes: servers that stay up and tell their CPU time, and jobs that answer once. Both sides of the
- * conversation are in this file, so that they cannot disagree.
+ * Child processes: servers that stay up and answer questions about themselves, and jobs that answer once. Both sides of
+ * the conversation are in this file, so that they cannot disagree.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Server } from 'node:http'
@@ -8,22 +8,41 @@ import type { AddressInfo } from 'node:net'
 
 export interface ChildServer {
   readonly port: number
+  readonly pid: number
   /** CPU time that all threads of the process have used so far, in microseconds. */
   cpuUs(): Promise<number>
+  /** What the process holds after full collections. */
+  memory(): Promise<Memory>
+  /** One of the module's own questions. One question at a time. */
+  ask<T>(question: string): Promise<T>
   stop(): Promise<void>
 }
+
+/** Bytes, as `process.memoryUsage()` has them. */
+export interface Memory {
+  readonly rss: number
+  readonly heapUsed: number
+  readonly external: number
+}
+
+/** Answers to questions, by question. */
+export type Answers = Readonly<Record<string, () => unknown>>
 
 /** Starts a module that calls {@link serve}. */
 export async function startServer(module: URL, args: readonly string[], context: unknown): Promise<ChildServer> {
   const child = start(module, args, context)
   const { port } = await answer<{ port: number }>(child, module, args)
+  const ask = async <T>(question: string): Promise<T> => {
+    const reply = answer<{ found: T }>(child, module, args)
+    child.send(question)
+    return (await reply).found
+  }
   return {
     port,
-    cpuUs: async () => {
-      const reply = answer<{ cpuUs: number }>(child, module, args)
-      child.send('cpu')
-      return (await reply).cpuUs
-    },
+    pid: child.pid ?? 0,
+    ask,
+    cpuUs: () => ask('cpu'),
+    memory: () => ask('memory'),
     stop: () =>
       new Promise((resolve) => {
         child.once('exit', () => resolve())
@@ -46,21 +65,44 @@ export function contextFromParent<T>(): T {
   return JSON.parse(process.env.BENCH_CONTEXT ?? 'null') as T
 }
 
-/** In the child: listens on a free port and answers the parent's questions. */
-export function serve(server: Server): void {
+/**
+ * In the child: listens on a free port and answers the parent's questions. `prepare` runs before the parent is told, for
+ * servers that have to know their port.
+ */
+export function serve(server: Server, answers: Answers = {}, prepare?: (port: number) => Promise<void>): void {
   // Connections idle while other servers have their turn.
   server.keepAliveTimeout = 600_000
-  server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))
-  process.on('message', (message) => {
-    if (message !== 'cpu') return
-    const { user, system } = process.cpuUsage()
-    process.send?.({ cpuUs: user + system })
+  server.listen(0, '127.0.0.1', async () => {
+    const { port } = server.address() as AddressInfo
+    await prepare?.(port)
+    process.send?.({ port })
+  })
+  const all: Answers = { cpu, memory, ...answers }
+  process.on('message', async (question: string) => {
+    const find = all[question]
+    if (find === undefined) throw new Error(`no answer to ${question}`)
+    done(await find())
   })
 }
 
 /** In the child: reports. */
 export function done(found: unknown): void {
   process.send?.({ found })
+}
+
+function cpu(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
+/** Collected several times with turns of the event loop between them: finalisers free more, and pages go back late. */
+async function memory(): Promise<Memory> {
+  for (let round = 0; round < 4; round++) {
+    globalThis.gc?.()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  const { rss, heapUsed, external } = process.memoryUsage()
+  return { rss, heapUsed, external }
 }
 
 function start(module: URL, args: readonly string[], context: unknown): ChildProcess {

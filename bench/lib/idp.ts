@@ -1,6 +1,6 @@
 /** The identity provider: a static key set on loopback, with discovery, in a process of its own. Counts key set fetches. */
 import { createServer } from 'node:http'
-import { contextFromParent, serve } from '../lib/child.ts'
+import { contextFromParent, serve } from './child.ts'
 
 const { keys } = contextFromParent<{ keys: readonly unknown[] }>()
 const keySet = JSON.stringify({ keys })

@@ -1,7 +1,7 @@
 /** `curl` lines to paste, with real tokens and what to expect. */
 import type { Token } from './ask.ts'
-import { JOB_CLIENT, ORDERS_API } from './identity-provider.ts'
 import { say, styled, title } from './print.ts'
+import { JOB_CLIENT, ORDERS_API } from './provider-clients.ts'
 import type { Demo } from './servers.ts'
 import type { DemoTokens } from './tokens.ts'
 

@@ -4,7 +4,7 @@
  */
 import { createGuard, type Guard, generateKey, hashPassword } from 'sallyport'
 import { memoryStore } from 'sallyport/stores/memory'
-import { APP_CLIENT, LOGIN_SECRET, loginClientId, ORDERS_API } from './identity-provider.ts'
+import { APP_CLIENT, LOGIN_SECRET, loginClientId, ORDERS_API, TOOLS_API } from './provider-clients.ts'
 
 /** The domains that the services may be published on (A4). */
 export const DOMAINS = ['*.example.com', '*.apps.example.com', 'example.com']
@@ -17,7 +17,7 @@ const VAULT: Readonly<Record<string, string>> = { 'vault:ops': 'ops-password', '
 /** Every password and secret of the guard; none of them may turn up in an event. */
 export const PASSWORDS = [PASSWORD, 'pässwörd', ...Object.values(VAULT), btoa(`hello:${PASSWORD}`)]
 /** The integrations that people can sign in with. */
-export type LoginName = 'corp' | 'branch-id'
+export type LoginName = 'corp' | 'branch-id' | 'customers'
 
 /** What the configuration cannot know before the demo has started. */
 export interface Surroundings {
@@ -74,6 +74,13 @@ export async function createDemoGuard(server: Place, { corp, branch, servers }: 
         jwtSource: 'id_token',
         oauth2: { ...clientOf('branch-id'), scopes: ['openid'] },
       },
+      // G3: people who call the gateway with tokens of this one sign in here only to give consent.
+      customers: {
+        issuer: branch,
+        audience: TOOLS_API,
+        clockToleranceSeconds: 1,
+        oauth2: { ...clientOf('customers'), scopes: ['openid', 'orders:read'], resource: TOOLS_API },
+      },
     },
     routes: [
       { name: 'health', path: '/healthz', auth: { type: 'none' } },
@@ -91,6 +98,7 @@ export async function createDemoGuard(server: Place, { corp, branch, servers }: 
         },
       },
       { name: 'me', path: '/me/', auth: { type: 'jwt', integration: 'branch-id', login: true } },
+      { name: 'customers', path: '/customers/', auth: { type: 'jwt', integration: 'customers', login: true } },
 
       // A1, A5: hosts with their own users; the second one's password is kept as a hash.
       { name: 's1', host: 's1.example.com', auth: hello },

@@ -6,30 +6,24 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
-import type { ClientMetadata, Configuration, Provider } from 'oidc-provider'
-import type { RedirectUrls } from 'sallyport'
+import type { Configuration, Provider } from 'oidc-provider'
 import { notice, signInForm, signingOut } from './pages/provider.ts'
 import { PASSWORD, PEOPLE } from './people.ts'
 import { listen, stop } from './ports.ts'
+import {
+  BILLING_API,
+  type GatewayClient,
+  gatewayMetadata,
+  JOB,
+  KIOSK_CLIENT,
+  type LoginClient,
+  ORDERS_API,
+  SCRIPT_CLIENTS,
+  TOOLS_API,
+  toMetadata,
+} from './provider-clients.ts'
 
-/** What the services of the demo accept tokens for. */
-export const ORDERS_API = 'urn:demo:orders'
-/** Another service, whose tokens they must not accept. */
-export const BILLING_API = 'urn:demo:billing'
-/** The client that people sign in to; the audience of their ID tokens. */
-export const APP_CLIENT = { id: 'demo-app', secret: 'demo-app-secret' }
-/** Like {@link APP_CLIENT}, but its access tokens live for two seconds. */
-export const KIOSK_CLIENT = { id: 'demo-kiosk', secret: 'demo-kiosk-secret' }
-/** A service that gets tokens for itself (RFC 6749 §4.4). */
-export const JOB_CLIENT = { id: 'nightly-job', secret: 'nightly-job-secret' }
-/** Where browsers would be sent back to; the demo reads the code off the redirect and never goes there. */
-export const REDIRECT_URI = 'http://127.0.0.1/callback'
-
-/** The secret of all the clients that people sign in with. */
-export const LOGIN_SECRET = 'demo-login-secret'
-/** What the provider knows the login of a server as. */
-export const loginClientId = (server: string, integration: string) => `${server.toLowerCase()}-${integration}`
-
+const ORDERS_SCOPE = 'orders:read orders:write'
 /** Long enough for an afternoon of pasting `curl` lines. */
 const TOKEN_SECONDS = 8 * 60 * 60
 const KIOSK_TOKEN_SECONDS = 2
@@ -45,14 +39,10 @@ export interface IdentityProviderOptions {
   readonly logins: readonly LoginClient[]
   /** Whether it takes authorization requests ahead of the browser (RFC 9126). */
   readonly pushedRequests: boolean
-}
-
-/** Such a client: what its guard's `redirectUrls()` reports is what it is registered with. */
-export interface LoginClient {
-  readonly id: string
-  readonly redirectUrls: RedirectUrls
-  /** How long its tokens last. */
-  readonly tokenSeconds?: number
+  /** A gateway that asks people for access to what they have there. */
+  readonly gateway?: GatewayClient
+  /** What else it issues tokens for (RFC 8707), with the scopes there. */
+  readonly resource?: { readonly url: string; readonly scope: string }
 }
 
 /** A running (or stopped) provider. */
@@ -107,7 +97,7 @@ async function createHandler(options: IdentityProviderOptions, key: JWK, cookieK
       jwks: { keys: [key as NonNullable<Configuration['jwks']>['keys'][number]] },
       cookies: { keys: [cookieKey], names: cookieNames(options.issuer) },
       loadExistingGrant: ({ oidc }) =>
-        grantEverything(provider, oidc.client?.clientId ?? '', oidc.session?.accountId ?? ''),
+        grantEverything(provider, options, oidc.client?.clientId ?? '', oidc.session?.accountId ?? ''),
     })
   })
   const answer = provider.callback()
@@ -117,21 +107,29 @@ async function createHandler(options: IdentityProviderOptions, key: JWK, cookieK
   }
 }
 
-function configuration({ name, logins, pushedRequests }: IdentityProviderOptions): Configuration {
+function configuration(options: IdentityProviderOptions): Configuration {
+  const { name, logins, gateway, pushedRequests, resource: own } = options
   const secondsOf = (clientId = '') =>
     clientId === KIOSK_CLIENT.id
       ? KIOSK_TOKEN_SECONDS
-      : (logins.find(({ id }) => id === clientId)?.tokenSeconds ?? TOKEN_SECONDS)
+      : ([...logins, ...(gateway ? [gateway] : [])].find(({ id }) => id === clientId)?.tokenSeconds ?? TOKEN_SECONDS)
   return {
-    clients: [...SCRIPT_CLIENTS, JOB, ...logins.map(toMetadata)],
+    clients: [
+      ...SCRIPT_CLIENTS,
+      JOB,
+      ...logins.map(toMetadata),
+      ...(gateway === undefined ? [] : [gatewayMetadata(gateway)]),
+    ],
     scopes: ['openid'],
-    claims: { openid: ['sub', 'sid', 'name', 'email', 'email_verified', 'groups', 'realm_access'] },
+    claims: { openid: ['sub', 'sid', 'name', 'email', 'email_verified', 'groups', 'realm_access', 'org'] },
     conformIdTokenClaims: false,
     findAccount: (_ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId, ...PEOPLE[accountId] }) }),
     extraTokenClaims: (_ctx, token) => ('accountId' in token ? PEOPLE[token.accountId] : undefined),
     interactions: { url: (_ctx, { uid }) => `/sign-in/${uid}` },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
+    // What somebody has allowed a gateway stays allowed when they sign out here.
+    expiresWithSession: async (_ctx, code) => code.clientId !== gateway?.id,
     // Its own one refuses addresses of this machine, where the services are that it tells of sign-outs.
     fetch: (url, { dispatcher: _, ...init }: RequestInit & { dispatcher?: unknown } = {}) => fetch(url, init),
     ttl: {
@@ -163,44 +161,12 @@ function configuration({ name, logins, pushedRequests }: IdentityProviderOptions
         useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, resource) => ({
           audience: resource,
-          scope: 'orders:read orders:write',
+          scope: resource === own?.url ? own.scope : ORDERS_SCOPE,
           accessTokenFormat: 'jwt',
           jwt: { sign: { alg: 'RS256' } },
         }),
       },
     },
-  }
-}
-
-/** Those of the walk, which sign people in without a browser. */
-const SCRIPT_CLIENTS: ClientMetadata[] = [APP_CLIENT, KIOSK_CLIENT].map(({ id, secret }) => ({
-  client_id: id,
-  client_secret: secret,
-  redirect_uris: [REDIRECT_URI],
-  grant_types: ['authorization_code'],
-  response_types: ['code'],
-}))
-
-const JOB: ClientMetadata = {
-  client_id: JOB_CLIENT.id,
-  client_secret: JOB_CLIENT.secret,
-  grant_types: ['client_credentials'],
-  redirect_uris: [],
-  response_types: [],
-}
-
-function toMetadata({ id, redirectUrls }: LoginClient): ClientMetadata {
-  const { callback, signedOut, backChannelSignOut } = redirectUrls
-  return {
-    client_id: id,
-    client_secret: LOGIN_SECRET,
-    redirect_uris: [callback],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    post_logout_redirect_uris: [signedOut],
-    ...(backChannelSignOut === null
-      ? {}
-      : { backchannel_logout_uri: backChannelSignOut, backchannel_logout_session_required: true }),
   }
 }
 
@@ -244,10 +210,16 @@ async function signInPage(provider: Provider, name: string, req: IncomingMessage
 }
 
 /** Nobody is asked for consent. */
-async function grantEverything(provider: Provider, clientId: string, accountId: string) {
+async function grantEverything(
+  provider: Provider,
+  { resource: own }: IdentityProviderOptions,
+  clientId: string,
+  accountId: string,
+) {
   const grant = new provider.Grant({ clientId, accountId })
   grant.addOIDCScope('openid')
-  for (const resource of [ORDERS_API, BILLING_API]) grant.addResourceScope(resource, 'orders:read')
+  for (const resource of [ORDERS_API, BILLING_API, TOOLS_API]) grant.addResourceScope(resource, 'orders:read')
+  if (own !== undefined) grant.addResourceScope(own.url, own.scope)
   await grant.save()
   return grant
 }

@@ -19,4 +19,6 @@ export const PEOPLE: Readonly<Record<string, Readonly<Record<string, unknown>>>>
     email_verified: true,
     groups: ['dev-backend'],
   },
+  carol: { name: 'Carol Chen', email: 'carol@acme.test', email_verified: true, org: 'acme' },
+  dave: { name: 'Dave Diaz', email: 'dave@initech.test', email_verified: true, org: 'initech' },
 }

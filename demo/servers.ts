@@ -2,18 +2,25 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Guard } from 'sallyport'
+import type { Gateway } from 'sallyport/gateway'
 import { createFrontDesk } from './front-desk.ts'
+import { CODE_CLIENT } from './gateway.ts'
+import { type Gateways, startGateways } from './gateways.ts'
 import { createDemoGuard, type LoginName, type Place } from './guard.ts'
-import { type IdentityProvider, type LoginClient, loginClientId, startIdentityProvider } from './identity-provider.ts'
+import { type IdentityProvider, startIdentityProvider } from './identity-provider.ts'
 import { freePorts, LOOPBACK, stop } from './ports.ts'
+import { type LoginClient, loginClientId } from './provider-clients.ts'
 import { startExpress } from './services/express.ts'
 import { startFastify } from './services/fastify.ts'
 import { startKoa } from './services/koa.ts'
 import { startNode } from './services/node.ts'
+import { CODE_SCOPE, codeUrl } from './upstreams/code.ts'
 
 /** A server of the demo, as a client sees it. */
 export interface Target extends Place {
   readonly guard: Guard
+  /** The gateway in front of it, which is another one after a restart. */
+  readonly gateway: Gateway
   /** Requests that its guard was asked about, upgrades among them. */
   readonly requests: number
   /** Upgrades that a listener beside the guarded one was told about. */
@@ -24,12 +31,20 @@ export interface Target extends Place {
 export interface Demo {
   readonly corp: IdentityProvider
   readonly branch: IdentityProvider
+  /** The authorization server of the MCP server `dev/code`. */
+  readonly code: IdentityProvider
+  readonly gateways: Gateways
   readonly targets: readonly Target[]
   close(): Promise<void>
 }
 
 /** How long the tokens last that people get for `/me/`, so that one sees them refreshed. */
 export const SHORT_SECONDS = 5
+/** How long access to an account at `dev/code` lasts without a refresh. */
+export const CODE_SECONDS = 8
+
+/** Where the MCP servers are that the gateways lead to. */
+const UPSTREAM_PORTS = [4011, 4012, 4013, 4014]
 
 const SERVERS = [
   { name: 'Express', start: startExpress, preferredPort: 4001 },
@@ -40,10 +55,14 @@ const SERVERS = [
 
 /** Starts it all; on the usual ports where they are free, or with `anyPorts` on whichever are. */
 export async function startDemo({ anyPorts }: { anyPorts: boolean }): Promise<Demo> {
-  const preferred = [4000, 4009, ...SERVERS.map(({ preferredPort }) => preferredPort)]
-  const [corpPort = 0, branchPort = 0, ...ports] = await freePorts(anyPorts ? preferred.map(() => 0) : preferred)
+  const preferred = [4000, 4009, 4010, ...UPSTREAM_PORTS, ...SERVERS.map(({ preferredPort }) => preferredPort)]
+  const [corpPort = 0, branchPort = 0, codePort = 0, ...others] = await freePorts(
+    anyPorts ? preferred.map(() => 0) : preferred,
+  )
+  const upstreamPorts = others.slice(0, UPSTREAM_PORTS.length)
+  const ports = others.slice(UPSTREAM_PORTS.length)
   const originOf = (port: number) => `http://${LOOPBACK}:${port}`
-  const issuers = { corp: originOf(corpPort), branch: originOf(branchPort) }
+  const issuers = { corp: originOf(corpPort), branch: originOf(branchPort), code: originOf(codePort) }
   const servers = SERVERS.map(({ name, start }, index) => {
     const port = ports[index] ?? 0
     return { name, start, port, url: originOf(port) }
@@ -69,17 +88,35 @@ export async function startDemo({ anyPorts }: { anyPorts: boolean }): Promise<De
   const branch = await startIdentityProvider({
     name: 'Branch',
     issuer: issuers.branch,
-    logins: loginsBy('branch-id').map((client) => ({ ...client, tokenSeconds: SHORT_SECONDS })),
+    logins: [
+      ...loginsBy('branch-id').map((client) => ({ ...client, tokenSeconds: SHORT_SECONDS })),
+      ...loginsBy('customers'),
+    ],
     pushedRequests: true,
   })
-  await Promise.all(guarded.map(({ guard }) => guard.ready()))
+  const gateways = await startGateways(
+    guarded.map((server) => ({ server, guard: server.guard })),
+    upstreamPorts,
+    issuers,
+  )
+  const code = await startIdentityProvider({
+    name: 'Code',
+    issuer: issuers.code,
+    logins: [],
+    gateway: { ...CODE_CLIENT, callbacks: gateways.redirectUrls(), tokenSeconds: CODE_SECONDS },
+    resource: { url: codeUrl(upstreamPorts[2] ?? 0), scope: CODE_SCOPE },
+    pushedRequests: false,
+  })
+  await Promise.all([...guarded.map(({ guard }) => guard.ready()), gateways.ready()])
 
   const running: Server[] = []
   const sockets = new Set<Socket>()
   const targets: Target[] = []
-  for (const { name, start, port, url, guard } of guarded) {
+  for (const [index, { name, start, port, url, guard }] of guarded.entries()) {
+    const place = gateways.placeOf(index)
     const frontDesk = createFrontDesk()
-    const server = await start([frontDesk, guard], port, LOOPBACK)
+    // The first that does not skip a request decides: the gateway has the paths of MCP servers, the guard the rest.
+    const server = await start([place.gate, frontDesk, guard], port, LOOPBACK)
     // A server that closes does not hang up on WebSockets.
     server.on('connection', (socket) => sockets.add(socket.once('close', () => sockets.delete(socket))))
     let overheardUpgrades = 0
@@ -92,6 +129,9 @@ export async function startDemo({ anyPorts }: { anyPorts: boolean }): Promise<De
       port,
       url,
       guard,
+      get gateway() {
+        return place.gateway
+      },
       get requests() {
         return frontDesk.passedOn
       },
@@ -104,13 +144,17 @@ export async function startDemo({ anyPorts }: { anyPorts: boolean }): Promise<De
   return {
     corp,
     branch,
+    code,
+    gateways,
     targets,
     async close() {
       for (const socket of sockets) socket.destroy()
+      await gateways.close()
       await Promise.all([
         ...running.map(stop),
         corp.stop(),
         branch.stop(),
+        code.stop(),
         ...guarded.map(({ guard }) => guard.close()),
       ])
     },

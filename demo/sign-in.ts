@@ -1,6 +1,6 @@
 /** Gets real tokens from the identity provider: a person by the authorization code flow with PKCE, a service by its own secret. */
 import { createHash, randomBytes } from 'node:crypto'
-import { REDIRECT_URI } from './identity-provider.ts'
+import { REDIRECT_URI } from './provider-clients.ts'
 
 /** A registered client. */
 export interface Client {

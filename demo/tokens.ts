@@ -1,6 +1,6 @@
 /** The tokens that the walk and the `curl` lines use: real ones of the provider, and some that somebody tampered with. */
 import type { Token } from './ask.ts'
-import { APP_CLIENT, BILLING_API, JOB_CLIENT, KIOSK_CLIENT, ORDERS_API } from './identity-provider.ts'
+import { APP_CLIENT, BILLING_API, JOB_CLIENT, KIOSK_CLIENT, ORDERS_API } from './provider-clients.ts'
 import { serviceToken, signIn } from './sign-in.ts'
 
 /** The tokens by what they are. */

@@ -1,6 +1,6 @@
 /** A7, A8, A10: people who sign in with their browser. */
 import { connect, describeAnswer } from '../ask.ts'
-import { loginClientId, ORDERS_API } from '../identity-provider.ts'
+import { loginClientId, ORDERS_API } from '../provider-clients.ts'
 import type { Target } from '../servers.ts'
 import type { Report } from '../services/service.ts'
 import { describeDeparture, describePage, goTo, oneEach } from './people.ts'

@@ -1,6 +1,6 @@
 /** A6, A8: what happens when the identity provider rotates its keys, falls over, and comes back; to tokens that expire, and to sessions. */
 import { describeAnswer, type Token } from '../ask.ts'
-import { APP_CLIENT, ORDERS_API } from '../identity-provider.ts'
+import { APP_CLIENT, ORDERS_API } from '../provider-clients.ts'
 import { SHORT_SECONDS } from '../servers.ts'
 import { signIn } from '../sign-in.ts'
 import { expiryOf, getShortToken } from '../tokens.ts'

@@ -1,6 +1,6 @@
 /** A5, A12: basic authentication, and where its passwords come from. */
 import { createGuard, type GuardConfig, generateKey, SallyportError, type SecretReference } from 'sallyport'
-import { ORDERS_API } from '../identity-provider.ts'
+import { ORDERS_API } from '../provider-clients.ts'
 import type { Chapter } from './stage.ts'
 
 const host = 's1.example.com'

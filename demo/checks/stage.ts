@@ -1,6 +1,7 @@
 /** What the checks have at hand. */
 import type { Decision, KeyReport, LoginEvent } from 'sallyport'
 import type { Browser } from '../browser.ts'
+import type { GatewayTokens } from '../gateway-tokens.ts'
 import type { Demo } from '../servers.ts'
 import type { DemoTokens } from '../tokens.ts'
 import type { Walk } from '../walk.ts'
@@ -21,3 +22,11 @@ export interface Stage {
 
 /** A part of the walk. */
 export type Chapter = (stage: Stage) => Promise<void>
+
+/** The same for the gateway. */
+export interface GatewayStage extends Pick<Stage, 'demo' | 'walk' | 'newBrowser' | 'browsers'> {
+  readonly tokens: GatewayTokens
+}
+
+/** A part of the walk that is about the gateway. */
+export type GatewayChapter = (stage: GatewayStage) => Promise<void>

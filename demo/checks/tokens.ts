@@ -12,8 +12,11 @@ export const accessTokens: Chapter = async ({ demo, walk, tokens }) => {
   await walk.everywhere('A6', { host, token: tokens.tampered }, invalid)
   await walk.everywhere('A6', { host, token: tokens.unsigned }, invalid)
   await walk.everywhere('A6', { host, token: tokens.garbage }, invalid)
-  await walk.once('A6', 'key fetches of the identity provider for all of that, one a guard', '4', () =>
-    String(demo.corp.keyFetches),
+  await walk.once(
+    'A6',
+    'key fetches of the identity provider for all of that, one a guard and one a gateway',
+    '8',
+    () => String(demo.corp.keyFetches),
   )
 }
 

@@ -9,6 +9,7 @@ const ABOUT: Readonly<Record<string, string>> = {
   app: 'Everybody who can sign in at Corp gets here.',
   'app admin': 'This part is for addresses at example.com in the group admin or dev-*.',
   me: 'Here the ID token of Branch counts. It lasts a few seconds: load the page again, and it has been refreshed.',
+  customers: 'Here customers sign in, with accounts at Branch.',
 }
 
 /** The page of `server` at `url`. */

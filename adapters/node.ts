@@ -7,7 +7,17 @@ import { checkGates, decide } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
 import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
 
-export type { Auth, Gate, GateRequest, Outcome, Pass, Reply, ReplyHeaders, RequestBody } from '../src/http/gate.ts'
+export type {
+  AbortSource,
+  Auth,
+  Gate,
+  GateRequest,
+  Outcome,
+  Pass,
+  Reply,
+  ReplyHeaders,
+  RequestBody,
+} from '../src/http/gate.ts'
 export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
 
 /**

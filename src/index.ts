@@ -27,7 +27,17 @@ export type {
 export { createGuard, type Guard } from './guard/create-guard.ts'
 export type { Decision, GuardEvents } from './guard/decision.ts'
 export type { Endpoint } from './guard/endpoints.ts'
-export type { Auth, Gate, GateRequest, Outcome, Pass, Reply, ReplyHeaders, RequestBody } from './http/gate.ts'
+export type {
+  AbortSource,
+  Auth,
+  Gate,
+  GateRequest,
+  Outcome,
+  Pass,
+  Reply,
+  ReplyHeaders,
+  RequestBody,
+} from './http/gate.ts'
 export type { Integration, KeyTimes, OAuth2 } from './identity/integration.ts'
 export type { KeyReport } from './identity/integrations.ts'
 export type { Identity, SignIn, SignInOptions } from './identity/sign-in.ts'

@@ -189,7 +189,7 @@ describe.each(SERVERS)('$name', ({ framework, start }) => {
         } else expect(expectReached(answer).auth?.route ?? null).toBe(expected)
         await app.close()
       }
-      await startApp({ gates: [] })
+      await startApp({ gates: [skipping] })
     })
 
     test('of which the first has decided: the second is not asked', async () => {

@@ -49,7 +49,7 @@ export function printGatewayLines({ targets: [first] }: Demo, tokens: GatewayTok
     ],
     ['her JWT, passed through', inspect('core/orders', 'JWT', call('my_orders'))],
     [
-      `an error with a link: open it, choose corp, be alice (${PASSWORD}) here and there, and paste the line again`,
+      `an error with a link: open it, be alice (${PASSWORD}) here and there, and paste the line again`,
       inspect('dev/code', 'PERSONAL', call('who_am_i')),
     ],
     ['a customer, who has connected her account in the walk', inspect('dev/code', 'CAROL', call('who_am_i'))],

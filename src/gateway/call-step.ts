@@ -59,7 +59,7 @@ export function createCallStep({ permissions, sessionIds, requestStates, next }:
     }
     const asker: Asker = { access: state.access, caller, principals, server: server.name }
     if (body !== undefined) {
-      const asked = judgeMessages(body.messages, asker, permissions)
+      const asked = judgeMessages(body.messages, asker, permissions, era.era)
       const verdict = asked instanceof Promise ? await asked : asked
       if (verdict.kind === 'unavailable') return unavailable('decide', verdict.detail, undefined, body.messages)
       if (verdict.kind === 'refused') return refusal(exchange, body.messages, era, verdict.refused)

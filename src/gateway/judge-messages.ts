@@ -4,7 +4,7 @@
  */
 import type { GrantRef, Wanted } from '../access/decision.ts'
 import type { Message, MessageBody } from '../mcp/messages.ts'
-import { methodAccess } from '../mcp/methods.ts'
+import { isRemoved, methodAccess } from '../mcp/methods.ts'
 import { type Target, targetsOf } from '../mcp/targets.ts'
 import type { Asker, Permission, Permissions } from './permissions.ts'
 
@@ -23,17 +23,20 @@ export type MessagesVerdict =
 export type MessageRefusal =
   | { readonly kind: 'denied'; readonly target: Target; readonly permission: Extract<Permission, { kind: 'denied' }> }
   | { readonly kind: 'malformed'; readonly detail: string }
-  /** It may do anything, and the caller does not have everything. */
+  /** It may do anything, and the caller does not have everything; or the revision does not have it. */
   | { readonly kind: 'method' }
 
-/** Judges what `asker` sent. At once where every answer comes at once. */
+/** Judges what `asker` sent, in a revision of `era`. At once where every answer comes at once. */
 export function judgeMessages(
   { messages }: MessageBody,
   asker: Asker,
   permissions: Permissions,
+  era: 'legacy' | 'modern',
 ): MessagesVerdict | Promise<MessagesVerdict> {
+  const isNone = (method: string) =>
+    isRemoved(method, era) || (methodAccess(method) === 'everything' && !permissions.everything(asker))
   const questions = messages.flatMap((message) =>
-    message.kind !== 'response' && methodAccess(message.method) === 'everything' && !permissions.everything(asker)
+    message.kind !== 'response' && isNone(message.method)
       ? [{ message, refusal: METHOD, wanted: undefined }]
       : questionsOf(message),
   )

@@ -48,7 +48,8 @@ export function createStreamJudge({ live, permissions, broker, principalsFor }: 
     if (found.kind === 'unauthenticated' || found.identity.id !== caller.identity.id) return 'unauthenticated'
     const asker: Asker = { access, caller: found, principals: principalsFor(found), server: server.name }
     if ((await permissions.ask(asker, { kind: 'connect' })).kind === 'denied') return 'denied'
-    const verdict = messages === undefined ? undefined : await judgeMessages(messages, asker, permissions)
+    // Whether the revision has such methods was judged when they came; the older eras leave out none.
+    const verdict = messages === undefined ? undefined : await judgeMessages(messages, asker, permissions, 'legacy')
     if (verdict?.kind === 'refused' || (messages === undefined && wasUnfiltered(exchange, asker))) return 'denied'
     return (await isDisconnected(exchange)) ? 'denied' : undefined
   }

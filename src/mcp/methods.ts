@@ -45,3 +45,20 @@ const METHODS: ReadonlyMap<string, MethodAccess> = new Map<string, MethodAccess>
 export function methodAccess(method: string): MethodAccess {
   return METHODS.get(method) ?? 'everything'
 }
+
+/** What 2026-07-28 has no more (Changelog), though a server that speaks both eras still knows it. */
+const REMOVED: ReadonlySet<string> = new Set([
+  'initialize',
+  'logging/setLevel',
+  'ping',
+  'resources/subscribe',
+  'resources/unsubscribe',
+])
+
+/**
+ * Whether a method is none in an era, so that it is answered as unknown whatever its parameters are. Methods that nobody knows
+ * are for the upstream to tell.
+ */
+export function isRemoved(method: string, era: 'legacy' | 'modern'): boolean {
+  return era === 'modern' && REMOVED.has(method)
+}

@@ -6,8 +6,8 @@ import { ConfigError } from '../core/errors.ts'
 
 /**
  * One of:
- * - `client_secret_basic`: id and secret in `Authorization: Basic`, each form-encoded first (RFC 6749 §2.3.1), down to the
- *   hyphens. For a server that does not decode them there is
+ * - `client_secret_basic`: id and secret in `Authorization: Basic`, each form-encoded first (RFC 6749 §2.3.1). Letters, digits
+ *   and `*-._` stay as they are, so that servers that do not decode take most ids and secrets too; for the others there is
  * - `client_secret_post`: id and secret in the body
  * - `private_key_jwt`: a JWT that is good for a minute, signed with a private key, for the issuer as its only audience
  * - `none`: a public client; PKCE alone
@@ -38,7 +38,7 @@ export async function toClientAuth(authentication: ClientAuthentication): Promis
     case 'none':
       return oauth.None()
     case 'client_secret_basic':
-      return oauth.ClientSecretBasic(checkSecret(authentication.secret))
+      return clientSecretBasic(checkSecret(authentication.secret))
     case 'client_secret_post':
       return oauth.ClientSecretPost(checkSecret(authentication.secret))
     case 'private_key_jwt': {
@@ -57,6 +57,19 @@ export async function toClientAuth(authentication: ClientAuthentication): Promis
       }
     }
   }
+}
+
+/** oauth4webapi has one too, which encodes hyphens and dots as well: a server that does not decode knows no such client. */
+function clientSecretBasic(secret: string): oauth.ClientAuth {
+  return (_server, client, _body, headers) => {
+    const credentials = `${formEncode(client.client_id)}:${formEncode(secret)}`
+    headers.set('authorization', `Basic ${btoa(credentials)}`)
+  }
+}
+
+/** application/x-www-form-urlencoded (RFC 6749 Appendix B), as everybody writes it. */
+function formEncode(text: string): string {
+  return new URLSearchParams({ '': text }).toString().slice(1)
 }
 
 function checkSecret(secret: string): string {

@@ -31,10 +31,18 @@ async function assertionOf(authentication: Omit<KeyAuthentication, 'method'>, se
 }
 
 describe('A8 client authentication', () => {
-  it('client_secret_basic form-encodes both parts, down to the hyphens (RFC 6749 §2.3.1)', async () => {
+  it('client_secret_basic is the same, decoded or not, for what most ids and secrets are made of', async () => {
+    const { authorization } = await send(
+      { method: 'client_secret_basic', secret: 'aZ09-._*' },
+      'pre-registered.client_1',
+    )
+    expect(authorization).toBe(`Basic ${btoa('pre-registered.client_1:aZ09-._*')}`)
+  })
+
+  it('client_secret_basic form-encodes both parts (RFC 6749 §2.3.1)', async () => {
     const { body, authorization } = await send({ method: 'client_secret_basic', secret: 'p:a s+%ü' }, 'my-app:1')
     expect(body).toEqual({})
-    expect(authorization).toBe(`Basic ${btoa('my%2Dapp%3A1:p%3Aa+s%2B%25%C3%BC')}`)
+    expect(authorization).toBe(`Basic ${btoa('my-app%3A1:p%3Aa+s%2B%25%C3%BC')}`)
   })
 
   it('client_secret_post puts both into the body', async () => {

@@ -333,7 +333,7 @@ export async function startQuirkyProvider(
 }
 
 function isClient({ headers }: IncomingMessage): boolean {
-  const expected = `${encodeURIComponent(CLIENT_ID)}:${CLIENT_SECRET.replaceAll('-', '%2D')}`
+  const expected = `${encodeURIComponent(CLIENT_ID)}:${CLIENT_SECRET}`
   return headers.authorization === `Basic ${Buffer.from(expected).toString('base64')}`
 }
 

@@ -7,7 +7,7 @@ import { type Actor, createActor } from './actor.ts'
 import type { AuthServer } from './auth-server.ts'
 import type { Backend } from './backends.ts'
 import { type Member, startMember } from './member.ts'
-import { openStore } from './open-store.ts'
+import { openStore, PATIENT_MS } from './open-store.ts'
 import type { Report, Setup } from './protocol.ts'
 
 /** What a scenario works with. */
@@ -39,19 +39,23 @@ export interface Crew {
 
 let hired = 0
 
-/** @param onReport - told of every report as it comes */
+/**
+ * @param onReport - told of every report as it comes
+ * @param timeoutMs - how long the stores of workers wait for an answer; the desk is always patient
+ */
 export function createCrew(
   lab: Lab,
   times: Partial<RefreshTimes>,
   onReport: (report: Report, worker: string) => void = () => {},
+  timeoutMs = PATIENT_MS,
 ): Crew {
   const { backend, sealingKey, server } = lab
   const members = new Map<string, Member>()
   const reports: { worker: string; report: Report }[] = []
-  const store = sealed(openStore(backend.name, backend.url), [sealingKey])
+  const store = sealed(openStore(backend.name, backend.url, PATIENT_MS), [sealingKey])
 
   function setupOf(worker: string): Setup {
-    return { worker, backend: backend.name, url: backend.url, sealingKey, issuer: server.issuer, times }
+    return { worker, backend: backend.name, url: backend.url, sealingKey, issuer: server.issuer, times, timeoutMs }
   }
 
   function note(worker: string) {

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { createCrew, type Lab } from './crew.ts'
 import type { TokenRequest } from './ledger.ts'
+import { ALERT_MS } from './open-store.ts'
 import { settle } from './settle.ts'
 import { createGate, eventually } from './wait.ts'
 
@@ -38,7 +39,7 @@ export async function measureOutage(lab: Lab): Promise<OutageFigures | undefined
   const { server } = lab.backend
   if (server === undefined) return undefined
   const names = Array.from({ length: CONNECTIONS }, (_, index) => `outage-${index}`)
-  const crew = createCrew(lab, TIMES)
+  const crew = createCrew(lab, TIMES, undefined, ALERT_MS)
   const answer = createGate()
   const held = new Set<string>()
   let holding = false

@@ -28,6 +28,8 @@ export interface Setup {
   readonly sealingKey: string
   readonly issuer: string
   readonly times: Partial<RefreshTimes>
+  /** How long its store waits for an answer. */
+  readonly timeoutMs: number
 }
 
 /** What an actor can be told to do. */

@@ -2,7 +2,7 @@
 import { sealed } from '../../../src/store/sealed.ts'
 import type { Key, TokenStore } from '../../../src/store/token-store.ts'
 import type { Lab } from './crew.ts'
-import { openStore } from './open-store.ts'
+import { openStore, PATIENT_MS } from './open-store.ts'
 
 /** What came of it; sealed, with 16 callers in one process. */
 export interface SpeedFigures {
@@ -21,7 +21,7 @@ const VALUE = Buffer.alloc(1_000, 'tokens ')
 
 /** @param forMs - how long each operation is measured */
 export async function measureSpeed(lab: Lab, forMs: number): Promise<SpeedFigures> {
-  const store = openStore(lab.backend.name, lab.backend.url)
+  const store = openStore(lab.backend.name, lab.backend.url, PATIENT_MS)
   const sealedStore = sealed(store, [lab.sealingKey])
   let [plainMs, sealedMs] = [0, 0]
   let [gets, puts] = [

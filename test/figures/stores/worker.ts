@@ -6,7 +6,7 @@ import { openStore } from './open-store.ts'
 import type { FromProcess, Setup, ToProcess } from './protocol.ts'
 
 const setup: Setup = JSON.parse(process.argv[2] ?? '')
-const store = sealed(openStore(setup.backend, setup.url), [setup.sealingKey])
+const store = sealed(openStore(setup.backend, setup.url, setup.timeoutMs), [setup.sealingKey])
 
 function send(message: FromProcess): void {
   if (process.connected) process.send?.(message)

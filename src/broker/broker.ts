@@ -45,6 +45,16 @@ export interface ConnectRequest {
   readonly ownerLabel?: string
   /** Where to go afterwards: a URL of the host application; a page of ours by default. */
   readonly returnTo?: string
+  /** More scopes than before are wanted: see `Broker.stepUp`. */
+  readonly stepUp?: StepUp
+}
+
+/** Consent once more, for more scopes (RFC 6750 §3.1, `insufficient_scope`). */
+export interface StepUp {
+  /** All that are asked for, those of before included. */
+  readonly scopes: readonly string[]
+  /** How often that has been done for this connection, this time included. */
+  readonly count: number
 }
 
 /** Something that happened to a connection, for the audit. Never holds a token, a code or a link. */
@@ -58,6 +68,12 @@ export interface ConnectionEvent {
     | 'reauth_required'
     | 'disconnected'
     | 'revocation_failed'
+    /** Of a server, and nobody in particular: `detail` is the issuer. Connections at the one before need consent again. */
+    | 'authorization_server_found'
+    | 'authorization_server_changed'
+    /** The gateway has registered itself there, or is not known there any more. */
+    | 'client_registered'
+    | 'client_forgotten'
   /** `null` where it cannot be told: a callback that nobody has begun. */
   readonly server: string | null
   /** The identity whose connection it is; `null` where that cannot be told. */
@@ -72,14 +88,29 @@ export interface ConnectionEvent {
   readonly detail: string | null
 }
 
+/** What the caller of {@link Broker.tokens} knows. */
+export interface TokenOptions {
+  /** The `stamp` of tokens that the server has refused. */
+  readonly rejected?: string
+  /** Its `WWW-Authenticate` then. */
+  readonly challenge?: string
+}
+
 /** See the top of the file. */
 export interface Broker {
   /** The owner's tokens for a server, refreshed if that is due; at once if it is not. See `Refresher.tokens`. */
   tokens(
     owner: string,
     server: string,
-    options?: { readonly rejected?: string },
+    options?: TokenOptions,
   ): FoundTokens<UpstreamTokens> | Promise<FoundTokens<UpstreamTokens>>
+  /**
+   * What to ask for when a server has answered `insufficient_scope` (403) to a caller's token; `undefined` where asking would not
+   * help: there is no such challenge, it has been asked for often enough, or there is no connection.
+   *
+   * @param challenge - `WWW-Authenticate` of the answer
+   */
+  stepUp(owner: string, server: string, challenge: string): Promise<StepUp | undefined>
   /**
    * The URL where consent begins: the open one of this owner, server and person until it expires. Whether the owner may use the
    * server has been checked by whoever asks, and is checked again when consent starts (G21).
@@ -95,7 +126,7 @@ export interface Broker {
   owns(path: string): boolean
   /** Answers a request to one of them. Never rejects for a request's sake. */
   answer(request: GateRequest, normalised: NormalisedRequest): Promise<Reply>
-  /** What to register at each authorization server. */
+  /** What to register at each authorization server; of servers that are discovered, only those whose path is known already. */
   redirectUrls(): { readonly server: string; readonly redirectUrl: string }[]
   /**
    * Takes over a changed configuration; connections of servers that stay are kept, as are flows under way.

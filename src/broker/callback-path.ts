@@ -13,12 +13,16 @@ export function callbackPathOf(auth: OAuth2UpstreamAuth, base: string): string {
   return `${base}/${hostname.replace(/[^a-z0-9.-]/g, '')}-${id}`
 }
 
+/** Behind the base, the callback of the client that is our own metadata document: the same for all authorization servers. */
+export const DOCUMENT_PART = 'client'
+
 /** What {@link callbackPathOf} puts behind the base. */
 const OWN_PART = /^[a-z0-9.-]*-[0-9a-f]{8}$/
 
-/** Whether {@link callbackPathOf} could have made a path of `base`, for whichever authorization server. */
+/** Whether a path of `base` is a callback, of whichever authorization server. */
 export function isOwnCallbackPath(path: string, base: string): boolean {
-  return path.startsWith(`${base}/`) && OWN_PART.test(path.slice(base.length + 1))
+  const part = path.startsWith(`${base}/`) ? path.slice(base.length + 1) : ''
+  return part === DOCUMENT_PART || OWN_PART.test(part)
 }
 
 /** Tells authorization servers apart. */

@@ -1,6 +1,7 @@
 /**
  * `x-tfy-mcp-headers`: headers that a caller sends to an upstream through the gateway (G12), as a flat JSON object of texts.
- * Whatever is not entirely right is refused, and said, rather than left out: it may be a credential.
+ * For a virtual server it is an object of such objects, by member. Whatever is not entirely right is refused, and said, rather
+ * than left out: it may be a credential.
  */
 import { fieldValueProblem, isFieldName } from '../http/field.ts'
 import { compileGlob } from '../match/glob.ts'
@@ -28,15 +29,23 @@ export type CallerHeadersResult =
   /** 400. `message` is for the caller, and repeats no value. */
   | { readonly kind: 'refused'; readonly message: string }
 
+/** Whose headers are wanted: of a virtual server, those for one of its members. */
+export interface CallerHeadersMember {
+  /** The configured name, `dev/github`. */
+  readonly server: string
+  /** The names of all members. */
+  readonly members: readonly string[]
+}
+
+/** Reads the lines of the field, one value for each, none where it is absent; a character of a line is a byte. */
+export type ReadCallerHeaders = (lines: readonly string[], member?: CallerHeadersMember) => CallerHeadersResult
+
 /**
  * Makes the function that reads the field.
  *
  * @param rules - `false` where callers may send nothing: the field is then refused
- * @returns a function of the field's lines, one value for each, none where it is absent; a character of a line is a byte
  */
-export function createCallerHeaders(
-  rules: CallerHeaderRules | false = {},
-): (lines: readonly string[]) => CallerHeadersResult {
+export function createCallerHeaders(rules: CallerHeaderRules | false = {}): ReadCallerHeaders {
   if (rules === false) return (lines) => (lines.length === 0 ? NONE : refuse('is not taken by this gateway'))
   const { allow, maxBytes = 8_192 } = rules
   const allowed = allow && compileAllowed(allow)
@@ -53,7 +62,21 @@ export function createCallerHeaders(
     return problem && `the value of ${quoted(name)} ${problem}`
   }
 
-  return (lines) => {
+  /** The headers in a flat object, or what is wrong with it. */
+  function flat(parsed: object): Readonly<Record<string, string>> | string {
+    const headers: Record<string, string> = {}
+    const folded = new Set<string>()
+    for (const [name, value] of Object.entries(parsed as Record<string, unknown>)) {
+      const problem = typeof value === 'string' ? headerProblem(name, value) : `${quoted(name)} is ${kindOf(value)}`
+      if (problem !== undefined) return `is not right: ${problem}`
+      if (folded.has(foldFieldName(name))) return `has ${quoted(name)} twice, in different spellings`
+      folded.add(foldFieldName(name))
+      headers[name.toLowerCase()] = value as string
+    }
+    return headers
+  }
+
+  return (lines, member) => {
     const [text] = lines
     if (text === undefined) return NONE
     if (lines.length > 1) return refuse('is there more than once')
@@ -61,19 +84,35 @@ export function createCallerHeaders(
     const parsed = parse(text)
     if (parsed === undefined) return refuse('is not JSON')
     if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return refuse(`is ${kindOf(parsed)}`)
-    const headers: Record<string, string> = {}
-    const folded = new Set<string>()
-    for (const [name, value] of Object.entries(parsed as Record<string, unknown>)) {
-      const problem = typeof value === 'string' ? headerProblem(name, value) : `${quoted(name)} is ${kindOf(value)}`
-      if (problem !== undefined) return refuse(`is not right: ${problem}`)
-      if (folded.has(foldFieldName(name))) return refuse(`has ${quoted(name)} twice, in different spellings`)
-      folded.add(foldFieldName(name))
-      headers[name.toLowerCase()] = value as string
+    const strings = text.match(JSON_STRING)?.length ?? 0
+    if (member === undefined) {
+      const headers = flat(parsed)
+      if (typeof headers === 'string') return refuse(headers)
+      // All values that are left are texts: any other text, or anything nested, was under a name that came again.
+      if (strings !== 2 * Object.keys(headers).length) return refuse('has a name twice')
+      return { kind: 'headers', headers }
     }
-    // All values that are left are texts: any other text, or anything nested, was under a name that came again.
-    if ((text.match(JSON_STRING)?.length ?? 0) !== 2 * folded.size) return refuse('has a name twice')
-    return { kind: 'headers', headers }
+    let found: Readonly<Record<string, string>> = {}
+    let expected = 0
+    for (const [server, value] of Object.entries(parsed as Record<string, unknown>)) {
+      const problem = memberProblem(server, value, member.members)
+      if (problem !== undefined) return refuse(problem, EXPECTED_BY_SERVER)
+      const headers = flat(value as object)
+      if (typeof headers === 'string') return refuse(`for ${quoted(server)} ${headers}`, EXPECTED_BY_SERVER)
+      expected += 1 + 2 * Object.keys(headers).length
+      if (server === member.server) found = headers
+    }
+    return strings === expected ? { kind: 'headers', headers: found } : refuse('has a name twice', EXPECTED_BY_SERVER)
   }
+}
+
+function memberProblem(server: string, value: unknown, members: readonly string[]): string | undefined {
+  if (typeof value === 'string') {
+    return 'is a flat object of headers, which is for one server, and this is a virtual one'
+  }
+  if (!members.includes(server)) return `names ${quoted(server)}, which is no member of this virtual server`
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return undefined
+  return `has something else than an object for ${quoted(server)}`
 }
 
 const NONE: CallerHeadersResult = Object.freeze({ kind: 'headers', headers: Object.freeze({}) })
@@ -81,8 +120,10 @@ const NONE: CallerHeadersResult = Object.freeze({ kind: 'headers', headers: Obje
 const JSON_STRING = /"(?:[^"\\]|\\.)*"/g
 const EXPECTED = 'expected a JSON object with a text for each header, such as {"authorization": "Bearer ..."}'
 
-function refuse(what: string): CallerHeadersResult {
-  return { kind: 'refused', message: `${CALLER_HEADERS_FIELD} ${what}; ${EXPECTED}` }
+const EXPECTED_BY_SERVER = 'expected a JSON object by server, such as {"dev/github": {"authorization": "Bearer ..."}}'
+
+function refuse(what: string, expected = EXPECTED): CallerHeadersResult {
+  return { kind: 'refused', message: `${CALLER_HEADERS_FIELD} ${what}; ${expected}` }
 }
 
 /** The parser's own message is left out: it quotes. */

@@ -132,9 +132,28 @@ function checkOAuth2(
     if (url !== undefined) add(key, urlProblem(url, auth.allowInsecureHttp === true))
   }
   const { issuer, metadataUrl, authorizationUrl, tokenUrl, resource, responseMode, callbackPath } = auth
-  if (authorizationUrl === undefined && tokenUrl === undefined && issuer === undefined) {
-    add('issuer', 'required: the authorization server, or its authorizationUrl and tokenUrl')
-  } else if (metadataUrl !== undefined && issuer === undefined) {
+  const { clientId, clientSecret, privateKey } = auth
+  const isFound = issuer === undefined && authorizationUrl === undefined && tokenUrl === undefined
+  if (clientId === undefined) {
+    for (const key of ['clientSecret', 'privateKey', 'clientAuthentication'] as const) {
+      if (auth[key] !== undefined) add('clientId', `required with ${key}: whose is it?`)
+    }
+    if (authorizationUrl !== undefined || tokenUrl !== undefined) {
+      add(
+        'clientId',
+        'required with authorizationUrl and tokenUrl; to have the gateway register itself, leave both out',
+      )
+    }
+  }
+  if (isFound && (clientSecret ?? privateKey) !== undefined) {
+    add(
+      'issuer',
+      'required with a secret or a key: the authorization server where it was registered, so that no other one gets it',
+    )
+  } else if (isFound && auth.revocationUrl !== undefined) {
+    add('revocationUrl', 'goes with issuer, or with authorizationUrl and tokenUrl')
+  }
+  if (metadataUrl !== undefined && issuer === undefined) {
     add('issuer', 'required: what is at metadataUrl has to say that it is about this issuer')
   }
   if (issuer !== undefined && /[?#]/.test(issuer)) {

@@ -7,7 +7,9 @@ import { RedeemError } from '../store/redeem-error.ts'
 import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
 import { createRefresher, type FoundTokens } from '../store/refresher.ts'
 import type { Key, TokenStore } from '../store/token-store.ts'
-import type { Connection, ConnectionEvent } from './broker.ts'
+import type { BoundClient } from './bound-client.ts'
+import type { Connection, ConnectionEvent, StepUp, TokenOptions } from './broker.ts'
+import { stepUpFor } from './step-up.ts'
 import { isSameTokenOrigin, toUpstreamTokens, type UpstreamTokens } from './tokens.ts'
 import type { UpstreamClient } from './upstream-client.ts'
 
@@ -27,8 +29,10 @@ export interface Connections {
   tokens(
     owner: string,
     server: string,
-    rejected?: string,
+    options?: TokenOptions,
   ): FoundTokens<UpstreamTokens> | Promise<FoundTokens<UpstreamTokens>>
+  /** See `Broker.stepUp`. */
+  stepUp(owner: string, server: string, challenge: string): Promise<StepUp | undefined>
   /** Stores new tokens in place of whatever was there. */
   connect(owner: string, tokens: UpstreamTokens): Promise<void>
   list(owner: string): Promise<Connection[]>
@@ -69,12 +73,13 @@ export function createConnections({ store, clock, times, client, tell }: Connect
   })
 
   /** The client whose tokens these are; `undefined` where the configuration has changed to another. */
-  function clientOf(tokens: UpstreamTokens): UpstreamClient | undefined {
-    const upstream = client(tokens.server)
+  function clientOf(tokens: UpstreamTokens): BoundClient | undefined {
+    const upstream = client(tokens.server)?.current()
     return upstream !== undefined && isSameTokenOrigin(upstream.origin, tokens) ? upstream : undefined
   }
 
   async function revoke(tokens: UpstreamTokens): Promise<void> {
+    await client(tokens.server)?.known()
     const upstream = clientOf(tokens)
     if (upstream === undefined) throw new Error('its authorization server is no longer configured')
     const { refreshToken, accessToken } = tokens
@@ -88,8 +93,18 @@ export function createConnections({ store, clock, times, client, tell }: Connect
     for (const each of await Promise.allSettled([refresh, access])) if (each.status === 'rejected') throw each.reason
   }
 
-  async function newerThan(rejected: string, key: Key): Promise<FoundTokens<UpstreamTokens>> {
-    const found = await refresher.tokens(key, { rejected })
+  async function lookFor(
+    upstream: UpstreamClient,
+    key: Key,
+    { rejected, challenge }: TokenOptions,
+  ): Promise<FoundTokens<UpstreamTokens>> {
+    // Before anything is refreshed: it may be another authorization server's now.
+    if (rejected !== undefined) await upstream.lookAgain(challenge)
+    const bound = await upstream.known()
+    const look = () => refresher.tokens(key, rejected === undefined ? {} : { rejected })
+    let found = await look()
+    // They may be those of a client that another process has just settled on.
+    if (found.kind !== 'tokens' && (await upstream.known(true)) !== bound) found = await look()
     // There is nothing newer to be had: the person must consent again.
     return found.kind === 'tokens' && found.stamp === rejected ? { kind: 'reauth_required' } : found
   }
@@ -112,16 +127,25 @@ export function createConnections({ store, clock, times, client, tell }: Connect
   }
 
   return {
-    tokens(owner, server, rejected) {
+    tokens(owner, server, options = {}) {
+      const upstream = client(server)
       // Without a client nothing can be said of what there may be.
-      if (client(server) === undefined) return { kind: 'none' }
+      if (upstream === undefined) return { kind: 'none' }
       const key = keyOf(owner, server)
-      return rejected === undefined ? (refresher.known(key) ?? refresher.tokens(key)) : newerThan(rejected, key)
+      const atHand = options.rejected === undefined ? refresher.known(key) : undefined
+      return atHand ?? lookFor(upstream, key, options)
+    },
+    async stepUp(owner, server, challenge) {
+      const bound = await client(server)?.known()
+      if (bound === undefined) return undefined
+      const found = await refresher.tokens(keyOf(owner, server))
+      return found.kind === 'tokens' ? stepUpFor(found.tokens, bound.scopes, challenge) : undefined
     },
     connect: (owner, tokens) => refresher.connect(keyOf(owner, tokens.server), tokens),
     async list(owner) {
       const connections: Connection[] = []
       for await (const record of everyRecord((page) => store.list(SPACE, owner, page))) {
+        await client(record.key.id)?.known()
         const connection = describe(record)
         if (connection !== undefined) connections.push(connection)
       }

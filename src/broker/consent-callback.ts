@@ -7,12 +7,13 @@ import type { GateRequest, Reply } from '../http/gate.ts'
 import { readForm, readQuery } from '../http/parameters.ts'
 import { redirect, withCookies } from '../http/redirect.ts'
 import { problem } from '../http/replies.ts'
+import { AuthorizationError } from '../oauth/authorization-error.ts'
 import { connectedPage } from '../pages/connect-pages.ts'
+import type { BoundClient } from './bound-client.ts'
 import { type ConsentFlow, stillFits } from './consent-flows.ts'
 import { CONSENT, type ConsentParts, consentFailed, isFor, nameOf, reasonOf, visitorOf } from './consent-parts.ts'
-import { sharesCallback } from './shared-callbacks.ts'
+import { boundOf, sharesCallback } from './shared-callbacks.ts'
 import { toUpstreamTokens, type UpstreamTokens } from './tokens.ts'
-import type { UpstreamClient } from './upstream-client.ts'
 
 /** Answers requests to the callback at `path`. */
 export type ConsentCallback = (request: GateRequest, path: string) => Promise<Reply>
@@ -31,13 +32,14 @@ export function createConsentCallback(parts: ConsentParts): ConsentCallback {
 
   /** A fresh link for what came to nothing; none where that cannot be had either. */
   async function again(flow: ConsentFlow): Promise<{ retryHref?: string }> {
-    const { server, owner, by, returnTo, ownerLabel } = flow
+    const { server, owner, by, returnTo, ownerLabel, stepUp } = flow
     const request = {
       server,
       owner,
       by,
       ...(returnTo === undefined ? {} : { returnTo }),
       ...(ownerLabel === undefined ? {} : { ownerLabel }),
+      ...(stepUp === undefined ? {} : { stepUp }),
     }
     try {
       return { retryHref: `${url}${connectPath}/${await links.open(request)}` }
@@ -99,7 +101,7 @@ export function createConsentCallback(parts: ConsentParts): ConsentCallback {
     answer: URLSearchParams,
     flow: ConsentFlow,
   ): Promise<Reply> {
-    let upstream: UpstreamClient | undefined
+    let upstream: BoundClient | undefined
     let tokens: UpstreamTokens
     try {
       const visitor = await visitorOf(signIn, request, flow.by)
@@ -112,14 +114,16 @@ export function createConsentCallback(parts: ConsentParts): ConsentCallback {
         const detail = 'another person is signed in than the one who began'
         return consentFailed(parts, 'other_person', flow, detail, { ...(who && { who }), by })
       }
-      upstream = clients().get(flow.server)
+      upstream = await clients().get(flow.server)?.known(true)
       if (upstream === undefined || !stillFits(flow, upstream) || flow.redirectUri !== `${url}${path}`) {
         const detail = 'the answer came to another callback, or the server has been configured anew meanwhile'
         return consentFailed(parts, 'expired', flow, detail, upstream === undefined ? {} : await again(flow))
       }
       const { origin, client, redirectUri } = upstream
-      const set = await client.redeem(comparable(answer, upstream), { redirectUri, state, verifier: flow.verifier })
-      tokens = toUpstreamTokens(flow.server, origin, set, Math.round(clock.now()))
+      const comparable = await comparableAnswer(answer, upstream)
+      const set = await client.redeem(comparable, { redirectUri, state, verifier: flow.verifier })
+      const { scopes: requested = flow.scopes, count: stepUps = 0 } = flow.stepUp ?? {}
+      tokens = toUpstreamTokens(flow.server, origin, set, Math.round(clock.now()), { requested, stepUps })
     } catch (error) {
       return consentFailed(parts, reasonOf(error), flow, messageOf(error), await again(flow))
     }
@@ -136,22 +140,29 @@ export function createConsentCallback(parts: ConsentParts): ConsentCallback {
   }
 
   /**
-   * Without a configured issuer there is nothing that `iss` could be compared with. On a path of its own that does no harm: no
-   * other server's answers come there.
+   * Without an issuer there is nothing that `iss` could be compared with. On a path of its own that does no harm: no other
+   * server's answers come there.
    */
-  function comparable(answer: URLSearchParams, upstream: UpstreamClient): URLSearchParams {
+  async function comparableAnswer(answer: URLSearchParams, upstream: BoundClient): Promise<URLSearchParams> {
+    if (upstream.demandsIss && !answer.has('iss')) {
+      throw new AuthorizationError('invalid', `the answer of ${upstream.origin.issuer} has no iss (RFC 9207)`)
+    }
     const copy = new URLSearchParams(answer)
-    if (upstream.server.auth.issuer === undefined && !sharesCallback(upstream, clients().values())) copy.delete('iss')
+    if (!upstream.comparesIss && !sharesCallback(upstream, await boundOf(clients().values()))) copy.delete('iss')
     return copy
   }
 
-  return (request, path) => {
-    const posts = [...clients().values()].some(
-      ({ callbackPath, server }) => callbackPath === path && server.auth.responseMode === 'form_post',
-    )
+  /** Whether answers come to a path by POST. */
+  async function takesPost(path: string): Promise<boolean> {
+    const posting = [...clients().values()].filter(({ server }) => server.auth.responseMode === 'form_post')
+    return (await boundOf(posting)).some(({ callbackPath }) => callbackPath === path)
+  }
+
+  return async (request, path) => {
     if (request.method === 'GET') return byGet(request, path)
+    const posts = await takesPost(path)
     if (request.method === 'POST' && posts) return byPost(request, path)
-    return Promise.resolve(problem(405, { allow: posts ? 'GET, POST' : 'GET' }))
+    return problem(405, { allow: posts ? 'GET, POST' : 'GET' })
   }
 }
 

@@ -5,14 +5,15 @@
 import { createHash } from 'node:crypto'
 import { ATTEMPT_MS } from '../http/attempt-cookies.ts'
 import type { Key, TokenStore } from '../store/token-store.ts'
+import type { BoundClient } from './bound-client.ts'
 import type { ConnectRequest } from './broker.ts'
 import { isSameTokenOrigin, type TokenOrigin } from './tokens.ts'
-import type { UpstreamClient } from './upstream-client.ts'
 
 /** What is remembered of one. */
 export interface ConsentFlow extends ConnectRequest {
   readonly origin: TokenOrigin
   readonly redirectUri: string
+  /** Those of the server, without what `stepUp` adds. */
   readonly scopes: readonly string[]
   /** RFC 7636. */
   readonly verifier: string
@@ -39,7 +40,7 @@ export function createConsentFlows(store: TokenStore): ConsentFlows {
 }
 
 /** Whether `client` would still ask for the same. */
-export function stillFits(flow: ConsentFlow, client: UpstreamClient): boolean {
+export function stillFits(flow: ConsentFlow, client: BoundClient): boolean {
   return (
     isSameTokenOrigin(flow.origin, client.origin) &&
     flow.redirectUri === client.redirectUri &&

@@ -24,8 +24,8 @@ import {
   wayOf,
 } from './consent-parts.ts'
 import type { ConsentLink } from './links.ts'
-import { assertNoMixUp } from './shared-callbacks.ts'
-import type { UpstreamClient } from './upstream-client.ts'
+import { assertNoMixUp, boundOf } from './shared-callbacks.ts'
+import type { ConsentPreview, UpstreamClient } from './upstream-client.ts'
 
 /** Answers requests to a link; `random` is what stands behind the path. */
 export type ConsentPage = (request: GateRequest, random: string) => Promise<Reply>
@@ -87,14 +87,18 @@ export function createConsentPage(parts: ConsentParts): ConsentPage {
   async function form(random: string, link: ConsentLink, upstream: UpstreamClient, visitor: Visitor): Promise<Reply> {
     const { server } = upstream
     const who = nameOf(visitor)
-    const { auth } = server
-    const { host } = new URL(auth.authorizationUrl ?? auth.issuer ?? server.url)
+    let preview: ConsentPreview
+    try {
+      preview = await upstream.preview()
+    } catch (error) {
+      return consentFailed(parts, reasonOf(error), link, messageOf(error), { retryHref: urlOf(random) })
+    }
     return connectPage({
       label: server.label,
       ...(server.description !== undefined && { description: server.description }),
       serverHost: new URL(server.url).host,
-      authorizationHost: host,
-      scopes: upstream.scopes,
+      authorizationHost: preview.authorizationHost,
+      scopes: link.stepUp?.scopes ?? preview.scopes,
       ...(who && { who }),
       ...(link.by !== null && link.by.id !== link.owner && { owner: link.ownerLabel ?? true }),
       action: `${connectPath}/${random}`,
@@ -112,16 +116,19 @@ export function createConsentPage(parts: ConsentParts): ConsentPage {
     if (refused !== undefined) return refused
 
     const { createdAt: _, ...asked } = link
-    const { server, origin, redirectUri, scopes } = upstream
     const verifier = randomBytes(32).toString('base64url')
-    const flow: ConsentFlow = { ...asked, origin, redirectUri, scopes, verifier }
-    const crossSitePost = server.auth.responseMode === 'form_post'
+    const crossSitePost = upstream.server.auth.responseMode === 'form_post'
     const { attempt, cookies } = await attempts.begin(CONSENT, {}, request.headers.cookie, crossSitePost)
     const { state } = attempt
     let location: string
+    let flow: ConsentFlow
     try {
-      await assertNoMixUp(upstream, clients().values())
-      location = await upstream.client.authorizationUrl({ redirectUri, state, verifier })
+      const bound = await upstream.bind()
+      await assertNoMixUp(bound, await boundOf(clients().values()))
+      const { origin, redirectUri, scopes } = bound
+      flow = { ...asked, origin, redirectUri, scopes, verifier }
+      const wanted = link.stepUp === undefined ? {} : { scopes: link.stepUp.scopes }
+      location = await bound.client.authorizationUrl({ redirectUri, state, verifier, ...wanted })
     } catch (error) {
       return consentFailed(parts, reasonOf(error), link, messageOf(error), { retryHref: urlOf(random) })
     }

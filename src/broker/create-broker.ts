@@ -1,7 +1,6 @@
 /** The broker, put together: clients of authorization servers, consent in the browser, connections. */
 import { type Clock, systemClock } from '../core/clock.ts'
-import { joinPath } from '../core/config.ts'
-import { ConfigError, type ConfigProblem, FetchError, isOutage, messageOf } from '../core/errors.ts'
+import { ConfigError, FetchError, isOutage, messageOf } from '../core/errors.ts'
 import { createEmitter } from '../core/events.ts'
 import type { Sealer } from '../core/sealing.ts'
 import type { SecretResolver } from '../core/secrets.ts'
@@ -16,16 +15,19 @@ import type { Brand } from '../pages/layout.ts'
 import type { RefreshTimes } from '../store/refresh-settings.ts'
 import type { TokenStore } from '../store/token-store.ts'
 import type { Broker, ConnectionEvent, ConnectRequest, OAuth2Server } from './broker.ts'
-import { isOwnCallbackPath } from './callback-path.ts'
+import { DOCUMENT_PART, isOwnCallbackPath } from './callback-path.ts'
+import { clientDocument, DOCUMENT_PATH, documentUrl } from './client-document.ts'
 import { createConnections } from './connections.ts'
 import { createConsentCallback } from './consent-callback.ts'
 import { createConsentFlows } from './consent-flows.ts'
 import { createConsentPage } from './consent-page.ts'
 import { type ConsentParts, type ConsentQuestion, consentFailed } from './consent-parts.ts'
+import { createDiscoveredClient } from './discovered-client.ts'
 import { createConsentLinks, isLinkRandom } from './links.ts'
+import { createRegistrations } from './registrations.ts'
 import { createSameAnswers } from './same-answer.ts'
 import { sharedCallbackProblems } from './shared-callbacks.ts'
-import { createUpstreamClient, type UpstreamClient } from './upstream-client.ts'
+import { createUpstreamClient, isDiscovered, type UpstreamClient } from './upstream-client.ts'
 
 /** What a broker is made of. */
 export interface BrokerSettings {
@@ -60,7 +62,7 @@ const LINK_MS = 10 * 60_000
 /**
  * Makes a broker. Nothing is looked up yet.
  *
- * @throws ConfigError (`ERR_CONFIG`) for servers without an authorization server, or whose callbacks could be mixed up
+ * @throws ConfigError (`ERR_CONFIG`) for servers whose callbacks could be mixed up
  */
 export function createBroker(settings: BrokerSettings): Broker {
   const { store, signIn, sealer, clock = systemClock, fetch, secrets } = settings
@@ -68,6 +70,8 @@ export function createBroker(settings: BrokerSettings): Broker {
   const connectPath = settings.paths?.connect ?? '/connect'
   const callback = settings.paths?.callback ?? '/oauth2/callback'
   const emitter = createEmitter<{ connection: ConnectionEvent }>(['connection'])
+  const closing = new AbortController()
+  const registrations = createRegistrations(store, url, () => clock.now())
   let clients = makeClients(settings.servers, new Map())
 
   const connections = createConnections({
@@ -113,16 +117,19 @@ export function createBroker(settings: BrokerSettings): Broker {
     servers: readonly OAuth2Server[],
     before: ReadonlyMap<string, UpstreamClient>,
   ): ReadonlyMap<string, UpstreamClient> {
-    const problems: ConfigProblem[] = servers.flatMap(({ id, auth }) =>
-      auth.issuer === undefined && (auth.authorizationUrl === undefined || auth.tokenUrl === undefined)
-        ? [{ path: joinPath('servers', [id, 'auth']), message: 'expected issuer, or authorizationUrl and tokenUrl' }]
-        : [],
-    )
-    if (problems.length > 0) throw new ConfigError(problems)
     const made = servers.map((server) => {
       const known = before.get(server.id)
       if (known !== undefined && JSON.stringify(known.server) === JSON.stringify(server)) return known
-      return createUpstreamClient(server, { url, callback, fetch, secrets })
+      const shared = { url, callback, fetch, secrets }
+      if (!isDiscovered(server.auth)) return createUpstreamClient(server, shared)
+      return createDiscoveredClient(server, {
+        ...shared,
+        store,
+        registrations,
+        clock,
+        closing: closing.signal,
+        tell,
+      })
     })
     const mixed = sharedCallbackProblems(made)
     if (mixed.length > 0) throw new ConfigError(mixed)
@@ -136,6 +143,13 @@ export function createBroker(settings: BrokerSettings): Broker {
     return false
   }
 
+  /** Whether a path is that of our metadata as a client: only where there is a server that it may be wanted for. */
+  function isDocument(path: string): boolean {
+    if (path !== DOCUMENT_PATH || documentUrl(url) === undefined) return false
+    for (const { server } of clients.values()) if (server.auth.clientId === undefined) return true
+    return false
+  }
+
   /** The random part of a link's path; `undefined` for what can be none. */
   function randomOf(path: string): string | undefined {
     const random = path.startsWith(`${connectPath}/`) ? path.slice(connectPath.length + 1) : ''
@@ -143,6 +157,11 @@ export function createBroker(settings: BrokerSettings): Broker {
   }
 
   async function page(request: GateRequest, path: string): Promise<Reply> {
+    if (isDocument(path)) {
+      const { method } = request
+      if (method !== 'GET' && method !== 'HEAD') return problem(405, { allow: 'GET, HEAD' })
+      return clientDocument(url, `${url}${callback}/${DOCUMENT_PART}`)
+    }
     if (consent === undefined) return problem(404)
     // A callback may be configured to lie among the links.
     if (isCallback(path)) return consent.callback(request, path)
@@ -151,7 +170,8 @@ export function createBroker(settings: BrokerSettings): Broker {
   }
 
   return {
-    tokens: (owner, server, options = {}) => connections.tokens(owner, server, options.rejected),
+    tokens: (owner, server, options = {}) => connections.tokens(owner, server, options),
+    stepUp: (owner, server, challenge) => connections.stepUp(owner, server, challenge),
 
     async connectUrl(request) {
       if (!clients.has(request.server)) {
@@ -166,7 +186,7 @@ export function createBroker(settings: BrokerSettings): Broker {
 
     list: (owner) => connections.list(owner),
     disconnect: (owner, server) => connections.disconnect(owner, server),
-    owns: (path) => randomOf(path) !== undefined || isCallback(path),
+    owns: (path) => randomOf(path) !== undefined || isCallback(path) || isDocument(path),
 
     async answer(request, normalised) {
       if (request.kind === 'upgrade') return problem(404)
@@ -181,7 +201,10 @@ export function createBroker(settings: BrokerSettings): Broker {
     },
 
     redirectUrls: () =>
-      [...clients.values()].map(({ server, redirectUri }) => ({ server: server.id, redirectUrl: redirectUri })),
+      [...clients.values()].flatMap(({ server, callbackPath, current }) => {
+        const path = callbackPath ?? current()?.callbackPath
+        return path === undefined ? [] : [{ server: server.id, redirectUrl: `${url}${path}` }]
+      }),
 
     setServers(servers) {
       clients = makeClients(servers, clients)
@@ -197,6 +220,7 @@ export function createBroker(settings: BrokerSettings): Broker {
     },
 
     async close() {
+      closing.abort()
       await same.settled()
       await connections.close()
     },

@@ -40,12 +40,16 @@ export interface CredentialRequest {
   /** The caller's, from `principalsOf`. */
   readonly principals: readonly string[]
   readonly server: string
+  /** Where it is a member of a virtual server: the names of all of them. `x-tfy-mcp-headers` is by server then. */
+  readonly members?: readonly string[]
   /** The client's header fields, for `x-tfy-mcp-headers`. */
   readonly headers: IncomingHttpHeaders
   /** The same as they came, names and values in turn: only there can be seen whether a field has several lines. */
   readonly rawHeaders?: readonly string[]
   /** The `stamp` of a credential that the upstream has just refused. */
   readonly rejected?: string
+  /** Its `WWW-Authenticate` then. */
+  readonly challenge?: string | undefined
 }
 
 /** One for every MCP method. */

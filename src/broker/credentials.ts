@@ -91,10 +91,11 @@ export function createCredentials(settings: CredentialSettings): Credentials {
 
   /** The caller's connection, or what has to be done to have one. */
   function connection(request: CredentialRequest): CredentialResult | Promise<CredentialResult> {
-    const { caller, server, rejected } = request
+    const { caller, server, rejected, challenge } = request
     // All of them are one identity: a connection of one would be everybody's.
     if (caller.kind === 'anonymous') return ANONYMOUS
-    const found = broker.tokens(caller.identity.id, server, rejected === undefined ? {} : { rejected })
+    const refusal = rejected === undefined ? {} : { rejected, ...(challenge !== undefined && { challenge }) }
+    const found = broker.tokens(caller.identity.id, server, refusal)
     if (found instanceof Promise) return found.then((later) => ofConnection(request, later))
     return ofConnection(request, found)
   }
@@ -136,7 +137,9 @@ export function createCredentials(settings: CredentialSettings): Credentials {
   return {
     resolve(request) {
       const lines = linesOf(request)
-      const sent = readCallerHeaders(lines)
+      const { members } = request
+      const member = members && { server: request.server, members }
+      const sent = readCallerHeaders(lines, member)
       if (sent.kind === 'refused') {
         return { kind: 'refused', status: 400, reason: 'caller_headers', message: sent.message }
       }

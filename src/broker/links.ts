@@ -50,8 +50,9 @@ export function createConsentLinks(store: TokenStore, clock: Clock, ttlMs: numbe
   return {
     look,
     async open(request) {
-      const { server, owner, by, returnTo, ownerLabel } = request
-      const wanted = JSON.stringify([server, by?.id ?? null, returnTo ?? null, ownerLabel ?? null])
+      const { server, owner, by, returnTo, ownerLabel, stepUp } = request
+      const more = stepUp === undefined ? [] : [stepUp.scopes]
+      const wanted = JSON.stringify([server, by?.id ?? null, returnTo ?? null, ownerLabel ?? null, ...more])
       const openKey: Key = { space: OPEN_LINKS, owner, id: digest(wanted) }
       for (let tries = 0; tries < MAX_TRIES; tries++) {
         const before = await store.get(openKey)
@@ -68,6 +69,7 @@ export function createConsentLinks(store: TokenStore, clock: Clock, ttlMs: numbe
           by: by && { id: by.id, integration: by.integration },
           ...(returnTo === undefined ? {} : { returnTo }),
           ...(ownerLabel === undefined ? {} : { ownerLabel }),
+          ...(stepUp === undefined ? {} : { stepUp }),
           createdAt: clock.now(),
         }
         // The link first: an index that names none would only make another.

@@ -5,6 +5,7 @@
 import { joinPath } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
 import { AuthorizationError } from '../oauth/authorization-error.ts'
+import type { BoundClient } from './bound-client.ts'
 import type { OAuth2Server } from './broker.ts'
 import { authorizationServerOf } from './callback-path.ts'
 import type { UpstreamClient } from './upstream-client.ts'
@@ -17,8 +18,8 @@ export function sharedCallbackProblems(
     const { auth } = server
     const others = clients.filter((other) => other.callbackPath === callbackPath && isAnother(other.server, server))
     // Whether a discovered one sends `iss` shows when it has been discovered.
-    const discovered = auth.issuer !== undefined && auth.authorizationUrl === undefined
-    if (others.length === 0 || discovered || auth.allowSharedCallback === true) return []
+    const discovered = auth.authorizationUrl === undefined
+    if (callbackPath === undefined || others.length === 0 || discovered || auth.allowSharedCallback === true) return []
     const message =
       `is also the callback of ${JSON.stringify(others[0]?.server.id)}, which has another authorization server, and this one ` +
       'is not known to send iss (RFC 9207); leave callbackPath out, or set allowSharedCallback: true'
@@ -26,8 +27,14 @@ export function sharedCallbackProblems(
   })
 }
 
+/** Clients that are settled. Those that are not have never sent anybody anywhere. */
+export async function boundOf(clients: Iterable<UpstreamClient>): Promise<BoundClient[]> {
+  const known = await Promise.all([...clients].map((client) => client.known()))
+  return known.filter((client) => client !== undefined)
+}
+
 /** Whether `client` shares its path with another authorization server. */
-export function sharesCallback(client: UpstreamClient, clients: Iterable<UpstreamClient>): boolean {
+export function sharesCallback(client: BoundClient, clients: readonly BoundClient[]): boolean {
   return sharing(client, clients).length > 1
 }
 
@@ -37,11 +44,12 @@ export function sharesCallback(client: UpstreamClient, clients: Iterable<Upstrea
  * @throws AuthorizationError `rejected`
  * @throws FetchError (`ERR_FETCH`) where it cannot be found out
  */
-export async function assertNoMixUp(client: UpstreamClient, clients: Iterable<UpstreamClient>): Promise<void> {
+export async function assertNoMixUp(client: BoundClient, clients: readonly BoundClient[]): Promise<void> {
   const together = sharing(client, clients)
   if (together.length < 2) return
-  for (const { server, metadata } of together) {
-    if (server.auth.allowSharedCallback !== true && !(await metadata()).issParameter) {
+  for (const { server, demandsIss, metadata } of together) {
+    if (demandsIss || server.auth.allowSharedCallback === true) continue
+    if (!(await metadata()).issParameter) {
       throw new AuthorizationError(
         'rejected',
         `the callback path is shared, and the authorization server of ${server.id} does not send iss (RFC 9207)`,
@@ -51,13 +59,17 @@ export async function assertNoMixUp(client: UpstreamClient, clients: Iterable<Up
 }
 
 /** The client and those of other authorization servers on its path. */
-function sharing(client: UpstreamClient, clients: Iterable<UpstreamClient>): UpstreamClient[] {
-  const others = [...clients].filter(
-    (other) => other.callbackPath === client.callbackPath && isAnother(other.server, client.server),
+function sharing(client: BoundClient, clients: readonly BoundClient[]): BoundClient[] {
+  const others = clients.filter(
+    ({ callbackPath, authorizationServer }) =>
+      callbackPath === client.callbackPath && authorizationServer !== client.authorizationServer,
   )
   return [client, ...others]
 }
 
+/** Servers that are discovered may turn out to have the same; until then, they are taken for different ones. */
 function isAnother(one: OAuth2Server, other: OAuth2Server): boolean {
-  return authorizationServerOf(one.auth) !== authorizationServerOf(other.auth)
+  if (one.id === other.id) return false
+  const found = (auth: OAuth2Server['auth']) => auth.issuer === undefined && auth.authorizationUrl === undefined
+  return found(one.auth) || found(other.auth) || authorizationServerOf(one.auth) !== authorizationServerOf(other.auth)
 }

@@ -23,16 +23,21 @@ export interface UpstreamTokens extends TokenOrigin {
   /** What was granted; absent where the server does not say, which means: what was asked for. */
   readonly scope?: string
   readonly connectedAt: number
+  /** What was asked for; absent of connections that are older than this. */
+  readonly requested?: readonly string[]
+  /** How often more scopes were asked for since. */
+  readonly stepUps?: number
 }
 
-/** A token endpoint's answer in the form that is stored. */
+/** A token endpoint's answer in the form that is stored. `before`: what is known already, of the tokens before or of the consent. */
 export function toUpstreamTokens(
   server: string,
   { issuer, clientId, resource }: TokenOrigin,
   set: TokenSet,
   now: number,
-  before?: UpstreamTokens,
+  before?: Partial<UpstreamTokens>,
 ): UpstreamTokens {
+  const { requested, stepUps } = before ?? {}
   const refreshToken = set.refreshToken ?? before?.refreshToken
   const scope = set.scope ?? before?.scope
   return {
@@ -45,6 +50,8 @@ export function toUpstreamTokens(
     ...(refreshToken === undefined ? {} : { refreshToken }),
     ...(set.expiresInSeconds === undefined ? {} : { expiresAt: now + set.expiresInSeconds * 1000 }),
     ...(scope === undefined ? {} : { scope }),
+    ...(requested === undefined ? {} : { requested }),
+    ...(stepUps === undefined ? {} : { stepUps }),
   }
 }
 

@@ -16,7 +16,7 @@ export const upstreamAuthSchemas = {
   }),
   oauth2: strict({
     type: z.literal('oauth2'),
-    clientId: text,
+    clientId: text.optional(),
     clientSecret: secret.optional(),
     clientAuthentication: z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']).optional(),
     privateKey: secret.optional(),

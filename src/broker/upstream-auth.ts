@@ -30,18 +30,28 @@ export interface HeaderOverride {
   readonly values: Readonly<Record<string, Secret>>
 }
 
-/** Each user's own token, by the authorization code flow at the upstream's authorization server. */
+/**
+ * Each user's own token, by the authorization code flow at the upstream's authorization server. `{ type: 'oauth2' }` is enough for
+ * an upstream that follows the MCP specification: the rest is found out by asking it.
+ */
 export interface OAuth2UpstreamAuth {
   readonly type: 'oauth2'
-  readonly clientId: string
+  /**
+   * As registered at the authorization server. By default the gateway is its own client there: by its metadata document where the
+   * server takes that, else by registering (RFC 7591).
+   */
+  readonly clientId?: string
   readonly clientSecret?: Secret
   /** `client_secret_basic` where there is a secret, `private_key_jwt` where there is a key, else `none` by default. */
   readonly clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
   readonly privateKey?: Secret
   readonly privateKeyId?: string
-  /** None by default: the server then decides. */
+  /** By default those that the upstream asks for, or lists; of a configured authorization server none, and it decides. */
   readonly scopes?: readonly string[]
-  /** The authorization server; its endpoints are discovered (RFC 8414, OpenID Connect Discovery) unless they are written out. */
+  /**
+   * The authorization server; its endpoints are discovered (RFC 8414, OpenID Connect Discovery) unless they are written out. By
+   * default the one that the upstream names (RFC 9728). Required with a secret or a key, which no other one must get.
+   */
   readonly issuer?: string
   /** Where its metadata is, if not where the issuer says. */
   readonly metadataUrl?: string

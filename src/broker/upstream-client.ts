@@ -1,27 +1,49 @@
-/** An upstream server's OAuth client: its authorization server's endpoints, its credentials, and where answers come back to. */
+/**
+ * An upstream server's OAuth client: at the authorization server that the configuration names, or at the one that is found by
+ * asking the upstream (B5).
+ */
 import type { SecretResolver } from '../core/secrets.ts'
 import type { Fetch } from '../net/fetch.ts'
 import { guardedFetch } from '../net/guarded-fetch.ts'
 import { rememberCredentials } from '../oauth/client-credentials.ts'
 import { findServer } from '../oauth/find-server.ts'
-import type { ServerMetadata } from '../oauth/metadata.ts'
-import { createOAuthClient, type OAuthClient } from '../oauth/oauth-client.ts'
 import { rememberMetadata } from '../oauth/remembered-metadata.ts'
+import { AUTHORIZATION_SERVER_LIMITS, type BoundClient, createBoundClient } from './bound-client.ts'
 import type { OAuth2Server } from './broker.ts'
-import { callbackPathOf } from './callback-path.ts'
-import type { TokenOrigin } from './tokens.ts'
+import { authorizationServerOf, callbackPathOf } from './callback-path.ts'
 
 /** See the top of the file. */
 export interface UpstreamClient {
   readonly server: OAuth2Server
-  readonly origin: TokenOrigin
-  readonly scopes: readonly string[]
-  readonly callbackPath: string
-  readonly redirectUri: string
-  readonly client: OAuthClient
-  metadata(): Promise<ServerMetadata>
-  /** Looks up secrets and endpoints; rejects with what is missing. */
+  /** Where answers come back to, as far as the configuration says. */
+  readonly callbackPath: string | undefined
+  /** As this process has known it last; `undefined` where nothing is settled yet. */
+  current(): BoundClient | undefined
+  /** As all processes know it, or did some seconds ago unless that will not do (`fresh`). Asks nobody but the store. */
+  known(fresh?: boolean): Promise<BoundClient | undefined>
+  /**
+   * What people are told before they agree.
+   *
+   * @throws AuthorizationError, FetchError (`ERR_FETCH`), StoreError (`ERR_STORE`)
+   */
+  preview(): Promise<ConsentPreview>
+  /**
+   * Settles whatever is not: finds the authorization server, and registers.
+   *
+   * @throws AuthorizationError, FetchError (`ERR_FETCH`), StoreError (`ERR_STORE`)
+   */
+  bind(): Promise<BoundClient>
+  /** Looks whether the upstream has another authorization server now, at most now and then. Never rejects. */
+  lookAgain(challenge?: string): Promise<void>
+  /** Looks up secrets and endpoints of the configuration; rejects with what is missing. */
   ready(): Promise<void>
+}
+
+/** See {@link UpstreamClient.preview}. */
+export interface ConsentPreview {
+  /** Where people will agree. */
+  readonly authorizationHost: string
+  readonly scopes: readonly string[]
 }
 
 /** Where the broker lives, and how it reaches others. */
@@ -34,16 +56,11 @@ export interface UpstreamClientSettings {
   readonly secrets: SecretResolver | undefined
 }
 
-const LIMITS = { timeoutMs: 10_000, maxBytes: 512 * 1024 }
-
-/** The client of `server`. Nothing is fetched before it is needed. */
+/** The client of a server whose configuration names client and authorization server. Nothing is fetched before it is needed. */
 export function createUpstreamClient(server: OAuth2Server, settings: UpstreamClientSettings): UpstreamClient {
   const { auth } = server
-  const { authorizationUrl, tokenUrl, revocationUrl, metadataUrl, tokensIn, allowInsecureHttp = false } = auth
-  const resource = resourceOf(server)
-  const scopes = auth.scopes ?? []
-  const written = [auth.issuer, metadataUrl, authorizationUrl, tokenUrl, revocationUrl]
-  const fetch = guardedFetch({ written: written.filter((url) => url !== undefined), fetch: settings.fetch })
+  const { authorizationUrl, tokenUrl, revocationUrl, metadataUrl, allowInsecureHttp = false } = auth
+  const fetch = guardedFetch({ written: writtenIn(auth), fetch: settings.fetch })
   const configured = {
     // Without one configured, its name is of use in messages only: an `iss` is not compared with it.
     issuer: auth.issuer ?? new URL(authorizationUrl ?? '').origin,
@@ -52,37 +69,55 @@ export function createUpstreamClient(server: OAuth2Server, settings: UpstreamCli
     endpoints: { authorizationUrl, tokenUrl, revocationUrl },
     allowInsecureHttp,
   }
-  const metadata = rememberMetadata(() => findServer(configured, fetch, LIMITS))
+  const metadata = rememberMetadata(() => findServer(configured, fetch, AUTHORIZATION_SERVER_LIMITS))
   const authentication = rememberCredentials(auth, settings.secrets)
-  const callbackPath = callbackPathOf(auth, settings.callback)
+  const bound = createBoundClient({
+    server,
+    origin: {
+      issuer: auth.issuer ?? tokenUrl ?? '',
+      clientId: auth.clientId ?? '',
+      resource: resourceOf(server) ?? null,
+    },
+    scopes: auth.scopes ?? [],
+    callbackPath: callbackPathOf(auth, settings.callback),
+    authorizationServer: authorizationServerOf(auth),
+    comparesIss: auth.issuer !== undefined,
+    demandsIss: false,
+    metadata,
+    url: settings.url,
+    authentication,
+    fetch,
+  })
   return {
     server,
-    origin: { issuer: auth.issuer ?? tokenUrl ?? '', clientId: auth.clientId, resource: resource ?? null },
-    scopes,
-    callbackPath,
-    redirectUri: `${settings.url}${callbackPath}`,
-    client: createOAuthClient({
-      server: metadata,
-      clientId: auth.clientId,
-      authentication,
-      scopes,
-      authorizationParameters: auth.authorizationParameters ?? {},
-      responseMode: auth.responseMode ?? 'query',
-      idTokens: 'ignore',
-      ...(tokensIn === undefined ? {} : { tokensIn }),
-      ...(resource === undefined ? {} : { resource }),
-      fetch,
-      limits: LIMITS,
+    callbackPath: bound.callbackPath,
+    current: () => bound,
+    known: async () => bound,
+    preview: async () => ({
+      authorizationHost: new URL(auth.authorizationUrl ?? auth.issuer ?? server.url).host,
+      scopes: bound.scopes,
     }),
-    metadata,
+    bind: async () => bound,
+    lookAgain: async () => {},
     async ready() {
       await Promise.all([metadata(), authentication()])
     },
   }
 }
 
-/** RFC 8707 §2: an absolute URI without a fragment. */
-function resourceOf({ url, auth: { resource = true } }: OAuth2Server): string | undefined {
+/** Whether the configuration leaves something to be found out. */
+export function isDiscovered({ clientId, issuer, authorizationUrl }: OAuth2Server['auth']): boolean {
+  return clientId === undefined || (issuer === undefined && authorizationUrl === undefined)
+}
+
+/** The URLs that a configuration has written down. */
+export function writtenIn(auth: OAuth2Server['auth']): readonly string[] {
+  const { issuer, metadataUrl, authorizationUrl, tokenUrl, revocationUrl } = auth
+  return [issuer, metadataUrl, authorizationUrl, tokenUrl, revocationUrl].filter((url) => url !== undefined)
+}
+
+/** RFC 8707 §2: an absolute URI without a fragment. `found` is the one that the resource itself goes by. */
+export function resourceOf({ url, auth: { resource = true } }: OAuth2Server, found?: string): string | undefined {
   if (resource === false) return undefined
-  return resource === true ? url.replace(/#.*$/s, '') : resource
+  return resource === true ? (found ?? url.replace(/#.*$/s, '')) : resource
 }

@@ -51,6 +51,33 @@ export async function boundedFetch(
   }
 }
 
+/**
+ * Asks, and looks at nothing but status and headers: the body, which may be a stream without an end, is let go of. Redirects are
+ * not followed.
+ *
+ * @throws FetchError (`ERR_FETCH`) for no headers within `timeoutMs`
+ */
+export async function fetchHead(fetch: Fetch, url: string, timeoutMs: number, init: RequestInit): Promise<Response> {
+  const done = new AbortController()
+  const deadline = AbortSignal.timeout(timeoutMs)
+  const signal = AbortSignal.any([deadline, done.signal, ...(init.signal ? [init.signal] : [])])
+  try {
+    signal.throwIfAborted()
+    const asked = fetch(url, { ...init, redirect: 'manual', signal })
+    const { status, headers, body } = await Promise.race([asked, abortOf(signal)])
+    body?.cancel().catch(() => {})
+    // Some numbers that servers make up are none that a Response can have.
+    return new Response(null, { status: status >= 200 && status <= 599 ? status : 500, headers })
+  } catch (error) {
+    if (init.signal?.aborted) throw new FetchError(`${presentable(url)}: given up`, { cause: error })
+    if (error instanceof FetchError) throw error
+    const what = deadline.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error)
+    throw new FetchError(`${presentable(url)}: ${what}`, { cause: error })
+  } finally {
+    done.abort()
+  }
+}
+
 async function fetchWhole(fetch: Fetch, url: string, maxBytes: number, init: RequestInit): Promise<Response> {
   const response = await followRedirects(fetch, url, init)
   const bytes = await readBody(response, maxBytes, url)

@@ -22,6 +22,8 @@ export interface AuthorizationRequest {
   readonly nonce?: string
   /** RFC 7636 §4.1: random, 43 to 128 characters. */
   readonly verifier: string
+  /** In place of the client's own. */
+  readonly scopes?: readonly string[]
   /** More for this request, such as `prompt` or `login_hint`. They replace none of the client's own. */
   readonly parameters?: Readonly<Record<string, string>>
 }
@@ -31,7 +33,8 @@ export async function authorizationParameters(
   settings: AuthorizationSettings,
   request: AuthorizationRequest,
 ): Promise<Record<string, string>> {
-  const { scopes, resource, responseMode } = settings
+  const { resource, responseMode } = settings
+  const scopes = request.scopes ?? settings.scopes
   return {
     ...settings.authorizationParameters,
     ...request.parameters,

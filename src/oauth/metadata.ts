@@ -2,6 +2,7 @@
 import * as oauth from 'oauth4webapi'
 import { FetchError, messageOf } from '../core/errors.ts'
 import { boundedFetch, type Fetch, type FetchLimits } from '../net/fetch.ts'
+import { readScopes } from './scopes.ts'
 
 /** The parts of the metadata document that are used. Every URL is http or https; whether http will do is the caller's to say. */
 export interface ServerMetadata {
@@ -22,6 +23,16 @@ export interface ServerMetadata {
   readonly issParameter: boolean
   /** What ID tokens are signed with, as the document says. Not to be trusted: `none` may be among them. */
   readonly idTokenAlgorithms: readonly string[] | undefined
+  /** RFC 7591. */
+  readonly registrationUrl?: string | undefined
+  /** Whether clients may be URLs of their own metadata (OAuth Client ID Metadata Document). */
+  readonly clientIdDocuments?: boolean | undefined
+  /** `code_challenge_methods_supported` (RFC 7636); `undefined` where it does not say. */
+  readonly challengeMethods?: readonly string[] | undefined
+  readonly scopes?: readonly string[] | undefined
+  readonly grantTypes?: readonly string[] | undefined
+  /** `token_endpoint_auth_methods_supported`; `undefined` where it does not say. */
+  readonly tokenAuthentication?: readonly string[] | undefined
 }
 
 /** Where the document is, if not where it should be. */
@@ -84,8 +95,12 @@ async function toDocument(response: Response, expected: string): Promise<Readonl
   return document as unknown as Readonly<Record<string, unknown>>
 }
 
-/** The document comes from outside: browsers are sent to what it names, and our secrets too. */
-function readDocument(document: Readonly<Record<string, unknown>>, issuer: string): ServerMetadata {
+/**
+ * The parts of a document that are used. It comes from outside: browsers are sent to what it names, and our secrets too.
+ *
+ * @throws FetchError (`ERR_FETCH`) for a URL that is none
+ */
+export function readDocument(document: Readonly<Record<string, unknown>>, issuer: string): ServerMetadata {
   function url(field: string): string | undefined {
     const value = document[field] ?? undefined
     if (value === undefined) return undefined
@@ -95,7 +110,6 @@ function readDocument(document: Readonly<Record<string, unknown>>, issuer: strin
   /** Some write an empty text for what they do not have. */
   const endpoint = (field: string) => (document[field] === '' ? undefined : url(field))
 
-  const algorithms = document.id_token_signing_alg_values_supported
   return {
     issuer,
     jwksUri: url('jwks_uri'),
@@ -106,8 +120,16 @@ function readDocument(document: Readonly<Record<string, unknown>>, issuer: strin
     endSessionUrl: endpoint('end_session_endpoint'),
     pushedAuthorizationUrl: endpoint('pushed_authorization_request_endpoint'),
     issParameter: document.authorization_response_iss_parameter_supported === true,
-    idTokenAlgorithms: Array.isArray(algorithms)
-      ? algorithms.filter((algorithm): algorithm is string => typeof algorithm === 'string')
-      : undefined,
+    idTokenAlgorithms: texts(document.id_token_signing_alg_values_supported),
+    registrationUrl: endpoint('registration_endpoint'),
+    clientIdDocuments: document.client_id_metadata_document_supported === true || undefined,
+    challengeMethods: texts(document.code_challenge_methods_supported),
+    scopes: readScopes(document.scopes_supported),
+    grantTypes: texts(document.grant_types_supported),
+    tokenAuthentication: texts(document.token_endpoint_auth_methods_supported),
   }
+}
+
+function texts(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : undefined
 }

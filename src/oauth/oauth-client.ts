@@ -214,9 +214,9 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         const response = await oauth.refreshTokenGrantRequest(toServer(server), client, auth, refreshToken, options)
         const answer = await readTokenResponse(response, secrets, placeOf(true))
         if (answer.kind === 'failure') {
-          const { failure, detail, retryAfterMs } = answer
-          const asked = retryAfterMs === undefined ? {} : { retryAfterMs }
-          throw new RedeemError(failure, `the token endpoint of ${server.issuer} ${detail}`, asked)
+          const { failure, detail, retryAfterMs, error } = answer
+          const said = { ...(retryAfterMs !== undefined && { retryAfterMs }), ...(error !== undefined && { error }) }
+          throw new RedeemError(failure, `the token endpoint of ${server.issuer} ${detail}`, said)
         }
         const identified = scopes.includes('openid') && settings.idTokens !== 'ignore'
         const identity = identified ? await identify(server, answer, undefined, secrets) : {}

@@ -13,12 +13,19 @@ export class RedeemError extends Error {
   readonly failure: RedeemFailure
   /** The server's wish (`Retry-After`), in milliseconds. */
   readonly retryAfterMs: number | undefined
+  /** The server's own `error` (RFC 6749 §5.2), where it sent one. */
+  readonly error: string | undefined
 
-  constructor(failure: RedeemFailure, message: string, options: ErrorOptions & { retryAfterMs?: number } = {}) {
+  constructor(
+    failure: RedeemFailure,
+    message: string,
+    options: ErrorOptions & { retryAfterMs?: number; error?: string } = {},
+  ) {
     super(message, options)
     this.name = 'RedeemError'
     this.failure = failure
     this.retryAfterMs = options.retryAfterMs
+    this.error = options.error
   }
 }
 

@@ -39,6 +39,9 @@ const good: Record<string, UpstreamAuth> = {
       },
     ],
   },
+  'oauth2 and nothing else': { type: 'oauth2' },
+  'oauth2 of a known authorization server': { type: 'oauth2', issuer: 'https://as.example.com' },
+  'oauth2 with a public client': { type: 'oauth2', clientId: 'c', scopes: ['a'], callbackPath: '/back' },
   'oauth2 that is discovered': { type: 'oauth2', clientId: 'c', issuer: 'https://as.example.com/tenant' },
   'oauth2 with everything written out': {
     type: 'oauth2',
@@ -223,11 +226,25 @@ const USER_INFO = 'must not hold a user name or password, which nothing would se
 const https = 'https://as.example.com'
 
 const clients: Bad[] = [
-  [{ type: 'oauth2', issuer: https }, '.clientId', 'required, a value of type string'],
+  [{ type: 'oauth2', issuer: https, clientSecret: 's' }, '.clientId', 'required with clientSecret: whose is it?'],
+  [{ type: 'oauth2', issuer: https, privateKey: 'k' }, '.clientId', 'required with privateKey: whose is it?'],
   [
-    { type: 'oauth2', clientId: 'c' },
-    '.issuer',
-    'required: the authorization server, or its authorizationUrl and tokenUrl',
+    { type: 'oauth2', authorizationUrl: `${https}/a`, tokenUrl: `${https}/t` },
+    '.clientId',
+    'required with authorizationUrl and tokenUrl; to have the gateway register itself, leave both out',
+  ],
+  // Whichever authorization server an upstream names one day would get the secret.
+  ...[{ clientSecret: 's' }, { privateKey: 'k' }].map(
+    (secret): Bad => [
+      { type: 'oauth2', clientId: 'c', ...secret },
+      '.issuer',
+      'required with a secret or a key: the authorization server where it was registered, so that no other one gets it',
+    ],
+  ),
+  [
+    { type: 'oauth2', revocationUrl: `${https}/r` },
+    '.revocationUrl',
+    'goes with issuer, or with authorizationUrl and tokenUrl',
   ],
   [
     {

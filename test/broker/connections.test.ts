@@ -188,9 +188,14 @@ describe('a server that is configured anew', () => {
   it('a bad configuration changes nothing', async () => {
     const bureau = await openWith()
     const { issuer: _, ...auth } = bureau.server.auth
-    expect(() => bureau.broker.setServers([{ ...bureau.server, auth }])).toThrow(ConfigError)
+    const endpoints = { authorizationUrl: 'https://a.example.com/a', tokenUrl: 'https://a.example.com/t' }
+    const shared = [
+      { ...bureau.server, auth: { ...bureau.server.auth, callbackPath: '/back' } },
+      { ...bureau.server, id: 'dev/other', auth: { ...auth, ...endpoints, callbackPath: '/back' } },
+    ]
+    expect(() => bureau.broker.setServers(shared)).toThrow(ConfigError)
     expect(bureau.broker.redirectUrls()).toHaveLength(1)
-    await expect(openBureau({ servers: [{ ...bureau.server, auth }] })).rejects.toThrow(/servers\["dev\/code"\]\.auth/)
+    await expect(openBureau({ servers: shared })).rejects.toThrow(/servers\["dev\/other"\]\.auth\.callbackPath/)
   })
 })
 

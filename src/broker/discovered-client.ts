@@ -1,0 +1,312 @@
+/**
+ * The OAuth client of a server whose configuration leaves something out: the authorization server, the client id, or both (B5).
+ * What is found out is kept in the store, so that all processes have the same; tokens are used and refreshed by what is kept, and
+ * nobody is asked anew for them.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Clock } from '../core/clock.ts'
+import { StoreError } from '../core/errors.ts'
+import { guardedFetch } from '../net/guarded-fetch.ts'
+import { AuthorizationError } from '../oauth/authorization-error.ts'
+import { readBearerChallenge } from '../oauth/challenge-parameters.ts'
+import type { ClientAuthentication } from '../oauth/client-authentication.ts'
+import { rememberCredentials } from '../oauth/client-credentials.ts'
+import type { DocumentFetch } from '../oauth/fetch-document.ts'
+import { findServer } from '../oauth/find-server.ts'
+import type { ServerMetadata } from '../oauth/metadata.ts'
+import { registerClient } from '../oauth/register-client.ts'
+import { rememberMetadata } from '../oauth/remembered-metadata.ts'
+import type { TokenStore } from '../store/token-store.ts'
+import { type Binding, createBindings } from './bindings.ts'
+import { AUTHORIZATION_SERVER_LIMITS, type BoundClient, createBoundClient } from './bound-client.ts'
+import type { ConnectionEvent, OAuth2Server } from './broker.ts'
+import { callbackPathOf, DOCUMENT_PART } from './callback-path.ts'
+import { CLIENT_NAME, documentUrl } from './client-document.ts'
+import {
+  defaultEndpoints,
+  type FoundServer,
+  findAuthorization,
+  findResource,
+  usableServer,
+  wayOf,
+} from './find-authorization.ts'
+import type { Probe } from './probe.ts'
+import type { Registration, Registrations } from './registrations.ts'
+import { resourceOf, type UpstreamClient, type UpstreamClientSettings, writtenIn } from './upstream-client.ts'
+
+/** What one works with. */
+export interface DiscoveredClientSettings extends UpstreamClientSettings {
+  readonly store: TokenStore
+  readonly registrations: Registrations
+  readonly clock: Clock
+  /** Aborts when nothing new is to be begun. */
+  readonly closing: AbortSignal
+  tell(event: Pick<ConnectionEvent, 'kind' | 'server' | 'owner'> & Partial<ConnectionEvent>): void
+}
+
+/** What is read from the store is believed for so long. */
+const READ_MS = 5_000
+/** What was found so recently is not looked for again, whoever asks. */
+const FRESH_MS = 60_000
+/** In use, it is looked again so often: servers move. */
+const STALE_MS = 60 * 60_000
+/** For all questions of one search together. */
+const SEARCH_MS = 25_000
+const REGISTRATION_MS = 20_000
+/** How long a call waits that has been refused, before it goes on with what is known. */
+const PATIENCE_MS = 5_000
+
+/** See the top of the file. Nothing is fetched before it is needed. */
+export function createDiscoveredClient(server: OAuth2Server, settings: DiscoveredClientSettings): UpstreamClient {
+  const { auth } = server
+  const { url, store, registrations, clock, closing, tell } = settings
+  const { allowInsecureHttp = false } = auth
+  const fetch = guardedFetch({ written: [server.url, ...writtenIn(auth)], fetch: settings.fetch })
+  const bindings = createBindings(store, server)
+  const configuredAuthentication = rememberCredentials(auth, settings.secrets)
+  const document = auth.callbackPath === undefined ? documentUrl(url) : undefined
+  /** What the store had last. */
+  let last:
+    | { readonly at: number; readonly binding: Binding | undefined; readonly client: BoundClient | undefined }
+    | undefined
+  let bound: { readonly from: string; readonly client: BoundClient } | undefined
+  let found: { readonly at: number; readonly server: FoundServer } | undefined
+  let looking: Promise<Binding> | undefined
+  let triedAt = Number.NEGATIVE_INFINITY
+  /** When it was last looked for since a token was refused. */
+  let refusedAt = Number.NEGATIVE_INFINITY
+
+  const documentsFor = (timeoutMs: number): DocumentFetch => ({
+    fetch,
+    limits: AUTHORIZATION_SERVER_LIMITS,
+    signal: AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]),
+    allowInsecureHttp,
+  })
+
+  /** Where answers of this authorization server come back to. */
+  function pathOf({ issuer, way }: Pick<Binding, 'issuer' | 'way'>): string {
+    return way === 'document'
+      ? `${settings.callback}/${DOCUMENT_PART}`
+      : callbackPathOf({ ...auth, issuer }, settings.callback)
+  }
+
+  /** The endpoints by a configured issuer, which wins over whatever the resource says. */
+  async function configuredServer(issuer: string): Promise<ServerMetadata> {
+    const { metadataUrl, revocationUrl } = auth
+    const endpoints = { revocationUrl }
+    const named = { issuer, metadataUrl, jwksUri: undefined, endpoints, allowInsecureHttp }
+    return findServer(named, fetch, AUTHORIZATION_SERVER_LIMITS)
+  }
+
+  async function metadataOf({ issuer, source }: Pick<Binding, 'issuer' | 'source'>): Promise<ServerMetadata> {
+    if (found?.server.issuer === issuer && clock.now() - found.at < FRESH_MS) return found.server.metadata
+    if (source === 'configured') return configuredServer(issuer)
+    if (source === 'default') return defaultEndpoints(issuer)
+    return usableServer(issuer, documentsFor(SEARCH_MS))
+  }
+
+  async function search(before: Binding | undefined, named: Probe | undefined): Promise<FoundServer> {
+    const documents = documentsFor(SEARCH_MS)
+    if (auth.issuer !== undefined) {
+      const metadata = await configuredServer(auth.issuer)
+      const way = wayOf(server, metadata, document !== undefined, before?.way)
+      if (way !== undefined) return { issuer: auth.issuer, source: 'configured', way, scopes: [], metadata }
+      const message = `"${server.id}" needs a client id: ${auth.issuer} registers no clients by itself`
+      throw new AuthorizationError('rejected', message)
+    }
+    const resource = await findResource(server.url, documents, named)
+    return findAuthorization(server, resource, { documents, hasDocument: document !== undefined }, before)
+  }
+
+  async function lookNow(named: Probe | undefined): Promise<Binding> {
+    const { binding: before, version } = await bindings.read()
+    const next = await search(before, named)
+    const moved = before !== undefined && before.issuer !== next.issuer
+    if (moved && auth.clientId !== undefined) {
+      throw new AuthorizationError(
+        'rejected',
+        `the client id of "${server.id}" is one of ${before.issuer}, and the server names ${next.issuer} now; write the right ` +
+          'issuer into the configuration',
+      )
+    }
+    const { metadata: _, ...plain } = next
+    // The challenge to a request without a token is not asked for again where the server has named its metadata.
+    const scopes = named !== undefined && before !== undefined && !moved ? before.scopes : plain.scopes
+    const binding = await bindings.write(
+      {
+        ...plain,
+        scopes,
+        url: server.url,
+        ...(auth.clientId === undefined ? {} : { clientId: auth.clientId }),
+        checkedAt: Math.round(clock.now()),
+      },
+      version,
+    )
+    if (binding.issuer === next.issuer) found = { at: clock.now(), server: next }
+    last = { at: clock.now(), binding, client: await boundBy(binding) }
+    if (before?.issuer !== binding.issuer) {
+      const kind = before === undefined ? 'authorization_server_found' : 'authorization_server_changed'
+      tell({ kind, server: server.id, owner: null, detail: binding.issuer })
+    }
+    return binding
+  }
+
+  /** Looks, once for everybody who asks. */
+  function look(named?: Probe): Promise<Binding> {
+    triedAt = clock.now()
+    looking ??= lookNow(named).finally(() => {
+      looking = undefined
+    })
+    return looking
+  }
+
+  /** What the store has, or had a moment ago: without the store there are no tokens either, but for those that are held here. */
+  async function remembered(fresh = false): Promise<NonNullable<typeof last>> {
+    const before = last
+    // That there is nothing may be otherwise at any moment: somebody consents in another process.
+    if (!fresh && before?.client !== undefined && clock.now() - before.at < READ_MS) return before
+    try {
+      const { binding } = await bindings.read()
+      const now = { at: clock.now(), binding, client: binding && (await boundBy(binding)) }
+      last = now
+      return now
+    } catch (error) {
+      if (!(error instanceof StoreError) || before?.client === undefined) throw error
+      return before
+    }
+  }
+
+  function toBound(binding: Binding, registration: Registration | undefined): BoundClient {
+    const { issuer, source, way } = binding
+    const clientId = way === 'document' ? document : way === 'configured' ? auth.clientId : registration?.clientId
+    // The same object as long as nothing has changed: it remembers things.
+    const from = JSON.stringify([issuer, source, way, binding.resource, binding.scopes, clientId, registration])
+    if (bound?.from === from) return bound.client
+    const client = createBoundClient({
+      server,
+      origin: { issuer, clientId: clientId ?? '', resource: resourceOf(server, binding.resource) ?? null },
+      scopes: auth.scopes ?? binding.scopes,
+      callbackPath: pathOf(binding),
+      authorizationServer: issuer,
+      // Nobody has said what the default endpoints would call themselves.
+      comparesIss: source !== 'default',
+      demandsIss: way === 'document',
+      metadata: rememberMetadata(() => metadataOf(binding)),
+      url,
+      authentication: authenticationOf(way, registration),
+      fetch,
+      ...(registration === undefined ? {} : { onUnknownClient: () => forget(registration) }),
+    })
+    bound = { from, client }
+    return client
+  }
+
+  function authenticationOf(
+    way: Binding['way'],
+    registration: Registration | undefined,
+  ): () => Promise<ClientAuthentication> {
+    if (way === 'configured') return configuredAuthentication
+    const { authentication = 'none', clientSecret = '' } = registration ?? {}
+    const known: ClientAuthentication =
+      authentication === 'none' ? { method: 'none' } : { method: authentication, secret: clientSecret }
+    return async () => known
+  }
+
+  async function forget({ issuer, clientId }: Registration): Promise<void> {
+    await registrations.forget(issuer, clientId)
+    last = undefined
+    tell({ kind: 'client_forgotten', server: server.id, owner: null, detail: issuer })
+  }
+
+  /** By what the store has; `undefined` where something is missing. */
+  async function boundBy(binding: Binding): Promise<BoundClient | undefined> {
+    if (binding.way === 'document' && document === undefined) return undefined
+    if (binding.way !== 'registration') return toBound(binding, undefined)
+    const registration = await registrations.find(binding.issuer, `${url}${pathOf(binding)}`)
+    return registration && toBound(binding, registration)
+  }
+
+  /** Fresh enough to send somebody there. */
+  async function settled(): Promise<Binding> {
+    const { binding } = await bindings.read()
+    // The gateway may have moved, or got a callback of its own for this server.
+    const stands = binding !== undefined && (binding.way !== 'document' || document !== undefined)
+    return stands && clock.now() - binding.checkedAt < FRESH_MS ? binding : look()
+  }
+
+  async function register(binding: Binding): Promise<Registration> {
+    const redirectUri = `${url}${pathOf(binding)}`
+    return registrations.obtain(binding.issuer, redirectUri, async (redirectUris) => {
+      const metadata = await metadataOf(binding)
+      const signal = AbortSignal.any([closing, AbortSignal.timeout(REGISTRATION_MS)])
+      const transport = { fetch, limits: AUTHORIZATION_SERVER_LIMITS, signal, now: () => clock.now() }
+      const made = await registerClient(metadata, { name: CLIENT_NAME, url, redirectUris }, transport)
+      tell({ kind: 'client_registered', server: server.id, owner: null, detail: binding.issuer })
+      return made
+    })
+  }
+
+  return {
+    server,
+    callbackPath: auth.callbackPath,
+    current: () => last?.client,
+
+    async known(fresh) {
+      const { binding, client } = await remembered(fresh)
+      const now = clock.now()
+      if (binding !== undefined && now - binding.checkedAt > STALE_MS && now - triedAt > STALE_MS)
+        look().catch(() => {})
+      return client
+    },
+
+    async preview() {
+      const binding = await settled()
+      const { authorizationUrl } = await metadataOf(binding)
+      return {
+        authorizationHost: new URL(authorizationUrl ?? binding.issuer).host,
+        scopes: auth.scopes ?? binding.scopes,
+      }
+    },
+
+    async bind() {
+      const binding = await settled()
+      const client = toBound(binding, binding.way === 'registration' ? await register(binding) : undefined)
+      last = { at: clock.now(), binding, client }
+      return client
+    },
+
+    async lookAgain(challenge) {
+      try {
+        const { binding } = await remembered()
+        const now = clock.now()
+        // A token that is refused is news, however fresh what is known is; not so the next ones.
+        if (binding === undefined || now - refusedAt < FRESH_MS) return
+        refusedAt = now
+        const said = readBearerChallenge(challenge)
+        // What it says to a token that is no good need not be what it says to somebody without one.
+        const named: Probe | undefined = said && {
+          statuses: [],
+          challenged: true,
+          challenge: { ...said, scopes: undefined },
+        }
+        await withinPatience(look(said?.resourceMetadata === undefined ? undefined : named))
+      } catch {
+        // What is known goes on to count.
+      }
+    },
+
+    async ready() {
+      if (auth.clientId !== undefined) await configuredAuthentication()
+      await remembered()
+    },
+  }
+}
+
+async function withinPatience(work: Promise<unknown>): Promise<void> {
+  const timer = new AbortController()
+  try {
+    await Promise.race([work, pause(PATIENCE_MS, undefined, { signal: timer.signal, ref: false })])
+  } finally {
+    timer.abort()
+  }
+}

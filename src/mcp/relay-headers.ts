@@ -55,6 +55,9 @@ const PRINTABLE = /^[\t -~]*$/
 const BOTH = 'application/json, text/event-stream'
 const EVENTS = 'text/event-stream'
 
+/** What the fields are made of. */
+export type FieldSource = Pick<RelayCall, 'headers' | 'credential' | 'era' | 'method' | 'session' | 'body'>
+
 /**
  * The fields of the request to the upstream.
  *
@@ -62,7 +65,7 @@ const EVENTS = 'text/event-stream'
  *   era, the session id is the upstream's own, the content type is what the body has been read as.
  * - Answers must be readable, and compression holds events back, so that none is asked for.
  */
-export function requestFields(call: RelayCall): Record<string, string> {
+export function requestFields(call: FieldSource): Record<string, string> {
   const { headers, credential, era, method, session } = call
   const modern = era.era === 'modern'
   const fields: Record<string, string> = {}
@@ -90,7 +93,7 @@ export function requestFields(call: RelayCall): Record<string, string> {
 }
 
 /** 2026-07-28, Standard Request Headers. */
-function modernFields({ era, body }: RelayCall, fields: Record<string, string>): void {
+function modernFields({ era, body }: FieldSource, fields: Record<string, string>): void {
   fields['mcp-protocol-version'] = era.revision
   const message = body?.messages.messages[0]
   if (message === undefined || message.kind === 'response') return

@@ -17,6 +17,8 @@ export interface RequestEvent {
   readonly caller: AuditCaller | null
   /** The server's name; `null` where there is none of that name. */
   readonly server: string | null
+  /** Of a virtual server: the server that has the tool, prompt or resource; of a batch, one of them. `null` of others. */
+  readonly member: string | null
   readonly httpMethod: string
   /** JSON-RPC methods of the message, or of the batch. */
   readonly methods: readonly string[]

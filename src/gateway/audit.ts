@@ -76,14 +76,15 @@ export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock): Audi
 }
 
 function toEvent(exchange: Exchange, status: number, ending: Ending, now: number): RequestEvent {
-  const { request, normalised, server, caller, rule, credential, upstreamStatus, startedAt } = exchange
+  const { request, normalised, server, virtual, caller, rule, credential, member, upstreamStatus, startedAt } = exchange
   const { traceparent } = request.headers
   return {
     type: 'request',
     at: now,
     ms: Math.max(0, performance.now() - startedAt),
     caller: caller === undefined ? null : toAuditCaller(caller),
-    server: server?.name ?? null,
+    server: (server ?? virtual)?.name ?? null,
+    member: member ?? null,
     httpMethod: request.method,
     ...namedIn(exchange),
     outcome: ending.outcome,

@@ -17,6 +17,7 @@ import type { GatewayConfig, McpServer } from './config.ts'
 import type { LiveConfig } from './gateway.ts'
 import { callerHeadersSchema, gatewaySchema } from './schema.ts'
 import { sealingKeyProblems } from './sealing-keys.ts'
+import { checkVirtualServers } from './virtual/check.ts'
 
 /**
  * Checks a whole configuration.
@@ -70,7 +71,13 @@ export function checkLiveConfig(live: LiveConfig, fixed: GatewayConfig): void {
 
 type Add = (path: string, message: string | undefined) => void
 
-const LIVE: ReadonlySet<string> = new Set(['servers', 'access', 'virtualAccounts', 'externalIdentities'])
+const LIVE: ReadonlySet<string> = new Set([
+  'servers',
+  'virtualServers',
+  'access',
+  'virtualAccounts',
+  'externalIdentities',
+])
 const FIXED: ReadonlySet<string> = new Set(Object.keys(gatewaySchema.shape).filter((key) => !LIVE.has(key)))
 
 function checkLive(live: LiveConfig, fixed: GatewayConfig, problems: ConfigProblem[]): void {
@@ -78,11 +85,14 @@ function checkLive(live: LiveConfig, fixed: GatewayConfig, problems: ConfigProbl
   const names = {
     integrations,
     // Where there is nothing to be checked against, that is what is told, and not every grant with it.
-    ...(isRecord(live.servers) ? { servers: Object.keys(live.servers) } : {}),
+    ...(isRecord(live.servers)
+      ? { servers: [live.servers, live.virtualServers].flatMap((part) => Object.keys(asRecord(part))) }
+      : {}),
     externalIdentities: Object.keys(asRecord(live.externalIdentities)),
     // Accounts can be made while it runs, and be there from an earlier run: their names cannot all be known here.
   }
-  const servers = checkServers(live.servers, fixed, names, problems)
+  const servers = checkServers(live.servers, fixed, names, problems, live.virtualServers)
+  checkVirtualServers(live.virtualServers, Object.keys(asRecord(live.servers)), problems)
   checkExternalIdentities(live.externalIdentities, 'externalIdentities', integrations, problems)
   checkVirtualAccounts(live.virtualAccounts, 'virtualAccounts', integrations, problems)
   if (live.access === undefined) return
@@ -91,11 +101,25 @@ function checkLive(live: LiveConfig, fixed: GatewayConfig, problems: ConfigProbl
   if (problems.length > before || servers === undefined) return
   checkConsentReach(
     live.access as readonly Grant[],
-    servers as Readonly<Record<string, McpServer>>,
+    { ...servers, ...byConsentOf(servers, live.virtualServers) },
     asRecord(live.externalIdentities) as Readonly<Record<string, ExternalIdentity>>,
     fixed.signIn,
     problems,
   )
+}
+
+/** Virtual servers with a member that people consent to: whoever is granted one has to be able to. */
+function byConsentOf(
+  servers: Readonly<Record<string, McpServer>>,
+  virtualServers: LiveConfig['virtualServers'] = {},
+): Record<string, McpServer> {
+  const found: Record<string, McpServer> = {}
+  for (const [name, { tools, prompts = {}, resources = {} }] of Object.entries(virtualServers)) {
+    const members = [tools, prompts, resources].flatMap((part) => Object.keys(part))
+    const member = members.map((each) => servers[each]).find((each) => each?.auth.type === 'oauth2')
+    if (member !== undefined) found[name] = member
+  }
+  return found
 }
 
 /** What is wrong with the gateway's own origin. */

@@ -9,16 +9,17 @@ import { checkServerNames } from './check-server-names.ts'
 import type { GatewayConfig, McpServer } from './config.ts'
 import { serverSchema } from './schema.ts'
 
-/** Adds what is wrong with `servers` to `problems`; the servers, if they are fit to be looked at further. */
+/** Adds what is wrong with `servers`, and with the names of `virtualServers`, to `problems`; the servers, if they are fit to be looked at further. */
 export function checkServers(
   servers: unknown,
   fixed: Pick<GatewayConfig, 'signIn' | 'url'>,
   known: KnownNames,
   problems: ConfigProblem[],
+  virtualServers?: unknown,
 ): Readonly<Record<string, McpServer>> | undefined {
   const before = problems.length
   if (!check(serversSchema, servers, 'servers', problems)) return undefined
-  checkServerNames({ servers }, problems)
+  checkServerNames({ servers, virtualServers }, problems)
   for (const [name, value] of Object.entries(servers as object)) {
     const at = joinPath('servers', [name])
     if (!check(serverSchema, value, at, problems)) continue

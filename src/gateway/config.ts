@@ -14,6 +14,7 @@ import type { Fetch } from '../net/fetch.ts'
 import type { TokenStore } from '../store/token-store.ts'
 import type { AuditEvent } from './audit-event.ts'
 import type { Decide } from './decide.ts'
+import type { VirtualMcpServer } from './virtual/config.ts'
 
 /** What {@link createGateway} takes. */
 export interface GatewayConfig {
@@ -25,6 +26,8 @@ export interface GatewayConfig {
   readonly keys: readonly Secret[]
   /** MCP servers by name, `group/server`: the endpoint is `/mcp/{group}/{server}/server`. */
   readonly servers: Readonly<Record<string, McpServer>>
+  /** Chosen tools, prompts and resources of several servers under one endpoint, by name as servers. */
+  readonly virtualServers?: Readonly<Record<string, VirtualMcpServer>>
   /** Who may use what. Nothing is given but by grants. */
   readonly access?: readonly Grant[]
   /**

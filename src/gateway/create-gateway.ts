@@ -25,19 +25,22 @@ import { createCallStep } from './call-step.ts'
 import { checkGatewayConfig, checkLiveConfig } from './check-gateway-config.ts'
 import type { GatewayConfig } from './config.ts'
 import { createCredentialStep } from './credential-step.ts'
+import { createDoctor } from './doctor.ts'
 import { explainAccess } from './explain.ts'
 import type { Gateway, GatewayEvents } from './gateway.ts'
 import { createGatewayConnections } from './gateway-connections.ts'
 import { createGatewayKeys } from './gateway-keys.ts'
 import { createIdentification } from './identification.ts'
 import { createKnownPeople } from './known-people.ts'
-import { createLiveStates, type LiveServer } from './live-state.ts'
+import type { LiveServer } from './live-server.ts'
+import { createLiveStates } from './live-state.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { createPermissions } from './permissions.ts'
 import { createPipeline, type WatchedStream } from './pipeline.ts'
 import { issuersOf } from './protected-resource.ts'
 import { createGatewayGrants, createGatewayServers } from './runtime-changes.ts'
 import { createSealingKeys } from './sealing-keys.ts'
+import { createVirtualServers } from './virtual/servers.ts'
 
 const TOKEN_CACHE = { maxEntries: 20_000, maxBytes: 64 * 1024 * 1024 }
 /** Session ids that are kept open, about 200 bytes each. */
@@ -46,6 +49,8 @@ const MAX_PERSON_AGE_SECONDS = 30 * 24 * 3600
 /** How long a person's record is believed without asking the store. */
 const PEOPLE_CACHE_MS = 5_000
 const MIB = 1024 * 1024
+/** Where callbacks begin, unless the configuration says otherwise. */
+const CALLBACK = '/oauth2/callback'
 const LIMITS = {
   maxBodyBytes: 4 * MIB,
   maxAnswerBytes: 16 * MIB,
@@ -167,16 +172,28 @@ export function createGateway(config: GatewayConfig): Gateway {
     clock,
     lifetimeMs: (config.linkSeconds ?? 600) * 1000,
   })
+  const upstreams = createUpstreams(
+    {
+      connectMs: limits.connectMs,
+      headersMs: limits.answerMs,
+      silenceMs: limits.silenceMs,
+      connections: limits.connections,
+    },
+    config.dispatcher,
+  )
+  const virtual = createVirtualServers({
+    upstreams,
+    store,
+    clock,
+    limits,
+    sessionMs: (config.sessionSeconds ?? 86_400) * 1000,
+    permissions,
+    requestStates,
+    broker,
+    signIn,
+  })
   const relay = createRelay({
-    upstreams: createUpstreams(
-      {
-        connectMs: limits.connectMs,
-        headersMs: limits.answerMs,
-        silenceMs: limits.silenceMs,
-        connections: limits.connections,
-      },
-      config.dispatcher,
-    ),
+    upstreams,
     sessionIds,
     clock,
     limits: { maxAnswerBytes: limits.maxAnswerBytes, answerMs: limits.answerMs },
@@ -198,6 +215,7 @@ export function createGateway(config: GatewayConfig): Gateway {
         requestStates,
         next: createCredentialStep({ permissions, relay, requestStates, broker, signIn }),
       }),
+      virtualCall: virtual.step,
       audit,
       trusted: config.trustProxy?.length ? parseNetworks(config.trustProxy) : undefined,
       maxBodyBytes: limits.maxBodyBytes,
@@ -227,6 +245,7 @@ export function createGateway(config: GatewayConfig): Gateway {
   async function closeAll(): Promise<void> {
     pipeline.close()
     streams.close()
+    virtual.close()
     await Promise.allSettled([relay.close(), broker.close(), keys.close()])
     accounts.close()
     people.close()
@@ -270,13 +289,12 @@ export function createGateway(config: GatewayConfig): Gateway {
       return explainAccess(live.current, permissions, await identification.callerOfSubject(who), server, wanted)
     },
     redirectUrls: broker.redirectUrls,
+    doctor: createDoctor({ live, url, callback: config.paths?.callback ?? CALLBACK, fetch: config.fetch }),
     endpoints() {
-      const { servers, endpoints } = live.current
-      return [...servers.values()].map(({ name, config: { auth } }) => ({
-        server: name,
-        urls: endpoints.urlsOf(name),
-        auth: auth.type,
-      }))
+      const { servers, virtualServers, endpoints } = live.current
+      const all = [...servers.values()].map(({ name, config: { auth } }) => ({ name, auth: auth.type as string }))
+      const virtuals = [...virtualServers.keys()].map((name) => ({ name, auth: 'virtual' }))
+      return [...all, ...virtuals].map(({ name, auth }) => ({ server: name, urls: endpoints.urlsOf(name), auth }))
     },
     async ready() {
       const checks: readonly Promise<unknown>[] = [

@@ -2,14 +2,16 @@
  * The last part of a request's path: the credential, the relay, one more try where the upstream refuses a token that may be
  * renewed, and what the caller is told where somebody has to consent first.
  */
+import { Readable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
-import type { Broker } from '../broker/broker.ts'
+import type { Broker, StepUp } from '../broker/broker.ts'
 import type { AuthorizationNeed, CredentialKind, CredentialResult } from '../broker/credential.ts'
 import { GatewayCode, JsonRpcCode } from '../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
 import type { Relay, RelayResult } from '../mcp/relay-call.ts'
 import type { RequestStates } from '../mcp/request-state.ts'
 import { authorizationSignal, type SignalSituation } from '../mcp/signal.ts'
+import { readBearerChallenge } from '../oauth/challenge-parameters.ts'
 import type { Call } from './call-step.ts'
 import type { GatewayConfig } from './config.ts'
 import { type Ended, failure, unavailable } from './ending.ts'
@@ -21,9 +23,11 @@ export interface CredentialStepParts {
   readonly permissions: Permissions
   readonly relay: Relay
   readonly requestStates: Pick<RequestStates, 'seal'>
-  readonly broker: Pick<Broker, 'connectUrl'>
+  readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
   readonly signIn: GatewayConfig['signIn']
 }
+
+type RelayAnswer = Extract<RelayResult, { kind: 'answer' }>
 
 /** How long a server that has refused a new token is believed to mean it. */
 const REFUSED_MS = 60_000
@@ -35,12 +39,16 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
   /** Tokens that were refused as soon as they were new, by their stamps. */
   const refusedNew = new LRUCache<string, true>({ max: MAX_REFUSED, ttl: REFUSED_MS })
 
-  function resolve({ exchange, server, asker }: Call, rejected?: string): CredentialResult | Promise<CredentialResult> {
+  function resolve(
+    { exchange, server, asker }: Call,
+    refusal?: { readonly rejected: string | undefined; readonly challenge: string | undefined },
+  ): CredentialResult | Promise<CredentialResult> {
     const { headers, rawHeaders } = exchange.request
     const { caller, principals } = asker
     const request = { caller, principals, server: server.name, headers, rawHeaders }
     const { credentials } = exchange.state
-    return credentials.resolve(rejected === undefined ? request : { ...request, rejected })
+    const { rejected, challenge } = refusal ?? {}
+    return credentials.resolve(rejected === undefined ? request : { ...request, rejected, challenge })
   }
 
   async function send(call: Call, credential: Readonly<Record<string, string>>): Promise<RelayResult> {
@@ -97,12 +105,35 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
 
   /** The upstream takes none of the caller's tokens, not even a new one: somebody has to consent anew. */
   async function rejected(call: Call): Promise<Ended> {
+    return askAgain(call, 'token_rejected')
+  }
+
+  async function askAgain(call: Call, reason: string, stepUp?: StepUp): Promise<Ended> {
     const { caller } = call.asker
-    if (caller.kind !== 'person') return signal(call, { kind: 'person' }, 'token_rejected')
+    if (caller.kind !== 'person') return signal(call, { kind: 'person' }, reason)
     const { id, integration } = caller.identity
     const by = signIn === 'link' ? null : { id, integration }
-    const url = await broker.connectUrl({ server: call.server.name, owner: id, by })
-    return signal(call, { kind: 'visit', urls: [url] }, 'token_rejected')
+    const more = stepUp === undefined ? {} : { stepUp }
+    const url = await broker.connectUrl({ server: call.server.name, owner: id, by, ...more })
+    return signal(call, { kind: 'visit', urls: [url] }, reason)
+  }
+
+  /** The token is good for less than the call needs (RFC 6750 §3.1): `undefined` where asking for more would not help. */
+  async function insufficient(call: Call, { challenge, reply }: RelayAnswer): Promise<Ended | undefined> {
+    if (challenge === undefined) return undefined
+    const stepUp = await broker.stepUp(call.asker.caller.identity.id, call.server.name, challenge)
+    if (stepUp === undefined) return undefined
+    if (reply.body instanceof Readable) reply.body.destroy()
+    return askAgain(call, 'insufficient_scope', stepUp)
+  }
+
+  /** The token that is good for too little is the caller's own: whoever issued it can make a better one, if they know which. */
+  function withScopes({ exchange }: Call, { challenge, reply }: RelayAnswer): Ended {
+    const { error, scopes } = readBearerChallenge(challenge) ?? {}
+    if (error !== 'insufficient_scope') return { reply, outcome: 'relayed' }
+    const { endpoint, state } = exchange
+    const headers = state.protectedResource.insufficientScope(endpoint, scopes)
+    return { reply: { ...reply, headers: { ...reply.headers, ...headers } }, outcome: 'relayed' }
   }
 
   async function carryOut(call: Call): Promise<Ended> {
@@ -114,7 +145,7 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
     if (result.kind === 'unauthorized' && first.credential === 'oauth2') {
       // Another new one would be refused as well, and a retrying agent would have one made with every call.
       if (first.stamp !== undefined && refusedNew.has(first.stamp)) return rejected(call)
-      const second = await resolve(call, first.stamp)
+      const second = await resolve(call, { rejected: first.stamp, challenge: result.challenge })
       if (second.kind !== 'credential') return withoutCredential(call, second)
       call.exchange.credential = second.credential
       // Where it cannot be renewed, it is the same one.
@@ -127,6 +158,11 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
     }
     switch (result.kind) {
       case 'answer':
+        if (result.challenge !== undefined && first.credential === 'oauth2') {
+          const ended = await insufficient(call, result)
+          if (ended !== undefined) return ended
+        }
+        if (result.challenge !== undefined && first.credential === 'passthrough') return withScopes(call, result)
         return { reply: result.reply, outcome: 'relayed' }
       case 'failed': {
         const { reply, reason, detail } = result

@@ -6,7 +6,9 @@ import type { NormalisedRequest } from '../http/normalise.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { MessageBody } from '../mcp/messages.ts'
 import type { Endpoint } from './endpoints.ts'
-import type { LiveServer, LiveState } from './live-state.ts'
+import type { LiveServer } from './live-server.ts'
+import type { LiveState } from './live-state.ts'
+import type { LiveVirtualServer } from './virtual/live.ts'
 
 /** See the top of the file. */
 export interface Exchange {
@@ -18,12 +20,16 @@ export interface Exchange {
   readonly startedAt: number
   /** `undefined` where there is no such server. */
   server: LiveServer | undefined
+  /** Where the endpoint is that of a virtual server; there is no `server` then. */
+  virtual: LiveVirtualServer | undefined
   endpoint: Endpoint
   caller: Caller | undefined
   principals: readonly string[]
   messages: MessageBody | undefined
   rule: GrantRef | undefined
   credential: CredentialKind | undefined
+  /** Of a virtual server: the member that a message has gone to, the last of several. */
+  member?: string
   upstreamStatus: number | null
 }
 

@@ -9,7 +9,7 @@ import type { Permissions } from './permissions.ts'
 
 /** Explains what would be decided for `caller` now. A text as `wanted` names a tool; the connection is meant where it is left out. */
 export async function explainAccess(
-  { access, servers }: LiveState,
+  { access, servers, virtualServers }: LiveState,
   permissions: Permissions,
   caller: Caller,
   server: string,
@@ -17,8 +17,9 @@ export async function explainAccess(
 ): Promise<Explanation> {
   const question: Wanted = typeof wanted === 'string' ? { kind: 'tool', name: wanted } : wanted
   const principals = principalsOf(caller)
-  if (!servers.has(server)) {
-    const summary = `there is no server ${JSON.stringify(server)}${suggest(server, servers.keys())}`
+  if (!servers.has(server) && !virtualServers.has(server)) {
+    const known = [...servers.keys(), ...virtualServers.keys()]
+    const summary = `there is no server ${JSON.stringify(server)}${suggest(server, known)}`
     return { allowed: false, reason: 'no_role', summary, grants: [] }
   }
   const explanation = access.explain(principals, server, question)

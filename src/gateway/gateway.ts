@@ -11,6 +11,7 @@ import type { Identity } from '../identity/sign-in.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
 import type { AuditEvent } from './audit-event.ts'
 import type { GatewayConfig, McpServer } from './config.ts'
+import type { DoctorReport } from './doctor-report.ts'
 
 /** Whom something is about: a person, as `authOf(req)` or a `SignIn` has them, or a virtual account by its name. */
 export type Subject = Pick<Auth, 'id' | 'integration'> | Identity | { readonly virtualAccount: string }
@@ -55,14 +56,32 @@ export interface Gateway extends Gate, EventSource<GatewayEvents> {
     server: string,
     wanted?: Wanted | string,
   ): Promise<Explanation>
-  /** What to register at the authorization servers of `oauth2` servers. */
+  /**
+   * What to register at the authorization servers of `oauth2` servers. Those that are discovered are left out until somebody has
+   * begun to connect them; the gateway registers itself there.
+   */
   redirectUrls(): { readonly server: string; readonly redirectUrl: string }[]
+  /**
+   * Looks at a server from outside and says in plain words what it found: whether it can be reached, how it wants to be authorized
+   * to, what its authorization server does oddly, and what to put into the configuration. Takes its time, sends nothing secret and
+   * registers nothing.
+   *
+   * ```ts
+   * console.log((await gateway.doctor('dev/github')).text)
+   * ```
+   *
+   * @throws GatewayError (`ERR_UNKNOWN_SERVER`)
+   */
+  doctor(server: string): Promise<DoctorReport>
   /** The endpoints of all servers. */
   endpoints(): { readonly server: string; readonly urls: readonly string[]; readonly auth: string }[]
 }
 
 /** What can be changed while a gateway runs. */
-export type LiveConfig = Pick<GatewayConfig, 'servers' | 'access' | 'virtualAccounts' | 'externalIdentities'>
+export type LiveConfig = Pick<
+  GatewayConfig,
+  'servers' | 'virtualServers' | 'access' | 'virtualAccounts' | 'externalIdentities'
+>
 
 /** API keys of people and virtual accounts. */
 export interface GatewayKeys {

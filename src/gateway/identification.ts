@@ -58,14 +58,17 @@ export function createIdentification(parts: IdentificationParts): Identification
   }
 
   async function mayUse(caller: Caller, server: string): Promise<boolean> {
-    const { access, servers } = live.current
-    if (!servers.has(server)) return false
-    const role = await permissions.ask(
-      { access, caller, principals: principalsFor(caller), server },
-      { kind: 'connect' },
-    )
-    if (role.kind === 'unavailable') throw new GatewayError('ERR_UNAVAILABLE', role.detail)
-    return role.kind === 'allowed'
+    const { access, servers, virtualServers } = live.current
+    // A grant on a virtual server is enough for what that has of its members.
+    const through = [...virtualServers.values()].filter(({ byName }) => byName.has(server)).map(({ name }) => name)
+    const names = servers.has(server) || virtualServers.has(server) ? [server, ...through] : []
+    for (const name of names) {
+      const asker = { access, caller, principals: principalsFor(caller), server: name }
+      const role = await permissions.ask(asker, { kind: 'connect' })
+      if (role.kind === 'unavailable') throw new GatewayError('ERR_UNAVAILABLE', role.detail)
+      if (role.kind === 'allowed') return true
+    }
+    return false
   }
 
   async function accountOfId(id: string): Promise<VirtualAccount | undefined> {

@@ -35,6 +35,7 @@ export type {
 export type { GatewayConfig, GatewayLimits, McpServer } from './config.ts'
 export { createGateway } from './create-gateway.ts'
 export type { AccessQuestion, Decide } from './decide.ts'
+export type { DoctorFinding, DoctorReport } from './doctor-report.ts'
 export type {
   Gateway,
   GatewayConnections,
@@ -47,3 +48,4 @@ export type {
 } from './gateway.ts'
 export { GatewayError, type GatewayErrorCode } from './gateway-error.ts'
 export { type NdjsonAudit, type NdjsonAuditOptions, ndjsonAudit } from './ndjson-audit.ts'
+export type { RenamedSelection, VirtualMcpServer, VirtualSelection } from './virtual/config.ts'

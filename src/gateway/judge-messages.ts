@@ -4,7 +4,7 @@
  */
 import type { GrantRef, Wanted } from '../access/decision.ts'
 import type { Message, MessageBody } from '../mcp/messages.ts'
-import { isRemoved, methodAccess } from '../mcp/methods.ts'
+import { methodAccess } from '../mcp/methods.ts'
 import { type Target, targetsOf } from '../mcp/targets.ts'
 import type { Asker, Permission, Permissions } from './permissions.ts'
 
@@ -24,19 +24,20 @@ export type MessageRefusal =
   | { readonly kind: 'denied'; readonly target: Target; readonly permission: Extract<Permission, { kind: 'denied' }> }
   | { readonly kind: 'malformed'; readonly detail: string }
   /** It may do anything, and the caller does not have everything; or the revision does not have it. */
-  | { readonly kind: 'method' }
+  | typeof METHOD
 
-/** Judges what `asker` sent, in a revision of `era`. At once where every answer comes at once. */
+/** The refusal of a method that is none: for this caller, or in this revision. */
+export const METHOD = Object.freeze({ kind: 'method' } as const)
+
+/** Judges what `asker` sent. At once where every answer comes at once. */
 export function judgeMessages(
   { messages }: MessageBody,
   asker: Asker,
   permissions: Permissions,
-  era: 'legacy' | 'modern',
 ): MessagesVerdict | Promise<MessagesVerdict> {
-  const isNone = (method: string) =>
-    isRemoved(method, era) || (methodAccess(method) === 'everything' && !permissions.everything(asker))
+  const isBeyond = (method: string) => methodAccess(method) === 'everything' && !permissions.everything(asker)
   const questions = messages.flatMap((message) =>
-    message.kind !== 'response' && isNone(message.method)
+    message.kind !== 'response' && isBeyond(message.method)
       ? [{ message, refusal: METHOD, wanted: undefined }]
       : questionsOf(message),
   )
@@ -51,7 +52,6 @@ type Question =
   | { readonly message: Message; readonly target: Target; readonly wanted: Wanted }
   | { readonly message: Message; readonly refusal: MessageRefusal; readonly wanted: undefined }
 
-const METHOD: MessageRefusal = { kind: 'method' }
 const NOTHING_ASKED: MessagesVerdict = { kind: 'allowed', rule: undefined }
 
 function questionsOf(message: Message): Question[] {

@@ -6,9 +6,11 @@ import type { Broker } from '../broker/broker.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Exchange } from './exchange.ts'
 import { judgeMessages } from './judge-messages.ts'
-import { isEqual, type LiveServer, type LiveStates } from './live-state.ts'
+import type { LiveServer } from './live-server.ts'
+import { isEqual, type LiveStates } from './live-state.ts'
 import type { StreamEnd } from './open-streams.ts'
 import type { Asker, Permissions } from './permissions.ts'
+import type { LiveVirtualServer } from './virtual/live.ts'
 
 /** What it works with. */
 export interface StreamJudgeParts {
@@ -38,25 +40,34 @@ export function createStreamJudge({ live, permissions, broker, principalsFor }: 
 
   return async (exchange) => {
     const { normalised, caller, endpoint, messages } = exchange
-    const { watchers, servers, access } = live.current
-    const server = endpoint.server === undefined ? undefined : servers.get(endpoint.server)
+    const { watchers, servers, virtualServers, access } = live.current
+    const name = endpoint.server ?? ''
+    const [plain, virtual] = [servers.get(name), virtualServers.get(name)]
+    const server = plain ?? virtual
     if (server === undefined || caller === undefined) return 'denied'
     // Calls end where they began. Who only listens would go on listening to a server that is no longer the one that is meant.
-    if (messages === undefined && hasMoved(exchange.server, server)) return 'denied'
+    if (messages === undefined && (hasMoved(exchange.server, plain) || hasChanged(exchange.virtual, virtual)))
+      return 'denied'
     const found = await watchers.authenticate(normalised.authorization, endpoint.url)
     if (found.kind === 'unavailable') return undefined
     if (found.kind === 'unauthenticated' || found.identity.id !== caller.identity.id) return 'unauthenticated'
     const asker: Asker = { access, caller: found, principals: principalsFor(found), server: server.name }
     if ((await permissions.ask(asker, { kind: 'connect' })).kind === 'denied') return 'denied'
-    // Whether the revision has such methods was judged when they came; the older eras leave out none.
-    const verdict = messages === undefined ? undefined : await judgeMessages(messages, asker, permissions, 'legacy')
+    const verdict = messages === undefined ? undefined : await judgeMessages(messages, asker, permissions)
     if (verdict?.kind === 'refused' || (messages === undefined && wasUnfiltered(exchange, asker))) return 'denied'
     return (await isDisconnected(exchange)) ? 'denied' : undefined
   }
 }
 
 /** Whether a server of the same name is another one by now, or is called with other credentials. */
-function hasMoved(before: LiveServer | undefined, now: LiveServer): boolean {
+function hasMoved(before: LiveServer | undefined, now: LiveServer | undefined): boolean {
   if (before === undefined || before === now) return false
-  return before.config.url !== now.config.url || !isEqual(before.config.auth, now.config.auth)
+  return before.config.url !== now?.config.url || !isEqual(before.config.auth, now.config.auth)
+}
+
+/** The same of a virtual server: whether something else is chosen by now, or a member has moved. */
+function hasChanged(before: LiveVirtualServer | undefined, now: LiveVirtualServer | undefined): boolean {
+  if (before === undefined || before === now) return false
+  if (!isEqual(before.config, now?.config)) return true
+  return before.members.some(({ server }) => hasMoved(server, now?.byName.get(server.name)?.server))
 }

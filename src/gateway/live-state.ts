@@ -8,24 +8,19 @@ import type { Credentials } from '../broker/credential.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import type { Callers } from '../identity/callers.ts'
 import { createExternalIdentities, type ExternalIdentities } from '../identity/external-identities.ts'
-import type { RelayServer } from '../mcp/relay-call.ts'
 import type { McpServer } from './config.ts'
 import { createEndpoints, type Endpoints } from './endpoints.ts'
 import type { LiveConfig } from './gateway.ts'
+import type { LiveServer } from './live-server.ts'
 import { createProtectedResource, type ProtectedResource } from './protected-resource.ts'
-
-/** A server as requests see it. */
-export interface LiveServer {
-  readonly name: string
-  readonly config: McpServer
-  readonly relay: RelayServer
-}
+import { type LiveVirtualServer, toLiveVirtual } from './virtual/live.ts'
 
 /** See the top of the file. */
 export interface LiveState {
   /** Frozen, and complete: what was left out is empty. */
   readonly config: Required<LiveConfig>
   readonly servers: ReadonlyMap<string, LiveServer>
+  readonly virtualServers: ReadonlyMap<string, LiveVirtualServer>
   readonly access: Access
   readonly externalIdentities: ExternalIdentities
   readonly callers: Callers
@@ -102,7 +97,7 @@ export function createLiveStates(config: LiveConfig, parts: LiveParts): LiveStat
 function makeState(given: LiveConfig, parts: LiveParts, before?: LiveState): LiveState {
   const { origin, issuers, scopes } = parts
   const config = copyOf(given)
-  const endpoints = createEndpoints(config.servers, origin)
+  const endpoints = createEndpoints({ ...config.servers, ...config.virtualServers }, origin)
   const servers = new Map(
     Object.entries(config.servers).map(([name, server]) => {
       const known = before?.servers.get(name)
@@ -113,6 +108,9 @@ function makeState(given: LiveConfig, parts: LiveParts, before?: LiveState): Liv
   return Object.freeze({
     config,
     servers,
+    virtualServers: new Map(
+      Object.entries(config.virtualServers).map(([name, each]) => [name, toLiveVirtual(name, each, servers)]),
+    ),
     access: createAccess(config.access),
     externalIdentities,
     callers: parts.makeCallers(externalIdentities, false),
@@ -123,8 +121,14 @@ function makeState(given: LiveConfig, parts: LiveParts, before?: LiveState): Liv
   })
 }
 
-function copyOf({ servers, access = [], virtualAccounts = {}, externalIdentities = {} }: LiveConfig) {
-  return deepFreeze(structuredClone({ servers, access, virtualAccounts, externalIdentities }))
+function copyOf({
+  servers,
+  virtualServers = {},
+  access = [],
+  virtualAccounts = {},
+  externalIdentities = {},
+}: LiveConfig) {
+  return deepFreeze(structuredClone({ servers, virtualServers, access, virtualAccounts, externalIdentities }))
 }
 
 function toLive(name: string, config: McpServer): LiveServer {

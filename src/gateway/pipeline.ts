@@ -27,6 +27,7 @@ import type { OpenStream, OpenStreams, StreamEnd } from './open-streams.ts'
 import { createPages } from './pages.ts'
 import type { Permission, Permissions } from './permissions.ts'
 import { type ReadBody, readRequestBody } from './request-body.ts'
+import type { VirtualStep } from './virtual/step.ts'
 
 /** What the pipeline works with. */
 export interface PipelineParts {
@@ -36,6 +37,8 @@ export interface PipelineParts {
   readonly permissions: Permissions
   /** Session, era, access to what messages name, credential and relay. */
   readonly call: CallStep
+  /** The same for virtual servers. */
+  readonly virtualCall: VirtualStep
   readonly streams: OpenStreams<WatchedStream>
   readonly audit: Audit
   readonly trusted: Networks | undefined
@@ -71,7 +74,7 @@ export function createPipeline(
   parts: Omit<PipelineParts, 'streams'>,
   streams: () => PipelineParts['streams'],
 ): Pipeline {
-  const { live, admission, permissions, call, audit, trusted, maxBodyBytes, recheckMs } = parts
+  const { live, admission, permissions, call, virtualCall, audit, trusted, maxBodyBytes, recheckMs } = parts
   const pages = createPages(parts)
   const judge = createStreamJudge({ ...parts, principalsFor })
   const hosts = { value: '', host: '' }
@@ -101,6 +104,7 @@ export function createPipeline(
       startedAt,
       endpoint,
       server: endpoint.server === undefined ? undefined : state.servers.get(endpoint.server),
+      virtual: endpoint.server === undefined ? undefined : state.virtualServers.get(endpoint.server),
       caller: undefined,
       principals: [],
       messages: undefined,
@@ -161,11 +165,13 @@ export function createPipeline(
     if (typeof found === 'object') exchange.endpoint = found
     exchange.state = state
     exchange.server = state.servers.get(exchange.endpoint.server ?? '')
+    exchange.virtual = state.virtualServers.get(exchange.endpoint.server ?? '')
   }
 
   /** Who calls, and whether they have a role on the server: the answer to those who have none. */
   async function refusedCaller(exchange: Exchange): Promise<Ended | undefined> {
-    const { state, server, endpoint, normalised } = exchange
+    const { state, endpoint, normalised } = exchange
+    const server = exchange.server ?? exchange.virtual
     const asking = state.callers.authenticate(normalised.authorization, endpoint.url)
     const found = asking instanceof Promise ? await asking : asking
     if (found.kind === 'unauthenticated') {
@@ -200,13 +206,15 @@ export function createPipeline(
   }
 
   function carryOn(exchange: Exchange, body: ReadMessages | undefined): Promise<Ended> | Ended {
-    const { server, endpoint } = exchange
-    if (server === undefined) return { reply: unknownServer(endpoint), outcome: 'denied', reason: 'no_server' }
-    return call(exchange, server, body)
+    const { server, virtual, endpoint } = exchange
+    if (server !== undefined) return call(exchange, server, body)
+    if (virtual !== undefined) return virtualCall(exchange, virtual, body)
+    return { reply: unknownServer(endpoint), outcome: 'denied', reason: 'no_server' }
   }
 
   function roleOf(exchange: Exchange, caller: Caller): Permission | Promise<Permission> {
-    const { state, server, endpoint } = exchange
+    const { state, endpoint } = exchange
+    const server = exchange.server ?? exchange.virtual
     const { access } = state
     // The same work for a server that is not there, so that nobody can tell by the time that it takes.
     if (server === undefined) {
@@ -288,8 +296,9 @@ function unknownServer({ label }: Endpoint): Reply {
 }
 
 /** Whether the server's credential is the caller's own, who is nobody in particular and brings none. */
-function needsSomebody({ server, request }: Exchange): boolean {
-  const type = server?.config.auth.type
-  if (type !== 'oauth2' && type !== 'passthrough') return false
+function needsSomebody({ server, virtual, request }: Exchange): boolean {
+  const members = virtual?.config.require === 'any' ? [] : (virtual?.members.map((member) => member.server) ?? [])
+  const types = [...(server === undefined ? [] : [server]), ...members].map(({ config }) => config.auth.type)
+  if (!types.some((type) => type === 'oauth2' || type === 'passthrough')) return false
   return request.headers[CALLER_HEADERS_FIELD] === undefined
 }

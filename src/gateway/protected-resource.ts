@@ -36,6 +36,11 @@ export interface ProtectedResource {
     problem?: Pick<Unauthenticated, 'error' | 'description'>,
     id?: RequestId,
   ): Reply
+  /**
+   * The challenge of a 403: a token is good for less than what was asked for, which takes `wanted` (RFC 6750 §3.1; MCP, Scope
+   * Challenge Handling).
+   */
+  insufficientScope(endpoint: Pick<Endpoint, 'path'>, wanted: readonly string[] | undefined): ReplyHeaders
   /** 503: nobody can tell at present whether the credentials are good. */
   unavailable(problem: Pick<CallerUnavailable, 'retryAfterMs'>, id?: RequestId): Reply
 }
@@ -123,6 +128,16 @@ export function createProtectedResource(settings: ProtectedResourceSettings): Pr
       }
       const headers = { 'www-authenticate': challenge('Bearer', parameters) }
       return jsonRpcError(401, GatewayCode.UNAUTHENTICATED, message, id, headers)
+    },
+
+    insufficientScope({ path }, wanted = []) {
+      const named = wanted.filter((each) => each !== NEVER_ASKED_FOR)
+      const parameters = {
+        resource_metadata: `${origin}${WELL_KNOWN}${path}`,
+        error: 'insufficient_scope',
+        scope: named.length === 0 ? undefined : named.join(' '),
+      }
+      return { 'www-authenticate': challenge('Bearer', parameters) }
     },
 
     unavailable({ retryAfterMs }, id) {

@@ -39,6 +39,7 @@ export const gatewaySchema = strict({
   ),
   // Missing is said by whoever checks them.
   servers: z.unknown().optional(),
+  virtualServers: z.unknown().optional(),
   access: z.unknown().optional(),
   decide: callable.optional(),
   integrations: z.record(z.string(), z.unknown()).optional(),

@@ -320,6 +320,7 @@ describe('G17 the audit', () => {
         keyId: null,
       },
       server: 'dev/one',
+      member: null,
       httpMethod: 'POST',
       methods: ['tools/call'],
       targets: [{ kind: 'tool', name: 'echo' }],

@@ -196,7 +196,8 @@ async function form(
     }
     const name = sent.get('name') ?? ''
     if (Object.hasOwn(people, name) && sent.get('password') === PASSWORD) {
-      await provider.interactionFinished(request, response, { login: { accountId: name } })
+      // Whoever signs in agrees: native clients and `prompt=consent` ask for that.
+      await provider.interactionFinished(request, response, { login: { accountId: name }, consent: {} })
       return
     }
   }

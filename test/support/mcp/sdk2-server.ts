@@ -31,8 +31,16 @@ export interface Sdk2ServerOptions {
   readonly sessions?: boolean
   /** Both by default. */
   readonly eras?: 'both' | 'modern' | 'legacy'
+  /** What is on it, for each request or session; {@link sdk2Tools} by default. */
+  readonly offer?: (notify: Sdk2Notify) => McpServer
   /** Comes first; `true` when it has answered. */
   readonly before?: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>
+}
+
+/** Tells clients that listen that a list has changed. */
+export interface Sdk2Notify {
+  toolsChanged(): void
+  promptsChanged(): void
 }
 
 /** The running server. */
@@ -58,7 +66,17 @@ export async function startSdk2Server(options: Sdk2ServerOptions = {}): Promise<
   const { name = 'sdk2', answers = 'auto', sessions: stateful = true, eras = 'both' } = options
   const events = new EventEmitter().setMaxListeners(0)
   const sessions = new Map<string, Session>()
-  const make = () => sdk2Tools(name, events)
+  const notify: Sdk2Notify = {
+    toolsChanged() {
+      modern.notify.toolsChanged()
+      for (const { server } of sessions.values()) server.sendToolListChanged()
+    },
+    promptsChanged() {
+      modern.notify.promptsChanged()
+      for (const { server } of sessions.values()) server.sendPromptListChanged()
+    },
+  }
+  const make = () => options.offer?.(notify) ?? sdk2Tools(name, events)
   const modern = createMcpHandler(make, { legacy: 'reject', responseMode: answers === 'sse' ? 'sse' : 'auto' })
   const answerModern = toNodeHandler(modern)
 

@@ -1,0 +1,87 @@
+/** Answers of a virtual server to single requests, and the one HTTP answer that they become: JSON, a batch of it, or events. */
+import { Readable } from 'node:stream'
+import type { Reply } from '../../http/gate.ts'
+import { jsonReply } from '../../mcp/json-rpc-reply.ts'
+import { type ErrorResponse, errorResponse, type RequestId } from '../../mcp/messages.ts'
+import { writeSseEvent } from '../../mcp/sse.ts'
+import type { Ended } from '../ending.ts'
+
+/** The answer to one request. */
+export type VirtualAnswer =
+  /** `reply` for what is more than a message: headers of its own. */
+  | {
+      readonly kind: 'one'
+      readonly status: number
+      readonly body: Uint8Array | object
+      readonly end: Omit<Ended, 'reply'>
+    }
+  /** Messages, the response last. Whoever does not read to the end calls `return()`. */
+  | { readonly kind: 'many'; readonly messages: AsyncGenerator<Uint8Array>; readonly end: Omit<Ended, 'reply'> }
+
+/** An answer that is a message of ours. */
+export function oneAnswer(body: object | Uint8Array, end: Omit<Ended, 'reply'>, status = 200): VirtualAnswer {
+  return { kind: 'one', status, body, end }
+}
+
+/** An answer that is an error. */
+export function errorAnswer(
+  id: RequestId,
+  code: number,
+  message: string,
+  end: Omit<Ended, 'reply'>,
+  status = 200,
+): VirtualAnswer {
+  const error: ErrorResponse = errorResponse(id, code, message)
+  return oneAnswer(error, end, status)
+}
+
+/** The HTTP answer to a body with these answers, in the order of its requests. */
+export function endedOf(answers: readonly VirtualAnswer[], batch: boolean): Ended {
+  const [first] = answers
+  if (first === undefined) return { reply: { status: 202 }, outcome: 'relayed' }
+  const worst = answers.find(({ end }) => end.outcome !== 'relayed') ?? first
+  if (!batch && first.kind === 'one') return { ...first.end, reply: jsonOf(first.status, textOf(first)) }
+  if (answers.every((each) => each.kind === 'one')) {
+    return { ...worst.end, reply: jsonOf(200, `[${answers.map(textOf).join(',')}]`) }
+  }
+  return { ...worst.end, reply: eventsReply(merged(answers)) }
+}
+
+/** An answer that is a stream of messages. */
+export function eventsReply(messages: AsyncGenerator<Uint8Array>): Reply {
+  return {
+    status: 200,
+    headers: {
+      'content-type': 'text/event-stream',
+      // What is in front of us must not collect events, nor compress them.
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    },
+    body: Readable.from(eventsOf(messages), { objectMode: false, highWaterMark: 64 * 1024 }),
+  }
+}
+
+async function* eventsOf(messages: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const data of messages) yield data.length === 0 ? KEEP_ALIVE : writeSseEvent({ data, type: 'message' })
+}
+
+/** An empty message stands for it. */
+const KEEP_ALIVE = Buffer.from(':\n\n')
+
+/** One after the other: a client that sends a batch waits for all of it. */
+async function* merged(answers: readonly VirtualAnswer[]): AsyncGenerator<Uint8Array> {
+  for (const answer of answers) {
+    if (answer.kind === 'many') yield* answer.messages
+    else yield Buffer.from(textOf(answer))
+  }
+}
+
+function jsonOf(status: number, body: string | Uint8Array): Reply {
+  return { ...jsonReply(status, undefined), body }
+}
+
+function textOf(answer: VirtualAnswer): string {
+  if (answer.kind === 'many') return ''
+  const { body } = answer
+  return body instanceof Uint8Array ? Buffer.from(body).toString('utf8') : JSON.stringify(body)
+}

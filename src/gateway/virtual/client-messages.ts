@@ -1,0 +1,116 @@
+/** What clients send that no single member answers: responses to what members ask, cancellations, and what all members are told. */
+import { JsonRpcCode } from '../../mcp/error-codes.ts'
+import { spliceJson } from '../../mcp/json-splice.ts'
+import { type Message, type RequestMessage, resultResponse } from '../../mcp/messages.ts'
+import { memberIdIn, memberIdOf } from '../../mcp/request-ids.ts'
+import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
+import type { ClientAnswers } from './answers-of-clients.ts'
+import type { VirtualCall } from './call.ts'
+import type { VirtualContext } from './context.ts'
+import type { VirtualMembers } from './members.ts'
+import type { VirtualSessions } from './sessions.ts'
+
+/** See the top of the file. */
+export interface ClientMessages {
+  /** `logging/setLevel`, up to 2025-11-25. */
+  setLevel(context: VirtualContext, request: RequestMessage): Promise<VirtualAnswer>
+  /** A response or a notification. */
+  take(context: VirtualContext, message: Exclude<Message, RequestMessage>): Promise<void>
+}
+
+/** What they are carried on with. */
+export interface ClientMessageParts {
+  readonly sessions: VirtualSessions
+  readonly members: VirtualMembers
+  readonly calls: VirtualCall
+  readonly answers: ClientAnswers
+}
+
+const RELAYED = { outcome: 'relayed' } as const
+const TELL_MS = 10_000
+const LEVELS: ReadonlySet<string> = new Set([
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+])
+
+/** See the top of the file. */
+export function createClientMessages(parts: ClientMessageParts): ClientMessages {
+  const { sessions, members, calls, answers } = parts
+
+  async function take(context: VirtualContext, message: Exclude<Message, RequestMessage>): Promise<void> {
+    if (message.kind === 'response') await passResponse(context, message)
+    else if (message.method === 'notifications/cancelled') await cancel(context, message)
+    else if (message.method === 'notifications/roots/list_changed') {
+      await tellMembers(context, message.raw, message.method)
+    }
+  }
+
+  async function setLevel(context: VirtualContext, request: RequestMessage): Promise<VirtualAnswer> {
+    const level = request.params?.level
+    if (typeof level !== 'string' || !LEVELS.has(level)) {
+      const words = 'Invalid params: params.level must be a level of RFC 5424'
+      return errorAnswer(request.id, JsonRpcCode.INVALID_PARAMS, words, { outcome: 'refused', reason: 'malformed' })
+    }
+    if (context.session !== undefined) await sessions.setLogLevel(context.session, level)
+    await tellMembers(context, request.raw, request.method, memberIdOf(request.id))
+    return oneAnswer(resultResponse(request.id, {}), RELAYED)
+  }
+
+  /** To the legacy members that have been shaken hands with; the others will not have heard of it. */
+  async function tellMembers(context: VirtualContext, raw: Uint8Array, method: string, id?: string): Promise<void> {
+    const { session, virtual } = context
+    if (session === undefined) return
+    const bytes = id === undefined ? raw : spliceJson(raw, [{ path: ['id'], json: JSON.stringify(id) }])
+    const known = await sessions.links(session)
+    await Promise.all(
+      [...known].map(async ([name, link]) => {
+        const member = virtual.byName.get(name)
+        if (member === undefined || link.era === 'modern') return
+        const quick = AbortSignal.timeout(TELL_MS)
+        const message =
+          id === undefined
+            ? ({ kind: 'other', method, bytes } as const)
+            : ({ kind: 'request', id, method, params: undefined, bytes } as const)
+        const sent = await members.send(context, member, () => message, quick)
+        if (sent.kind === 'sent' && sent.result.kind === 'messages') void sent.result.messages.return(undefined)
+      }),
+    )
+  }
+
+  /** The response of a client to what a member has asked, or to what was asked for one. */
+  async function passResponse(
+    context: VirtualContext,
+    { id, raw }: Extract<Message, { kind: 'response' }>,
+  ): Promise<void> {
+    const { session, virtual } = context
+    if (session === undefined) return
+    if (answers.isOurs(id)) return answers.deliver(session, id, raw)
+    const found = memberIdIn(id)
+    const member = found === undefined ? undefined : virtual.byName.get(found.member)
+    if (found === undefined || member === undefined) return
+    const bytes = spliceJson(raw, [{ path: ['id'], json: JSON.stringify(found.id) }])
+    const quick = AbortSignal.timeout(TELL_MS)
+    await members.send(context, member, () => ({ kind: 'other', method: undefined, bytes }), quick)
+  }
+
+  async function cancel(
+    context: VirtualContext,
+    { params, raw }: Extract<Message, { kind: 'notification' }>,
+  ): Promise<void> {
+    const requestId = params?.requestId
+    if (typeof requestId !== 'string' && typeof requestId !== 'number') return
+    if (context.session !== undefined) {
+      const edited = spliceJson(raw, [{ path: ['params', 'requestId'], json: JSON.stringify(memberIdOf(requestId)) }])
+      await tellMembers(context, edited, 'notifications/cancelled')
+    }
+    calls.cancel(context, requestId)
+  }
+
+  return { setLevel, take }
+}

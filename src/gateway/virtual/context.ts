@@ -1,0 +1,51 @@
+/** What a request to a virtual server is answered with: who asks, in which era, for whom, and what was settled before. */
+import type { Era, LegacyRevision } from '../../mcp/eras.ts'
+import type { JsonObject } from '../../mcp/messages.ts'
+import type { UpstreamClientInfo } from '../../mcp/upstream-peer.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Asker } from '../permissions.ts'
+import type { LiveVirtualServer } from './live.ts'
+
+/** A client's session with a virtual server (up to 2025-11-25), as it is kept in the store. */
+export interface VirtualSession {
+  /** What names it in the store: a digest of the client's id. */
+  readonly key: string
+  readonly server: string
+  readonly identity: string
+  readonly revision: LegacyRevision
+  readonly urlElicitation: boolean
+  readonly client: UpstreamClientInfo
+  /** Of `logging/setLevel`. */
+  readonly logLevel?: string
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+/** See the top of the file. */
+export interface VirtualContext {
+  readonly exchange: Exchange
+  readonly virtual: LiveVirtualServer
+  readonly asker: Asker
+  readonly era: Era
+  /** Absent in the modern era, and for clients that have none. */
+  readonly session: VirtualSession | undefined
+  readonly client: UpstreamClientInfo
+}
+
+/** What a virtual server calls itself. */
+export function serverInfoOf({ name, config }: LiveVirtualServer): JsonObject {
+  return { name: config.label ?? name, version: '0.1.0' }
+}
+
+/** Capabilities of clients that can cross a virtual server. */
+const CROSSING = ['elicitation', 'sampling', 'roots'] as const
+
+/** What members are told of a client. */
+export function clientInfoOf(info: unknown, capabilities: JsonObject | undefined): UpstreamClientInfo {
+  const crossing = CROSSING.flatMap((name) => {
+    const value = capabilities?.[name]
+    return typeof value === 'object' && value !== null ? [[name, value] as const] : []
+  })
+  const isInfo = typeof info === 'object' && info !== null && 'name' in info && typeof info.name === 'string'
+  return { info: isInfo ? (info as JsonObject) : undefined, capabilities: Object.fromEntries(crossing) }
+}

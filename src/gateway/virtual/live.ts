@@ -1,0 +1,53 @@
+/** A virtual server as requests see it: its members with what is chosen of each. */
+
+import type { NameKind } from '../../mcp/virtual/merge.ts'
+import { compileSelection, type NameMap } from '../../mcp/virtual/selection.ts'
+import type { LiveServer } from '../live-server.ts'
+import { toSelection } from './check.ts'
+import type { VirtualMcpServer } from './config.ts'
+
+/** A member. */
+export interface LiveMember {
+  readonly server: LiveServer
+  /** What is chosen of it, by kind; absent where nothing is. */
+  readonly names: Readonly<Partial<Record<NameKind, NameMap>>>
+}
+
+/** See the top of the file. */
+export interface LiveVirtualServer {
+  readonly name: string
+  readonly config: VirtualMcpServer
+  readonly members: readonly LiveMember[]
+  /** Those of which something of a kind is chosen, in the order of the configuration of that kind. */
+  readonly having: Readonly<Record<NameKind, readonly LiveMember[]>>
+  /** By their names. */
+  readonly byName: ReadonlyMap<string, LiveMember>
+}
+
+/** Compiles one that has been checked. */
+export function toLiveVirtual(
+  name: string,
+  config: VirtualMcpServer,
+  servers: ReadonlyMap<string, LiveServer>,
+): LiveVirtualServer {
+  const { tools, prompts = {}, resources = {} } = config
+  const parts = { tool: tools, prompt: prompts, resource: resources }
+  const members = [...new Set(Object.values(parts).flatMap((part) => Object.keys(part)))].flatMap((member) => {
+    const server = servers.get(member)
+    if (server === undefined) return []
+    const names = Object.entries(parts).flatMap(([kind, part]) => {
+      const selection = Object.hasOwn(part, member) ? part[member] : undefined
+      return selection === undefined ? [] : [[kind, compileSelection(toSelection(selection))] as const]
+    })
+    return [{ server, names: Object.fromEntries(names) } satisfies LiveMember]
+  })
+  const byName = new Map(members.map((each) => [each.server.name, each]))
+  const having = (part: object) => Object.keys(part).flatMap((member) => byName.get(member) ?? [])
+  return Object.freeze({
+    name,
+    config,
+    members,
+    having: { tool: having(tools), prompt: having(prompts), resource: having(resources) },
+    byName,
+  })
+}

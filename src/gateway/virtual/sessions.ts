@@ -1,0 +1,132 @@
+/**
+ * Sessions of virtual servers, and the sessions that go with them at members. The client's id names records in the store, so that
+ * any replica serves any request (B7): one of the session, one for each member that has been shaken hands with.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../../core/clock.ts'
+import type { UpstreamLink } from '../../mcp/upstream-peer.ts'
+import { everyRecord } from '../../store/every-record.ts'
+import type { Key, TokenStore } from '../../store/token-store.ts'
+import type { VirtualSession } from './context.ts'
+
+/** See the top of the file. */
+export interface VirtualSessions {
+  /** Begins one; the id for the client. */
+  begin(session: Omit<VirtualSession, 'key' | 'expiresAt'>): Promise<string>
+  /** The session of an id; `undefined` for one that is over, or another caller's or server's: 404. */
+  open(id: string, place: Pick<VirtualSession, 'server' | 'identity'>): Promise<VirtualSession | undefined>
+  setLogLevel(session: VirtualSession, level: string): Promise<void>
+  link(session: VirtualSession, member: string): Promise<UpstreamLink | undefined>
+  /** Keeps what has been settled with a member, unless somebody else was faster: then theirs. */
+  keep(session: VirtualSession, member: string, link: UpstreamLink, instead?: UpstreamLink): Promise<UpstreamLink>
+  /** All that has been settled with members. */
+  links(session: VirtualSession): Promise<ReadonlyMap<string, UpstreamLink>>
+  end(session: VirtualSession): Promise<void>
+}
+
+const SPACE = 'virtual-sessions'
+const SESSION = 'session'
+/** How long a record is believed without asking the store: another replica may end a session. */
+const BELIEVED_MS = 2_000
+const MAX_CACHED = 20_000
+const ID = /^[\w-]{43}$/
+
+/** Sessions that last `lifetimeMs`. `store` should seal: members' session ids are in it. */
+export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeMs: number): VirtualSessions {
+  const sessions = new LRUCache<string, VirtualSession>({ max: MAX_CACHED, ttl: BELIEVED_MS })
+  const links = new LRUCache<string, UpstreamLink>({ max: MAX_CACHED, ttl: BELIEVED_MS })
+  const keyOf = (owner: string, id: string): Key => ({ space: SPACE, owner, id })
+  const cacheKey = ({ key }: VirtualSession, member: string) => `${key} ${member}`
+  const left = ({ expiresAt }: VirtualSession) => Math.max(1, expiresAt - clock.now())
+
+  async function read(key: string): Promise<VirtualSession | undefined> {
+    const known = sessions.get(key)
+    if (known !== undefined) return known
+    const found = await store.get(keyOf(key, SESSION))
+    if (found === undefined) return undefined
+    const session = { ...(parse(found.value) as Omit<VirtualSession, 'key'>), key }
+    sessions.set(key, session)
+    return session
+  }
+
+  async function link(session: VirtualSession, member: string): Promise<UpstreamLink | undefined> {
+    const known = links.get(cacheKey(session, member))
+    if (known !== undefined) return known
+    const found = await store.get(keyOf(session.key, `member ${member}`))
+    if (found === undefined) return undefined
+    const kept = parse(found.value) as UpstreamLink
+    links.set(cacheKey(session, member), kept)
+    return kept
+  }
+
+  return {
+    async begin(given) {
+      const id = randomBytes(32).toString('base64url')
+      const key = digest(id)
+      const session = { ...given, expiresAt: clock.now() + lifetimeMs }
+      await store.put(keyOf(key, SESSION), print(session), { ifVersion: null, ttlMs: lifetimeMs })
+      sessions.set(key, { ...session, key })
+      return id
+    },
+    async open(id, { server, identity }) {
+      if (!ID.test(id)) return undefined
+      const session = await read(digest(id))
+      if (session === undefined || clock.now() >= session.expiresAt) return undefined
+      return session.server === server && session.identity === identity ? session : undefined
+    },
+    async setLogLevel(session, logLevel) {
+      const key = keyOf(session.key, SESSION)
+      const found = await store.get(key)
+      if (found === undefined) return
+      const { key: _, ...changed } = { ...session, logLevel }
+      // Of two levels at the same moment either may be the one.
+      await store.put(key, print(changed), { ifVersion: found.version, ttlMs: 'keep' })
+      sessions.delete(session.key)
+    },
+    link,
+    async keep(session, member, made, instead) {
+      const key = keyOf(session.key, `member ${member}`)
+      const before = await store.get(key)
+      const current = before === undefined ? undefined : (parse(before.value) as UpstreamLink)
+      const isOld = current === undefined || current.sessionId === instead?.sessionId
+      if (isOld) {
+        const options = { ifVersion: before?.version ?? null, ttlMs: left(session) }
+        if ((await store.put(key, print(made), options)) !== 'conflict') {
+          links.set(cacheKey(session, member), made)
+          return made
+        }
+      }
+      links.delete(cacheKey(session, member))
+      return (await link(session, member)) ?? made
+    },
+    async links({ key }) {
+      const found = new Map<string, UpstreamLink>()
+      for await (const record of everyRecord((page) => store.list(SPACE, key, page))) {
+        const [, member] = /^member (.+)$/.exec(record.key.id) ?? []
+        if (member !== undefined) found.set(member, parse(record.value) as UpstreamLink)
+      }
+      return found
+    },
+    async end({ key }) {
+      sessions.delete(key)
+      // First what makes it one: nothing is begun any more then.
+      await store.delete(keyOf(key, SESSION))
+      const ids: string[] = []
+      for await (const record of everyRecord((page) => store.list(SPACE, key, page))) ids.push(record.key.id)
+      for (const id of ids) await store.delete(keyOf(key, id))
+    },
+  }
+}
+
+function digest(id: string): string {
+  return createHash('sha256').update(`virtual session ${id}`).digest('base64url')
+}
+
+function print(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value))
+}
+
+function parse(value: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(value).toString('utf8'))
+}

@@ -1,0 +1,92 @@
+/** What a client is told when a member cannot be used: consent that is missing, or a member that does not answer. */
+import type { AuthorizationNeed } from '../../broker/credential.ts'
+import { takesUrlElicitation } from '../../mcp/eras.ts'
+import { GatewayCode, JsonRpcCode } from '../../mcp/error-codes.ts'
+import type { RequestMessage } from '../../mcp/messages.ts'
+import type { RequestStates } from '../../mcp/request-state.ts'
+import { authorizationSignal, type SignalBody } from '../../mcp/signal.ts'
+import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
+import { serverInfoOf, type VirtualContext } from './context.ts'
+import type { MemberProblem } from './members.ts'
+
+/** See the top of the file. */
+export interface VirtualSignal {
+  /** Consents that are missing, all at once: URLs joined by ` , ` (G16). `server` is said by name. */
+  needs(
+    context: VirtualContext,
+    request: RequestMessage,
+    server: string,
+    needs: readonly AuthorizationNeed[],
+  ): Promise<VirtualAnswer>
+  problem(
+    context: VirtualContext,
+    request: RequestMessage,
+    member: string,
+    problem: MemberProblem,
+  ): Promise<VirtualAnswer>
+}
+
+/** See the top of the file. */
+export function createVirtualSignal(requestStates: Pick<RequestStates, 'seal'>): VirtualSignal {
+  async function needs(
+    context: VirtualContext,
+    request: RequestMessage,
+    server: string,
+    all: readonly AuthorizationNeed[],
+  ): Promise<VirtualAnswer> {
+    const { era, session, virtual, asker } = context
+    const urls = [...new Set(all.flatMap((each) => (each.kind === 'visit' ? each.urls : [])))]
+    const need: AuthorizationNeed = urls.length > 0 ? { kind: 'visit', urls } : { kind: 'person' }
+    const urlElicitation = session?.urlElicitation ?? takesUrlElicitation(era.revision, era.capabilities)
+    const form = virtual.config.signal ?? 'best'
+    const takesState = era.era === 'modern' && urlElicitation && need.kind === 'visit' && form === 'best'
+    const place = { server: virtual.name, identity: asker.caller.identity.id }
+    const { body } = authorizationSignal({
+      era: era.era,
+      revision: era.revision,
+      urlElicitation,
+      asked: { kind: 'messages', batch: false, messages: [request] },
+      server,
+      need,
+      form,
+      requestState: takesState ? await requestStates.seal(request, place) : undefined,
+      discovery: { serverInfo: serverInfoOf(virtual) },
+    })
+    return oneAnswer(body as SignalBody, { outcome: 'authorization_required' })
+  }
+
+  return {
+    needs,
+    async problem(context, request, member, problem) {
+      switch (problem.kind) {
+        case 'need':
+          return needs(context, request, member, [problem.need])
+        case 'refused': {
+          const { message, reason, status } = problem
+          return errorAnswer(request.id, JsonRpcCode.INVALID_REQUEST, message, { outcome: 'refused', reason }, status)
+        }
+        case 'unavailable': {
+          const words = `${member} cannot be used at present; try again later`
+          const end = { outcome: 'failed', reason: 'credential_unavailable', detail: problem.detail } as const
+          return errorAnswer(request.id, GatewayCode.UNAVAILABLE, words, end, 503)
+        }
+        case 'failed': {
+          const { status, code, text } = problem.upstreamStatus === 403 ? FORBIDDEN : FORMS[problem.reason]
+          const outcome = problem.reason === 'aborted' ? 'aborted' : 'failed'
+          const end = { outcome, reason: problem.reason, detail: `${member}: ${problem.detail}` } as const
+          return errorAnswer(request.id, code, `${member} ${text}.`, end, status)
+        }
+      }
+    },
+  }
+}
+
+const FORBIDDEN = { status: 403, code: GatewayCode.UPSTREAM_FORBIDDEN, text: 'does not allow this' } as const
+const FORMS = {
+  unreachable: { status: 502, code: GatewayCode.UPSTREAM_UNREACHABLE, text: 'cannot be reached' },
+  timeout: { status: 504, code: GatewayCode.UPSTREAM_TIMEOUT, text: 'took too long' },
+  nonsense: { status: 502, code: GatewayCode.UPSTREAM_NONSENSE, text: 'answered with something that is no answer' },
+  too_large: { status: 502, code: GatewayCode.UPSTREAM_NONSENSE, text: 'answered with more than can be read' },
+  redirect: { status: 502, code: GatewayCode.UPSTREAM_NONSENSE, text: 'is somewhere else: it redirects' },
+  aborted: { status: 499, code: GatewayCode.UPSTREAM_UNREACHABLE, text: 'was not waited for' },
+} as const

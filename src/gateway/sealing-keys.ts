@@ -3,9 +3,10 @@
  * to look up, so that everything here waits for them; nothing has to know that they are not there yet.
  */
 import { ConfigError, type ConfigProblem } from '../core/errors.ts'
+import { lookedUp } from '../core/looked-up.ts'
 import { createSealer, type Sealer } from '../core/sealing.ts'
 import { resolveSecret, type Secret, type SecretResolver } from '../core/secrets.ts'
-import { type SealedStore, sealed } from '../store/sealed.ts'
+import { isSealed, type SealedStore, sealed } from '../store/sealed.ts'
 import type { TokenStore } from '../store/token-store.ts'
 
 /** See the top of the file. Methods reject with a `SecretError` as long as a key cannot be looked up. */
@@ -18,9 +19,6 @@ export interface SealingKeys {
   ready(): Promise<void>
 }
 
-/** After a key could not be looked up, it is not tried again for so long. */
-const RETRY_MS = 1_000
-
 /** What is sealed with `keys`, which have passed {@link sealingKeyProblems}. */
 export function createSealingKeys(
   keys: readonly Secret[],
@@ -28,21 +26,8 @@ export function createSealingKeys(
   secrets: SecretResolver | undefined,
 ): SealingKeys {
   const ownSeal = isSealed(store) ? store : undefined
-  let looking: Promise<readonly string[]> | undefined
+  const { get: lookUp } = lookedUp(() => Promise.all(keys.map((key) => resolveSecret(key, secrets))))
   let sealedStore: Promise<SealedStore> | undefined
-
-  function lookUp(): Promise<readonly string[]> {
-    if (looking === undefined) {
-      const begun = Promise.all(keys.map((key) => resolveSecret(key, secrets)))
-      looking = begun
-      begun.catch(() => {
-        setTimeout(() => {
-          if (looking === begun) looking = undefined
-        }, RETRY_MS).unref()
-      })
-    }
-    return looking
-  }
 
   function open(): Promise<SealedStore> {
     sealedStore ??= lookUp().then(
@@ -100,10 +85,6 @@ export function createSealingKeys(
       await found.ready()
     },
   }
-}
-
-function isSealed(store: TokenStore): store is SealedStore {
-  return 'reseal' in store
 }
 
 /** A reference that is written as if it were the key itself, and 64 hexadecimal digits, as other tools make keys. */

@@ -1,6 +1,7 @@
 /** Browser login, put together: its own pages, and the session that a request comes with. */
 import type { Clock } from '../core/clock.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
+import { lookedUp } from '../core/looked-up.ts'
 import { createSealer } from '../core/sealing.ts'
 import { resolveSecret, type SecretResolver } from '../core/secrets.ts'
 import type { GateRequest, Reply } from '../http/gate.ts'
@@ -13,7 +14,7 @@ import { safeReturnTo } from '../match/return-to.ts'
 import { loginFailedPage, noAccessPage, sessionEndedPage } from '../pages/login-pages.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import { createRefresher } from '../store/refresher.ts'
-import { type SealedStore, sealed } from '../store/sealed.ts'
+import { isSealed, type SealedStore, sealed } from '../store/sealed.ts'
 import type { LoginConfig } from './config.ts'
 import { createCookieSessions } from './cookie-sessions.ts'
 import type { LoginEvent } from './events.ts'
@@ -91,8 +92,6 @@ interface Prepared {
   readonly signOut: SignOutSteps
 }
 
-/** After a secret could not be looked up, it is not tried again for so long. */
-const RETRY_MS = 1_000
 const DAY_SECONDS = 86_400
 
 /**
@@ -110,7 +109,8 @@ export function createLogin(settings: LoginSettings): Login {
   }
   const absoluteMs = (config.absoluteSeconds ?? 7 * DAY_SECONDS) * 1000
   const idleMs = (config.idleSeconds ?? DAY_SECONDS) * 1000
-  let preparing: Promise<Prepared> | undefined
+  const preparing = lookedUp(prepare)
+  const { get: prepared } = preparing
 
   function tell(event: Pick<LoginEvent, 'kind' | 'integration'> & Partial<LoginEvent>): void {
     settings.report({
@@ -122,19 +122,6 @@ export function createLogin(settings: LoginSettings): Login {
       clientAddress: null,
       ...event,
     })
-  }
-
-  function prepared(): Promise<Prepared> {
-    if (preparing === undefined) {
-      const begun = prepare()
-      preparing = begun
-      begun.catch(() => {
-        setTimeout(() => {
-          if (preparing === begun) preparing = undefined
-        }, RETRY_MS).unref()
-      })
-    }
-    return preparing
   }
 
   async function prepare(): Promise<Prepared> {
@@ -324,12 +311,7 @@ export function createLogin(settings: LoginSettings): Login {
     },
 
     async close() {
-      if (preparing === undefined) return
-      await (await preparing.catch(() => undefined))?.sessions.close()
+      await (await preparing.begun?.catch(() => undefined))?.sessions.close()
     },
   }
-}
-
-function isSealed(store: NonNullable<LoginConfig['store']>): store is SealedStore {
-  return 'reseal' in store
 }

@@ -26,6 +26,11 @@ export interface SealedStore extends TokenStore {
   reseal(): Promise<number>
 }
 
+/** Whether a store seals by itself. */
+export function isSealed(store: TokenStore): store is SealedStore {
+  return 'reseal' in store
+}
+
 /** Which spaces have records of which key: a witness for each, with the space as owner and the key's id. */
 const WITNESS_SPACE = 'sealing-keys'
 const WITNESS_TEXT = Buffer.from('sallyport')

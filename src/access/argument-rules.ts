@@ -56,14 +56,26 @@ function at(given: unknown, path: readonly Step[]): unknown {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name)) {
       return undefined
     }
-    if (Object.keys(value).some((key) => key !== name && fold(key) === folded)) return undefined
+    if (Object.keys(value).some((key) => key !== name && folds(key, folded))) return undefined
     value = (value as Record<string, unknown>)[name]
   }
   return value
 }
 
+/** What putting characters together leaves of a text at least: three marks on a letter become one character (Unicode §3.11). */
+const SHRINKS = 8
+
+/** Whether `key` folds to `folded`. The caller has written it, and to fold a long one takes time by the square of its length. */
+function folds(key: string, folded: string): boolean {
+  const visible = visibleOf(key)
+  return visible.length <= SHRINKS * folded.length && fold(visible) === folded
+}
+
 /** One form for names that some JSON reader takes for one another: Go's ignores case (and has `ſ` for `s`), others stop at a NUL. */
 function fold(name: string): string {
-  const visible = name.replace(/\0.*|\p{C}/gsu, '')
-  return visible.normalize('NFKC').toUpperCase().toLowerCase()
+  return visibleOf(name).normalize('NFKC').toUpperCase().toLowerCase()
+}
+
+function visibleOf(name: string): string {
+  return name.replace(/\0.*|\p{C}/gsu, '')
 }

@@ -27,7 +27,8 @@ export function createEmitter<Events>(names: readonly (keyof Events & string)[])
   const parts = new Map(
     names.map((name) => [
       name,
-      { channel: diagnostics_channel.channel(`sallyport:${name}`), listeners: new Set<Listener>() },
+      // The list is never changed, only replaced: whoever is being told can subscribe again, and would be called for ever.
+      { channel: diagnostics_channel.channel(`sallyport:${name}`), listeners: [] as readonly Listener[] },
     ]),
   )
   const part = (name: keyof Events & string) => {
@@ -37,26 +38,26 @@ export function createEmitter<Events>(names: readonly (keyof Events & string)[])
   }
   return {
     on(name, listener) {
-      const { listeners } = part(name)
+      const its = part(name)
       const own: Listener = (event) => listener(event as Parameters<typeof listener>[0])
-      listeners.add(own)
-      return () => void listeners.delete(own)
+      its.listeners = [...its.listeners, own]
+      return () => {
+        its.listeners = its.listeners.filter((each) => each !== own)
+      }
     },
     heard(name) {
       const { channel, listeners } = part(name)
-      return listeners.size > 0 || channel.hasSubscribers
+      return listeners.length > 0 || channel.hasSubscribers
     },
     emit(name, event) {
       const { channel, listeners } = part(name)
-      const warn = (error: unknown) => warnOf(name, error)
-      // A copy: a listener may subscribe again, and would be called for ever.
-      for (const listener of [...listeners]) {
+      for (const listener of listeners) {
         try {
           const result: unknown = listener(event)
           // An asynchronous listener fits the type too; its rejection would end the process.
-          if (result instanceof Promise) result.catch(warn)
+          if (result instanceof Promise) result.catch((error: unknown) => warnOf(name, error))
         } catch (error) {
-          warn(error)
+          warnOf(name, error)
         }
       }
       if (channel.hasSubscribers) channel.publish(event)

@@ -51,6 +51,7 @@ export function parseNetworks(texts: readonly string[]): Networks {
 
 /** The address without a zone (`fe80::1%eth0`), and as IPv4 where it is IPv4 in IPv6's clothes. */
 export function plainAddress(address: string): string {
+  if (!address.includes(':') && !address.includes('%')) return address
   const zone = address.indexOf('%')
   const bare = zone === -1 ? address : address.slice(0, zone)
   return MAPPED_IPV4.exec(bare)?.[1] ?? bare

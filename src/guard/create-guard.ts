@@ -7,6 +7,7 @@ import { type Networks, parseNetworks } from '../core/networks.ts'
 import type { Auth, Gate, GateRequest, Outcome, Pass, Reply } from '../http/gate.ts'
 import { type NormalisedRequest, normalise } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
+import { integrationFetch } from '../identity/integration-fetch.ts'
 import { createIntegrations } from '../identity/integrations.ts'
 import { createKeyReports } from '../identity/key-reports.ts'
 import type { Identity, SignIn, SignInOptions } from '../identity/sign-in.ts'
@@ -80,9 +81,8 @@ export function createGuard(config: GuardConfig): Guard {
   const emitter = createEmitter<GuardEvents>(['decision', 'keys', 'login'])
   const trusted = config.trustProxy?.length ? parseNetworks(config.trustProxy) : undefined
   const internal: Networks = parseNetworks(config.internalNetworks ?? [])
-  const fetch = config.fetch ?? ((url, init) => globalThis.fetch(url, init))
   const keyReports = createKeyReports(emitter)
-  const integrations = createIntegrations(config.integrations ?? {}, fetch, clock, keyReports.report)
+  const integrations = createIntegrations(config.integrations ?? {}, config.fetch, clock, keyReports.report)
   const cache = createSignatureCache({ ...DEFAULT_CACHE, ...config.tokenCache })
   const verify = createTokenVerifier(cache, clock)
   const limiter = createWorkLimiter(HASHING)
@@ -104,7 +104,19 @@ export function createGuard(config: GuardConfig): Guard {
           const { oauth2 } = integration
           const judged = integrations.get(name)
           if (oauth2 === undefined || judged === undefined) return []
-          return [[name, createProvider(name, integration, oauth2, judged, fetch, config.secrets)] as const]
+          return [
+            [
+              name,
+              createProvider(
+                name,
+                integration,
+                oauth2,
+                judged,
+                integrationFetch(integration, config.fetch),
+                config.secrets,
+              ),
+            ] as const,
+          ]
         }),
       ),
       verify,

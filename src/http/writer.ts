@@ -33,11 +33,14 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
   }
   if (stream === undefined && inherited === undefined && isUntouched(response) && writeAtOnce(response, reply)) return
   response.statusCode = reply.status
-  for (const [name, value] of Object.entries(inherited ?? {})) if (value !== undefined) response.setHeader(name, value)
+  for (const [name, value] of Object.entries(inherited ?? {})) {
+    if (value !== undefined && !isFraming(name)) response.setHeader(name, value)
+  }
   // Only what is there: Node remembers a removed Transfer-Encoding, and would end a stream by closing the connection,
   // so that one which breaks off looks complete.
   for (const name of OF_THE_BODY) if (response.hasHeader(name)) response.removeHeader(name)
   for (const [name, value] of Object.entries(reply.headers ?? {})) {
+    if (isFraming(name)) continue
     if (ADDITIVE.has(name.toLowerCase())) addHeader(response, name, value)
     else response.setHeader(name, typeof value === 'string' ? value : [...value])
   }
@@ -62,6 +65,14 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
   if (!bodyless) response.setHeader('content-length', bytes?.byteLength ?? 0)
   if (bytes === undefined || bodyless || response.req.method === 'HEAD') response.end()
   else response.end(bytes)
+}
+
+/**
+ * How a body is cut into pieces is the connection's to say (RFC 9112 §6.1): a reply that says so itself would get a length as well,
+ * and what has both is two messages to some readers (§6.3).
+ */
+function isFraming(name: string): boolean {
+  return name.toLowerCase() === 'transfer-encoding'
 }
 
 /** Whether nobody has set a header yet. */

@@ -10,6 +10,7 @@ import { type Fetch, fetchJson, isSecureUrl } from '../net/fetch.ts'
 import { discoverServer } from '../oauth/metadata.ts'
 import { identityId } from './identity.ts'
 import type { Integration } from './integration.ts'
+import { integrationFetch } from './integration-fetch.ts'
 
 /** What came of fetching the keys at `source`: `jwksUri` or `metadataUrl`, whichever is configured, without its query, else the issuer. */
 export type KeyReport = KeySetEvent & { readonly source: string }
@@ -17,10 +18,10 @@ export type KeyReport = KeySetEvent & { readonly source: string }
 /** A JWK set or a metadata document is a few KiB. */
 const MAX_DOCUMENT_BYTES = 512 * 1024
 
-/** The integrations by name. */
+/** The integrations by name. `fetch` is the user's own, in place of `globalThis.fetch`. */
 export function createIntegrations(
   configured: Readonly<Record<string, Integration>>,
-  fetch: Fetch,
+  fetch: Fetch | undefined,
   clock: Clock,
   report: (event: KeyReport) => void,
 ): Map<string, TokenIntegration> {
@@ -33,7 +34,8 @@ export function createIntegrations(
       const identity = JSON.stringify([jwksUri ?? [metadataUrl, issuer], keys, allowInsecureHttp])
       let found = known.get(identity)
       if (found === undefined) {
-        found = createKeys(integration, fetch, clock, (event) => report({ ...event, source: withoutQuery(source) }))
+        const own = integrationFetch(integration, fetch)
+        found = createKeys(integration, own, clock, (event) => report({ ...event, source: withoutQuery(source) }))
         known.set(identity, found)
       }
       return [name, toLive(name, integration, found)]

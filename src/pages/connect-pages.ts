@@ -26,6 +26,10 @@ export interface ConnectPageOptions extends Branded {
   readonly who?: string
   /** Whose connection it will be, where that is not the person: `true` where its name is not known. */
   readonly owner?: string | true
+  /** Where the person can sign in as somebody else. */
+  readonly switchHref?: string
+  /** Where the person can go who does not want to connect anything. */
+  readonly cancelHref?: string
   /** Where the form is posted. */
   readonly action: string
   readonly csrfToken: string
@@ -33,8 +37,10 @@ export interface ConnectPageOptions extends Branded {
 
 /** 200: asks before anything happens, since a link alone must not do it. */
 export function connectPage(options: ConnectPageOptions): Reply {
-  const { label, description, serverHost, authorizationHost, scopes, who, owner, action, csrfToken, ...rest } = options
-  const body = html`${who !== undefined && html`<p>You are signed in as <bdi>${who}</bdi>.</p>\n`}<p>An agent wants to use <strong><bdi>${label}</bdi></strong> (${serverHost}) ${forWhom(owner)}. You will be asked to agree at <strong>${authorizationHost}</strong>.</p>
+  const { label, description, serverHost, authorizationHost, scopes, who, owner, switchHref, cancelHref } = options
+  const { action, csrfToken, brand } = options
+  const other = switchHref !== undefined && html` <a href="${switchHref}">Not you? Use another account</a>`
+  const body = html`${who !== undefined && html`<p>You are signed in as <bdi>${who}</bdi>.${other}</p>\n`}<p>An agent wants to use <strong><bdi>${label}</bdi></strong> (${serverHost}) ${forWhom(owner)}. You will be asked to agree at <strong>${authorizationHost}</strong>.</p>
 ${description !== undefined && html`<p><bdi>${description}</bdi></p>\n`}${
   scopes.length > 0 &&
   html`<p>It asks for:</p>
@@ -46,9 +52,10 @@ ${scopes.map((scope) => html`<li><code>${scope}</code></li>\n`)}</ul>
 <input type="hidden" name="${CSRF_FIELD}" value="${csrfToken}">
 <div class="actions">
 <button class="button primary" type="submit">Connect</button>
-</div>
+${cancelHref !== undefined && html`<a class="button" href="${cancelHref}">Cancel</a>\n`}</div>
 </form>`
-  return page({ ...rest, status: 200, title: `Connect ${label}`, body, formTargets: 'anywhere' })
+  const title = `Connect ${label}`
+  return page({ ...(brand && { brand }), status: 200, title, body, formTargets: 'anywhere' })
 }
 
 function forWhom(owner: string | true | undefined): Html {
@@ -65,6 +72,18 @@ export interface ConnectedOptions extends Branded {
 export function connectedPage({ label, ...rest }: ConnectedOptions): Reply {
   const body = html`<p>You can close this page and go back to your agent: it can use <bdi>${label}</bdi> now. What did not work before will work when it tries again.</p>`
   return page({ ...rest, status: 200, title: `${label} is connected`, body })
+}
+
+export interface ConnectCancelledOptions extends Branded {
+  /** The link, which is still good. */
+  readonly retryHref: string
+}
+
+/** 200: the person has changed their mind. Says nothing of what it was about: whoever has the link can come here. */
+export function connectCancelledPage({ retryHref, ...rest }: ConnectCancelledOptions): Reply {
+  const body = html`<p>Nothing has happened: no agent can use your account by this. You can close this page, or go back if you have changed your mind.</p>
+<div class="actions"><a class="button" href="${retryHref}">Go back</a></div>`
+  return page({ ...rest, status: 200, title: 'Not connected', body })
 }
 
 /** 404: the link is used, too old, or never was one. The three look alike. */
@@ -161,12 +180,17 @@ export interface ConnectFailedOptions extends Branded {
   readonly backHref?: string
 }
 
+/** What the text says is to close the page: nothing may look like more than a way out for the few who have two accounts. */
+function retryClass(reason: ConnectFailure): string {
+  return reason === 'other_person' ? 'button' : 'button primary'
+}
+
 /** 400, 403, 502 or 503, by the reason: nothing was connected. */
 export function connectFailedPage(options: ConnectFailedOptions): Reply {
   const { reason, label, who, reference, retryHref, backHref, ...rest } = options
   const { status, title, text, retry } = FAILURES[reason]
   const links = [
-    retryHref !== undefined && html`<a class="button primary" href="${retryHref}">${retry}</a>\n`,
+    retryHref !== undefined && html`<a class="${retryClass(reason)}" href="${retryHref}">${retry}</a>\n`,
     backHref !== undefined && html`<a class="button" href="${backHref}">Go back</a>\n`,
   ]
   const body = html`${who !== undefined && html`<p>You are signed in as <bdi>${who}</bdi>.</p>\n`}${

@@ -75,6 +75,28 @@ describe.each(SERVERS)('$name', ({ start }) => {
     })
   })
 
+  describe('a whole reply', () => {
+    test.each([
+      ['a text', 'one two'],
+      ['bytes', Buffer.from('one two')],
+      ['nothing', undefined],
+    ])('of %s with a transfer-encoding of its own has a length and nothing else', async (_what, body) => {
+      for (const name of ['transfer-encoding', 'Transfer-Encoding']) {
+        await startReplying(() => ({ status: 200, headers: { [name]: 'chunked' }, ...(body && { body }) }))
+        const connection = await connect()
+        for (let round = 0; round < 2; round++) {
+          const answer = await connection.ask({ target: '/' })
+          expect(answer.headers['transfer-encoding']).toBeUndefined()
+          expect([answer.headers['content-length'], answer.text()]).toEqual(body ? ['7', 'one two'] : ['0', ''])
+        }
+        expectReached(await connection.ask({ target: '/whoami' }))
+        await connection.close()
+        await app.close()
+      }
+      await startReplying(() => ({ status: 204 }))
+    })
+  })
+
   describe('a reply that is a stream', () => {
     test.each([
       ['at once', (reply: Reply) => reply],
@@ -123,6 +145,22 @@ describe.each(SERVERS)('$name', ({ start }) => {
       expect([answer.text(), answer.headers['transfer-encoding']]).toEqual(['one two', undefined])
       expectReached(await connection.ask({ target: '/whoami' }))
     })
+
+    test.each(['transfer-encoding', 'Transfer-Encoding'])(
+      'with a %s of its own is sent in chunks, and breaks off visibly',
+      async (name) => {
+        const source = new PassThrough()
+        await startReplying(() => ({ status: 200, headers: { [name]: 'gzip, chunked' }, body: source }))
+        const connection = await connect()
+        connection.send({ target: '/' })
+        const head = await connection.head()
+        expect([head.headers['transfer-encoding'], head.headers['content-length']]).toEqual(['chunked', undefined])
+        source.write('one')
+        expect(String(await connection.chunk())).toBe('one')
+        source.destroy(new Error('the upstream broke'))
+        await expect(connection.chunk()).rejects.toThrow(ConnectionEnded)
+      },
+    )
 
     test('is read no faster than the client reads', async () => {
       const total = 32 * MIB

@@ -176,6 +176,81 @@ describe('the groups of somebody', () => {
   })
 })
 
+describe('addresses that the documents of a provider name', () => {
+  let provider: ProviderServer
+  let key: SigningKey
+
+  beforeAll(async () => {
+    key = await createKey('ES256', 'one')
+    provider = await startProvider(key, key)
+  })
+  afterAll(() => provider.close())
+
+  /** What an integration says when its keys are asked for, and where its own `fetch` was sent. */
+  async function keysOf(more: Partial<Integration>, given: boolean, answers: Record<string, () => Response> = {}) {
+    const asked: string[] = []
+    const reports: KeyReport[] = []
+    const fetch = async (url: string, init: RequestInit) => {
+      asked.push(url)
+      const answer = answers[url]
+      return answer === undefined ? globalThis.fetch(url, init) : answer()
+    }
+    const integration = { issuer: provider.url, audience: 'x', allowInsecureHttp: true, ...more }
+    const made = createIntegrations({ corp: integration }, given ? fetch : undefined, createTestClock(), (report) =>
+      reports.push(report),
+    )
+    const { keySet } = made.get('corp') as TokenIntegration
+    onTestFinished(() => keySet.close())
+    const settled = await keySet.settle().then(
+      () => 'there',
+      () => 'none',
+    )
+    return { settled, asked, reports }
+  }
+
+  describe.each([true, false])('with a fetch of the user’s own: %s', (given) => {
+    it.each([
+      ['link-local', 'http://169.254.169.254/latest/meta-data'],
+      ['private', 'http://10.0.0.1/jwks'],
+      ['private', 'https://192.168.1.1/jwks'],
+      ['private', 'http://[fd00::1]/jwks'],
+      ['link-local', 'http://[::ffff:169.254.169.254]/jwks'],
+      ['private', 'http://0x0a000001/jwks'],
+    ])('A9 a jwks_uri with an address that is %s is not fetched: %s', async (kind, jwksUri) => {
+      provider.documents.set('/.well-known/openid-configuration', { issuer: provider.url, jwks_uri: jwksUri })
+      const { settled, asked, reports } = await keysOf({}, given)
+      expect(settled).toBe('none')
+      expect(asked).not.toContain(jwksUri)
+      expect(reports).toMatchObject([{ kind: 'failed', reason: expect.stringContaining(`its address is ${kind}`) }])
+    })
+  })
+
+  it('A9 a redirect of the metadata, or of the keys, leads nowhere either', async () => {
+    const inside = 'http://10.0.0.1/latest'
+    const away = () => Response.redirect(inside, 302)
+    const metadata = await keysOf({ metadataUrl: `${provider.url}/away` }, true, { [`${provider.url}/away`]: away })
+    const keys = await keysOf({ jwksUri: `${provider.url}/away` }, true, { [`${provider.url}/away`]: away })
+    for (const { settled, asked } of [metadata, keys])
+      expect([settled, asked.includes(inside)]).toEqual(['none', false])
+  })
+
+  it('A9 what the configuration has written down is fetched as it is, and so is what its own host names', async () => {
+    const jwks = () => Response.json({ keys: [] })
+    const inside = 'http://10.0.0.1/jwks'
+    const written = await keysOf({ jwksUri: inside }, true, { [inside]: jwks })
+    expect([written.settled, written.asked]).toEqual(['there', [inside]])
+    provider.documents.set('/.well-known/openid-configuration', { issuer: provider.url, jwks_uri: provider.jwksUri })
+    expect((await keysOf({}, false)).settled).toBe('there')
+    // One inside that has been written down lets the documents name others of its kind.
+    const metadataUrl = 'http://10.0.0.2/metadata'
+    const found = await keysOf({ metadataUrl }, true, {
+      [metadataUrl]: () => Response.json({ issuer: provider.url, jwks_uri: inside }),
+      [inside]: jwks,
+    })
+    expect([found.settled, found.asked]).toEqual(['there', [metadataUrl, inside]])
+  })
+})
+
 describe('integrations at work', () => {
   let shared: SigningKey
   let personal: SigningKey

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Reply } from '../../src/http/gate.ts'
 import {
   type ConnectFailure,
+  connectCancelledPage,
   connectedPage,
   connectFailedPage,
   connectPage,
@@ -36,6 +37,8 @@ function everyPage(text: string, href: string): [string, Reply][] {
   }
   return [
     ['connect', connectPage({ ...asked, who: text, owner: text, brand })],
+    ['connect, with ways out', connectPage({ ...asked, who: text, switchHref: href, cancelHref: href, brand })],
+    ['connect cancelled', connectCancelledPage({ retryHref: href, brand })],
     ['connected', connectedPage({ label: text, brand })],
     ['link gone', linkGonePage({ brand })],
     ...reasons.map((reason): [string, Reply] => [

@@ -1,14 +1,8 @@
 /** A gateway for the scenarios on inbound authorization: its tokens are JWTs of an identity provider. */
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { generateKey } from 'sallyport'
-import { createGateway } from 'sallyport/gateway'
-import { sallyport } from 'sallyport/node'
-import { memoryStore } from 'sallyport/stores/memory'
 import { AUDIENCE, makeKey, startKeyServer } from '../../support/identity-provider.ts'
 import { startProtectedServer } from '../../support/mcp/protected-server.ts'
 import { startSdk2Server } from '../../support/mcp/sdk2-server.ts'
+import { startGatewayServer } from '../gateway-server.ts'
 import type { AuthorizationTarget } from './scenario.ts'
 
 const SCOPE = 'orders:write'
@@ -22,14 +16,7 @@ export async function startGatewayTarget(): Promise<AuthorizationTarget & { clos
     audience: AUDIENCE,
     scopes: [SCOPE],
   })
-  const http = createServer()
-  http.listen(0, '127.0.0.1')
-  await once(http, 'listening')
-  const origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
-  const gateway = createGateway({
-    url: origin,
-    store: memoryStore(),
-    keys: [generateKey()],
+  const gateway = await startGatewayServer({
     integrations: { corp: { issuer: provider.issuer, audience: AUDIENCE } },
     scopes: ['openid'],
     servers: {
@@ -38,12 +25,7 @@ export async function startGatewayTarget(): Promise<AuthorizationTarget & { clos
     },
     access: [{ to: 'user:corp/*', on: 'conformance/*' }],
   })
-  await gateway.ready()
-  http.on(
-    'request',
-    sallyport(gateway)((_request, response) => void response.writeHead(404).end()),
-  )
-  const at = (server: string) => `${origin}/mcp/conformance/${server}/server`
+  const at = (server: string) => `${gateway.origin}/mcp/conformance/${server}/server`
   const past = Math.floor(Date.now() / 1000) - 3_600
   const stranger = await makeKey('key-1')
   return {
@@ -71,10 +53,6 @@ export async function startGatewayTarget(): Promise<AuthorizationTarget & { clos
       scopes: [SCOPE],
     },
     async close() {
-      const closed = once(http, 'close')
-      http.close()
-      http.closeAllConnections()
-      await closed
       await gateway.close()
       await Promise.all([orders.close(), open.close(), provider.close()])
     },

@@ -8,6 +8,8 @@ import { fieldValueProblem, isFieldName } from '../http/field.ts'
 import { isPlainPath } from '../http/path.ts'
 import { globProblem } from '../match/glob.ts'
 import { type AddProblem, checkClient, urlProblem } from '../oauth/check-client.ts'
+import { checkGrantedAuth, isAbsoluteUri } from './check-granted-auth.ts'
+import type { GrantedUpstreamAuth } from './granted-auth.ts'
 import { isPlaceholderName, parseTemplate, templateProblem } from './header-template.ts'
 import { foldFieldName, isRelayField } from './reserved-fields.ts'
 import type { HeaderUpstreamAuth, OAuth2UpstreamAuth } from './upstream-auth.ts'
@@ -32,6 +34,9 @@ export function checkUpstreamAuth(
   const type = checkVariant(upstreamAuthSchemas, auth, at, absent, problems)
   if (type === 'header') checkHeaderAuth(auth as HeaderUpstreamAuth, at, context, problems)
   if (type === 'oauth2') checkOAuth2(auth as OAuth2UpstreamAuth, at, context, problems)
+  if (type === 'token_exchange' || type === 'identity_assertion' || type === 'client_credentials') {
+    checkGrantedAuth(auth as GrantedUpstreamAuth, at, problems)
+  }
 }
 
 function checkHeaderAuth(
@@ -172,9 +177,4 @@ function checkOAuth2(
       'form_post needs a gateway on https: browsers send the cookie of a cross-site POST only then (SameSite=None; Secure)'
     add('responseMode', message)
   }
-}
-
-/** RFC 3986 §4.3. */
-function isAbsoluteUri(text: string): boolean {
-  return /^[a-z][a-z\d+.-]*:[^\s#]+$/i.test(text) && URL.canParse(text)
 }

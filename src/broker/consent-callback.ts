@@ -27,7 +27,21 @@ const ANSWER_PARAMETERS = ['code', 'error', 'error_description', 'iss', 'state']
 
 /** See the top of the file. */
 export function createConsentCallback(parts: ConsentParts): ConsentCallback {
-  const { url, connectPath, signIn, links, flows, attempts, connections, same, clock, clients, tell, brand } = parts
+  const {
+    url,
+    connectPath,
+    signIn,
+    links,
+    flows,
+    attempts,
+    connections,
+    connected,
+    same,
+    clock,
+    clients,
+    tell,
+    brand,
+  } = parts
   const answers = parts.sealer('consent-answer')
 
   /** A fresh link for what came to nothing; none where that cannot be had either. */
@@ -136,7 +150,11 @@ export function createConsentCallback(parts: ConsentParts): ConsentCallback {
     }
     tell({ kind: 'connected', server: flow.server, owner: flow.owner, by: flow.by?.id ?? null })
     if (flow.returnTo !== undefined) return redirect(303, flow.returnTo)
-    return connectedPage({ label: upstream.server.label, ...(brand && { brand }) })
+    const { label } = upstream.server
+    // The code and the state stand in this address, and would stay in the bar and in the history.
+    const random = await connected.put(label).catch(() => undefined)
+    if (random === undefined) return connectedPage({ label, ...(brand && { brand }) })
+    return redirect(303, `${url}${connectPath}/${random}`)
   }
 
   /**

@@ -9,7 +9,7 @@ import { readForm, readQuery } from '../http/parameters.ts'
 import { redirect } from '../http/redirect.ts'
 import { problem } from '../http/replies.ts'
 import { isSameOrigin } from '../http/same-origin.ts'
-import { connectPage, linkGonePage } from '../pages/connect-pages.ts'
+import { connectCancelledPage, connectedPage, connectPage, linkGonePage } from '../pages/connect-pages.ts'
 import { CSRF_FIELD } from '../pages/login-pages.ts'
 import type { ConsentFlow } from './consent-flows.ts'
 import {
@@ -34,10 +34,13 @@ export type ConsentPage = (request: GateRequest, random: string) => Promise<Repl
 const FORM_MS = 60 * 60_000
 /** In the query of a link: the person wants to sign in as somebody else first. */
 const SWITCH = 'switch'
+/** In the query of a link: the person does not want to connect anything. */
+const CANCEL = 'cancel'
 
 /** See the top of the file. */
 export function createConsentPage(parts: ConsentParts): ConsentPage {
-  const { url, connectPath, signIn, links, flows, attempts, same, clock, clients, mayConnect, tell, brand } = parts
+  const { url, connectPath, signIn, links, flows, attempts, connected, same, clock, clients, mayConnect, tell, brand } =
+    parts
   const forms = parts.sealer('consent-form')
   const gone = () => linkGonePage({ ...(brand && { brand }) })
   const urlOf = (random: string) => `${url}${connectPath}/${random}`
@@ -71,17 +74,23 @@ export function createConsentPage(parts: ConsentParts): ConsentPage {
   async function show(request: GateRequest, random: string): Promise<Reply> {
     const link = await links.look(random)
     const upstream = link && clients().get(link.server)
-    if (link === undefined || upstream === undefined) return gone()
+    if (link === undefined) return connectedOr(request, random)
+    if (upstream === undefined) return gone()
+    const query = readQuery(request.target)
+    if (query.has(CANCEL)) return connectCancelledPage({ retryHref: urlOf(random), ...(brand && { brand }) })
     const visitor = await visitorOf(signIn, request, link.by)
     const way = wayOf(link.by)
     if (visitor.kind === 'nobody' && signIn !== 'link') return signIn.start(request, urlOf(random), way)
-    const refused = await refusal(random, link, visitor)
-    if (refused !== undefined) {
-      const another = visitor.kind === 'person' && !isFor(link.by, visitor) && readQuery(request.target).has(SWITCH)
-      if (!another || signIn === 'link') return refused
+    if (visitor.kind === 'person' && signIn !== 'link' && query.has(SWITCH)) {
       return signIn.start(request, urlOf(random), { ...way, anotherAccount: true })
     }
-    return form(random, link, upstream, visitor)
+    return (await refusal(random, link, visitor)) ?? form(random, link, upstream, visitor)
+  }
+
+  /** Where the callback has sent the browser on to. The path says nothing, and the page is there once. */
+  async function connectedOr(request: GateRequest, random: string): Promise<Reply> {
+    const label = request.method === 'GET' ? await connected.take(random) : undefined
+    return label === undefined ? gone() : connectedPage({ label, ...(brand && { brand }) })
   }
 
   async function form(random: string, link: ConsentLink, upstream: UpstreamClient, visitor: Visitor): Promise<Reply> {
@@ -102,6 +111,8 @@ export function createConsentPage(parts: ConsentParts): ConsentPage {
       ...(who && { who }),
       ...(link.by !== null && link.by.id !== link.owner && { owner: link.ownerLabel ?? true }),
       action: `${connectPath}/${random}`,
+      ...(visitor.kind === 'person' && { switchHref: `${urlOf(random)}?${SWITCH}` }),
+      cancelHref: link.returnTo ?? `${urlOf(random)}?${CANCEL}`,
       csrfToken: await forms.sealText(String(clock.now()), formPlace(random, visitor)),
       ...(brand && { brand }),
     })

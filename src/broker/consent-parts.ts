@@ -10,6 +10,7 @@ import { AuthorizationError } from '../oauth/authorization-error.ts'
 import { type ConnectFailedOptions, type ConnectFailure, connectFailedPage } from '../pages/connect-pages.ts'
 import type { Brand } from '../pages/layout.ts'
 import type { ConnectionEvent, ConnectRequest } from './broker.ts'
+import type { ConnectedNotes } from './connected-notes.ts'
 import type { Connections } from './connections.ts'
 import type { ConsentFlows } from './consent-flows.ts'
 import type { ConsentLinks } from './links.ts'
@@ -38,6 +39,7 @@ export interface ConsentParts {
   readonly flows: ConsentFlows
   readonly attempts: AttemptCookies
   readonly connections: Connections
+  readonly connected: ConnectedNotes
   readonly same: SameAnswers
   readonly sealer: (purpose: string) => Sealer
   readonly clock: Clock

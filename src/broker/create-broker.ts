@@ -17,6 +17,7 @@ import type { TokenStore } from '../store/token-store.ts'
 import type { Broker, ConnectionEvent, ConnectRequest, OAuth2Server } from './broker.ts'
 import { DOCUMENT_PART, isOwnCallbackPath } from './callback-path.ts'
 import { clientDocument, DOCUMENT_PATH, documentUrl } from './client-document.ts'
+import { createConnectedNotes } from './connected-notes.ts'
 import { createConnections } from './connections.ts'
 import { createConsentCallback } from './consent-callback.ts'
 import { createConsentFlows } from './consent-flows.ts'
@@ -95,6 +96,7 @@ export function createBroker(settings: BrokerSettings): Broker {
       clock,
     }),
     connections,
+    connected: createConnectedNotes(store),
     same,
     sealer,
     clock,

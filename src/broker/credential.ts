@@ -3,7 +3,25 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Caller } from '../identity/caller.ts'
 
 /** Where a credential comes from; `caller_headers` is `x-tfy-mcp-headers`. */
-export type CredentialKind = 'none' | 'header' | 'oauth2' | 'passthrough' | 'caller_headers'
+export type CredentialKind =
+  | 'none'
+  | 'header'
+  | 'oauth2'
+  | 'passthrough'
+  | 'token_exchange'
+  | 'identity_assertion'
+  | 'client_credentials'
+  | 'caller_headers'
+
+/** Whether it is a token of which there may be a newer one, where the upstream does not take it. */
+export function isRenewable(kind: CredentialKind): boolean {
+  return kind === 'oauth2' || isGranted(kind)
+}
+
+/** Whether it is a token that an authorization server gives without asking anybody: there is no consent to send people to. */
+export function isGranted(kind: CredentialKind): boolean {
+  return kind === 'token_exchange' || kind === 'identity_assertion' || kind === 'client_credentials'
+}
 
 /** What has to be done before a caller can use a server. */
 export type AuthorizationNeed =
@@ -28,9 +46,19 @@ export type CredentialResult =
       readonly kind: 'refused'
       readonly status: 400 | 403
       /** `anonymous`: the server needs somebody's own credential, and the caller is nobody in particular. */
-      readonly reason: 'caller_headers' | 'passthrough_key' | 'passthrough_audience' | 'anonymous'
+      readonly reason:
+        | 'caller_headers'
+        | 'passthrough_key'
+        | 'passthrough_audience'
+        | 'exchange_key'
+        | 'exchange_refused'
+        | 'anonymous'
       readonly message: string
+      /** For the operator. */
+      readonly detail?: string
     }
+  /** 502: an authorization server does not take the gateway, or what it asks for. `detail` is for the operator, who has to mend it. */
+  | { readonly kind: 'misconfigured'; readonly detail: string }
   /** 503. `detail` is for the operator. */
   | { readonly kind: 'unavailable'; readonly retryAfterMs: number; readonly detail: string }
 
@@ -48,7 +76,7 @@ export interface CredentialRequest {
   readonly rawHeaders?: readonly string[]
   /** The `stamp` of a credential that the upstream has just refused. */
   readonly rejected?: string
-  /** Its `WWW-Authenticate` then. */
+  /** Its `WWW-Authenticate` then; with `insufficient_scope` (RFC 6750 §3.1) the token is good, and good for too little. */
   readonly challenge?: string | undefined
 }
 

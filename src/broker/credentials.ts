@@ -5,13 +5,16 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import { isOutage, messageOf, SecretError } from '../core/errors.ts'
 import type { SecretResolver } from '../core/secrets.ts'
-import { fieldValueProblem } from '../http/field.ts'
 import { headerLines } from '../http/header-scan.ts'
 import type { SignIn } from '../identity/sign-in.ts'
 import type { FoundTokens } from '../store/refresher.ts'
+import { bearer, unavailable } from './bearer-credential.ts'
 import type { Broker } from './broker.ts'
 import { CALLER_HEADERS_FIELD, type CallerHeaderRules, createCallerHeaders } from './caller-headers.ts'
 import type { CredentialRequest, CredentialResult, Credentials } from './credential.ts'
+import { grantedCredential } from './granted-credential.ts'
+import { createGrantedServers, type GrantedServers } from './granted-servers.ts'
+import type { GrantedTokens } from './granted-tokens.ts'
 import { createHeaderAuth, type HeaderAuth } from './header-auth.ts'
 import { passThrough } from './passthrough.ts'
 import { foldFieldName } from './reserved-fields.ts'
@@ -22,6 +25,7 @@ import type { UpstreamAuth } from './upstream-auth.ts'
 export interface CredentialServer {
   /** The configured name, `dev/github`. */
   readonly id: string
+  readonly url: string
   /** Must have passed `checkUpstreamAuth`. */
   readonly auth: UpstreamAuth
 }
@@ -33,6 +37,8 @@ export interface CredentialSettings {
   readonly broker: Pick<Broker, 'tokens' | 'connectUrl'>
   /** As configured: who consents is whoever is signed in, or, for `link`, whoever has the link. */
   readonly signIn: SignIn | 'link' | undefined
+  /** Those of the configuration before, so that nothing is asked for again because it has changed; new ones by default. */
+  readonly granted?: GrantedServers | undefined
   /** What callers may send themselves; `false` for nothing. */
   readonly callerHeaders?: CallerHeaderRules | false | undefined
   readonly secrets?: SecretResolver | undefined
@@ -44,26 +50,33 @@ type Headers = Readonly<Record<string, string>>
 interface Server {
   readonly auth: UpstreamAuth
   readonly header: HeaderAuth | undefined
+  readonly granted: GrantedTokens | undefined
 }
-
-/** Outages last longer than this, or are over by then. */
-const RETRY_AFTER_MS = 1_000
 
 /** One resolver for all servers and methods. Nothing is looked up yet. */
 export function createCredentials(settings: CredentialSettings): Credentials {
   const { broker, signIn, secrets, clock = systemClock } = settings
   const readCallerHeaders = createCallerHeaders(settings.callerHeaders)
-  const servers = new Map<string, Server>(
-    [...settings.servers].map(({ id, auth }) => {
-      const header = auth.type === 'header' ? createHeaderAuth(auth, { secrets, clock }) : undefined
-      return [id, { auth, header }] as const
-    }),
-  )
+  const { granted = createGrantedServers({ secrets, clock, fetch: undefined }) } = settings
+  const servers = new Map<string, Server>([...settings.servers].map((server) => [server.id, toServer(server)]))
+
+  function toServer({ id, url, auth }: CredentialServer): Server {
+    const made = { auth, header: undefined, granted: undefined }
+    switch (auth.type) {
+      case 'header':
+        return { ...made, header: createHeaderAuth(auth, { secrets, clock }) }
+      case 'token_exchange':
+      case 'identity_assertion':
+      case 'client_credentials':
+        return { ...made, granted: granted.tokensOf({ id, url, auth }) }
+      default:
+        return made
+    }
+  }
 
   /** What is configured, without the fields that the caller replaces. */
   function configured(
-    auth: UpstreamAuth,
-    header: HeaderAuth | undefined,
+    { auth, header, granted: tokens }: Server,
     request: CredentialRequest,
     replaced: ReadonlySet<string>,
   ): CredentialResult | Promise<CredentialResult> {
@@ -78,6 +91,9 @@ export function createCredentials(settings: CredentialSettings): Credentials {
       }
       case 'oauth2':
         return connection(request)
+      default:
+        if (tokens === undefined) throw new TypeError(`there are no tokens for "${request.server}"`)
+        return grantedCredential({ id: request.server, auth }, tokens, request)
     }
   }
 
@@ -123,14 +139,14 @@ export function createCredentials(settings: CredentialSettings): Credentials {
 
   /** With what the caller sends. */
   async function withCallerHeaders(
-    { auth, header }: Server,
+    server: Server,
     request: CredentialRequest,
     sent: Headers,
   ): Promise<CredentialResult> {
     const names = new Set(Object.keys(sent).map(foldFieldName))
-    const needed = header?.names ?? AUTHORIZATION
+    const needed = server.header?.names ?? AUTHORIZATION
     if (names.size > 0 && isSubset(needed, names)) return credential('caller_headers', sent)
-    const result = await configured(auth, header, request, names)
+    const result = await configured(server, request, names)
     return result.kind === 'credential' ? { ...result, headers: { ...result.headers, ...sent } } : result
   }
 
@@ -146,13 +162,16 @@ export function createCredentials(settings: CredentialSettings): Credentials {
       const server = servers.get(request.server)
       if (server === undefined) return unavailable(`there is no server "${request.server}" to have a credential for`)
       const found =
-        lines.length === 0
-          ? configured(server.auth, server.header, request, NO_NAMES)
-          : withCallerHeaders(server, request, sent.headers)
+        lines.length === 0 ? configured(server, request, NO_NAMES) : withCallerHeaders(server, request, sent.headers)
       return found instanceof Promise ? found.catch(outage) : found
     },
     async ready() {
-      const lists = await Promise.all([...servers.values()].map(async ({ header }) => (await header?.missing()) ?? []))
+      const lists = await Promise.all(
+        [...servers.values()].map(async ({ header, granted: tokens }) => [
+          ...((await header?.missing()) ?? []),
+          ...((await tokens?.ready().then(() => [], reasonOf)) ?? []),
+        ]),
+      )
       const missing = [...new Set(lists.flat())]
       if (missing.length > 0) throw new SecretError(missing.join('; '))
     },
@@ -188,23 +207,13 @@ function credential(kind: 'none' | 'header' | 'caller_headers', headers: Headers
   return { kind: 'credential', credential: kind, headers, stamp: undefined }
 }
 
-/** RFC 6750 §2.1. A token that no field can hold is not the caller's to mend. */
-function bearer(
-  kind: 'oauth2' | 'passthrough',
-  token: string,
-  stamp: string | undefined,
-  server: string,
-): CredentialResult {
-  const problem = fieldValueProblem(token)
-  if (problem !== undefined) return unavailable(`the token for "${server}" ${problem}`)
-  return { kind: 'credential', credential: kind, headers: { authorization: `Bearer ${token}` }, stamp }
+/** What a secret is missing for; whatever else it was is for whoever asks. */
+function reasonOf(error: unknown): string[] {
+  if (error instanceof SecretError) return [error.message]
+  throw error
 }
 
 function outage(error: unknown): CredentialResult {
   if (isOutage(error)) return unavailable(messageOf(error))
   throw error
-}
-
-function unavailable(detail: string, retryAfterMs = RETRY_AFTER_MS): CredentialResult {
-  return { kind: 'unavailable', retryAfterMs, detail }
 }

@@ -144,7 +144,8 @@ export async function examine(server: Examined, gateway: string, userFetch: Fetc
   }
 }
 
-async function looked<T>(looking: Promise<T | undefined>): Promise<Looked<T>> {
+/** What came of looking. */
+export async function looked<T>(looking: Promise<T | undefined>): Promise<Looked<T>> {
   try {
     const value = await looking
     return value === undefined ? { kind: 'absent' } : { kind: 'found', value }

@@ -4,6 +4,7 @@
  */
 import type { Caller } from '../identity/caller.ts'
 import type { CredentialResult } from './credential.ts'
+import { ownToken } from './own-token.ts'
 import type { PassthroughUpstreamAuth } from './upstream-auth.ts'
 
 type Refused = Extract<CredentialResult, { kind: 'refused' }>
@@ -11,14 +12,14 @@ type Refused = Extract<CredentialResult, { kind: 'refused' }>
 /** The JWT of a caller that may go on to a server, or why there is none. */
 export function passThrough(
   { audience }: PassthroughUpstreamAuth,
-  { kind, via, jwt, identity }: Caller,
+  caller: Caller,
 ): { readonly kind: 'jwt'; readonly jwt: string } | Refused {
-  if (kind === 'anonymous') return ANONYMOUS
-  if (via !== 'jwt' || jwt === undefined) return KEY
-  if (audience === undefined) return { kind: 'jwt', jwt }
+  const own = ownToken(caller)
+  if (own.kind !== 'jwt') return own.kind === 'anonymous' ? ANONYMOUS : KEY
+  if (audience === undefined) return own
   const wanted = [audience].flat()
-  const theirs: unknown[] = [identity.claims.aud].flat()
-  if (wanted.some((each) => theirs.includes(each))) return { kind: 'jwt', jwt }
+  const theirs: unknown[] = [caller.identity.claims.aud].flat()
+  if (wanted.some((each) => theirs.includes(each))) return own
   const message = `This server takes tokens that are made for it only: "aud" has to have ${wanted.map((each) => JSON.stringify(each)).join(' or ')}`
   return { kind: 'refused', status: 403, reason: 'passthrough_audience', message }
 }

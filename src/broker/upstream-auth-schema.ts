@@ -4,6 +4,20 @@ import { oneOrMore, secret, strict, text } from '../core/config.ts'
 import { scope } from '../identity/integration-schema.ts'
 
 const secrets = z.record(z.string(), secret)
+const resource = z.union([z.boolean(), text], { error: 'expected a URI, true or false' })
+const clientAuthentication = z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
+const tokenType = z.enum(['access_token', 'id_token', 'jwt'])
+const grantClient = {
+  clientId: text,
+  clientSecret: secret.optional(),
+  clientAuthentication: clientAuthentication.optional(),
+  privateKey: secret.optional(),
+  privateKeyId: text.optional(),
+  issuer: text.optional(),
+  tokenUrl: text.optional(),
+  allowInsecureHttp: z.boolean().optional(),
+}
+const grantTarget = { scopes: z.array(scope).optional(), resource: resource.optional() }
 
 /** The forms of `auth`, by `type`. */
 export const upstreamAuthSchemas = {
@@ -18,7 +32,7 @@ export const upstreamAuthSchemas = {
     type: z.literal('oauth2'),
     clientId: text.optional(),
     clientSecret: secret.optional(),
-    clientAuthentication: z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']).optional(),
+    clientAuthentication: clientAuthentication.optional(),
     privateKey: secret.optional(),
     privateKeyId: text.optional(),
     scopes: z.array(scope).optional(),
@@ -27,7 +41,7 @@ export const upstreamAuthSchemas = {
     authorizationUrl: text.optional(),
     tokenUrl: text.optional(),
     revocationUrl: text.optional(),
-    resource: z.union([z.boolean(), text], { error: 'expected a URI, true or false' }).optional(),
+    resource: resource.optional(),
     authorizationParameters: z.record(z.string(), z.string()).optional(),
     responseMode: z.enum(['query', 'form_post']).optional(),
     tokensIn: z
@@ -39,4 +53,25 @@ export const upstreamAuthSchemas = {
     allowInsecureHttp: z.boolean().optional(),
   }),
   passthrough: strict({ type: z.literal('passthrough'), audience: oneOrMore(text).optional() }),
+  token_exchange: strict({
+    type: z.literal('token_exchange'),
+    ...grantClient,
+    ...grantTarget,
+    audience: oneOrMore(text).optional(),
+    subjectTokenType: tokenType.optional(),
+    requestedTokenType: tokenType.optional(),
+  }),
+  identity_assertion: strict({
+    type: z.literal('identity_assertion'),
+    ...grantClient,
+    ...grantTarget,
+    idp: strict(grantClient),
+    subjectTokenType: tokenType.optional(),
+  }),
+  client_credentials: strict({
+    type: z.literal('client_credentials'),
+    ...grantClient,
+    ...grantTarget,
+    audience: text.optional(),
+  }),
 } as const

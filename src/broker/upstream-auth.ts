@@ -1,8 +1,14 @@
 /** How the gateway authenticates to an upstream MCP server, in configuration (G6, G7, G8, G10). */
 import type { Secret } from '../core/secrets.ts'
+import type { GrantedUpstreamAuth } from './granted-auth.ts'
 
-/** One of the four models; docs/gateway.md helps to choose. */
-export type UpstreamAuth = NoUpstreamAuth | HeaderUpstreamAuth | OAuth2UpstreamAuth | PassthroughUpstreamAuth
+/** One of these models; docs/gateway.md helps to choose. */
+export type UpstreamAuth =
+  | NoUpstreamAuth
+  | HeaderUpstreamAuth
+  | OAuth2UpstreamAuth
+  | PassthroughUpstreamAuth
+  | GrantedUpstreamAuth
 
 /** No credential at all: for servers whose data everybody may see. */
 export interface NoUpstreamAuth {

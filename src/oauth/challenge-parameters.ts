@@ -61,3 +61,8 @@ export function readBearerChallenge(field: string | undefined): BearerChallenge 
     }
   )
 }
+
+/** Whether a challenge says that a token is good, and good for too little (RFC 6750 §3.1). */
+export function isInsufficientScope(field: string | undefined): boolean {
+  return readBearerChallenge(field)?.error === 'insufficient_scope'
+}

@@ -23,7 +23,7 @@ export function checkClient(client: ConfiguredClient, add: AddProblem): void {
   if ((authorizationUrl === undefined) !== (tokenUrl === undefined)) {
     add(tokenUrl === undefined ? 'tokenUrl' : 'authorizationUrl', 'required: both endpoints, or neither')
   }
-  checkSecrets(client, add)
+  checkClientSecrets(client, add)
   for (const parameter of Object.keys(authorizationParameters)) {
     if (OWN_PARAMETERS.has(parameter)) add(joinPath('authorizationParameters', [parameter]), 'is not for you to set')
   }
@@ -64,8 +64,8 @@ const OWN_PARAMETERS = new Set([
   'request_uri',
 ])
 
-/** The method and what it needs. */
-function checkSecrets(client: ConfiguredClient, add: AddProblem): void {
+/** Tells `add` what is wrong with a client's secrets: the method, and what it needs. */
+export function checkClientSecrets(client: ConfiguredClient, add: AddProblem): void {
   const { clientSecret, privateKey, privateKeyId, clientAuthentication: method } = client
   if (clientSecret !== undefined && privateKey !== undefined) {
     add('', 'expected at most one of clientSecret and privateKey')

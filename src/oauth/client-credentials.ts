@@ -31,13 +31,21 @@ export function rememberCredentials(
   }
 }
 
+/** How a client proves who it is. */
+export function methodOf({
+  clientAuthentication,
+  clientSecret,
+  privateKey,
+}: ConfiguredCredentials): ClientAuthentication['method'] {
+  if (clientAuthentication !== undefined) return clientAuthentication
+  return clientSecret !== undefined ? 'client_secret_basic' : privateKey !== undefined ? 'private_key_jwt' : 'none'
+}
+
 async function lookUp(
   { clientAuthentication, clientSecret, privateKey, privateKeyId }: ConfiguredCredentials,
   secrets: SecretResolver | undefined,
 ): Promise<ClientAuthentication> {
-  const method =
-    clientAuthentication ??
-    (clientSecret !== undefined ? 'client_secret_basic' : privateKey !== undefined ? 'private_key_jwt' : 'none')
+  const method = methodOf({ clientAuthentication, clientSecret, privateKey })
   if (method === 'none') return { method }
   if (method === 'private_key_jwt') {
     const key = await resolveSecret(privateKey ?? missing('privateKey'), secrets)

@@ -31,6 +31,8 @@ export interface ServerMetadata {
   readonly challengeMethods?: readonly string[] | undefined
   readonly scopes?: readonly string[] | undefined
   readonly grantTypes?: readonly string[] | undefined
+  /** `authorization_grant_profiles_supported` (Identity Assertion JWT Authorization Grant §7.2). */
+  readonly grantProfiles?: readonly string[] | undefined
   /** `token_endpoint_auth_methods_supported`; `undefined` where it does not say. */
   readonly tokenAuthentication?: readonly string[] | undefined
 }
@@ -126,6 +128,7 @@ export function readDocument(document: Readonly<Record<string, unknown>>, issuer
     challengeMethods: texts(document.code_challenge_methods_supported),
     scopes: readScopes(document.scopes_supported),
     grantTypes: texts(document.grant_types_supported),
+    grantProfiles: texts(document.authorization_grant_profiles_supported),
     tokenAuthentication: texts(document.token_endpoint_auth_methods_supported),
   }
 }

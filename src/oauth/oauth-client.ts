@@ -4,8 +4,7 @@
  * carry its own as their cause, since those hold codes and tokens.
  */
 import * as oauth from 'oauth4webapi'
-import { FetchError, messageOf, SallyportError } from '../core/errors.ts'
-import { boundedFetch, type Fetch, type FetchLimits } from '../net/fetch.ts'
+import { messageOf } from '../core/errors.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import { isHashableAlgorithm } from './at-hash.ts'
 import { AuthorizationError } from './authorization-error.ts'
@@ -15,19 +14,17 @@ import {
   authorizationParameters,
 } from './authorization-request.ts'
 import { checkAuthorizationResponse } from './authorization-response.ts'
-import { type ClientAuthentication, toClientAuth } from './client-authentication.ts'
+import { type ClientRequestSettings, createClientRequests, endpointOf, toServer } from './client-requests.ts'
 import { asObject, type EndpointFailure, isErrorAnswer, readFailure, readJson } from './endpoint-answer.ts'
 import { checkIdToken } from './id-token.ts'
 import type { ServerMetadata } from './metadata.ts'
-import { withoutSecrets } from './presentable.ts'
+import { reportingAs, unlessAborted } from './reporting.ts'
 import { type GrantedTokens, isToken, readTokenResponse } from './token-response.ts'
 
 /** What an OAuth client is made of. */
-export interface OAuthClientSettings extends AuthorizationSettings {
+export interface OAuthClientSettings extends AuthorizationSettings, ClientRequestSettings {
   /** The endpoints. Asked for with every operation, so it should remember what it found. */
   readonly server: () => Promise<ServerMetadata>
-  /** Asked for with every request that needs it, like `server`; as long as the same object comes back, a key is read once. */
-  readonly authentication: () => Promise<ClientAuthentication>
   /** RFC 9126: `auto`, the default, uses it where the server offers it. */
   readonly pushedAuthorizationRequests?: 'auto' | 'never'
   /** For `exp` and `nbf` of ID tokens; 5 by default. */
@@ -40,8 +37,6 @@ export interface OAuthClientSettings extends AuthorizationSettings {
   readonly idTokens?: 'check' | 'ignore'
   /** The object in the token endpoint's answers that the tokens are in, `authed_user` for Slack's; at the top by default. */
   readonly tokensIn?: string
-  readonly fetch: Fetch
-  readonly limits: FetchLimits
 }
 
 /** What a token endpoint gave. */
@@ -99,33 +94,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
   const placeOf = (orTop: boolean) => (tokensIn === undefined ? undefined : { member: tokensIn, orTop })
   const client: oauth.Client = { client_id: clientId }
   const additionalParameters: Record<string, string> = resource === undefined ? {} : { resource }
-  let prepared: { readonly from: ClientAuthentication; readonly auth: Promise<oauth.ClientAuth> } | undefined
-
-  /** How this client authenticates. What of it must not be repeated is added to `secrets`. */
-  async function authenticate(secrets: string[]): Promise<oauth.ClientAuth> {
-    const from = await settings.authentication()
-    if ('secret' in from) secrets.push(from.secret)
-    if (prepared?.from !== from) prepared = { from, auth: toClientAuth(from) }
-    return prepared.auth
-  }
-
-  /** For requests that carry credentials, codes or tokens: a redirect would take these elsewhere. */
-  function transport(secrets: string[], signal: AbortSignal | null = null) {
-    async function send(url: string, { method, headers, body = null }: Sent): Promise<Response> {
-      const credentials = headers.authorization?.replace(/^\w+ /, '')
-      const assertion = body?.get('client_assertion')
-      for (const secret of [credentials, assertion]) if (secret) secrets.push(secret)
-      try {
-        const init = { method, headers, body, redirect: 'error', signal } as const
-        return await boundedFetch(settings.fetch, url, settings.limits, init)
-      } catch (error) {
-        // Without its cause: the user's own fetch may have put the whole request there.
-        throw new FetchError(withoutSecrets(messageOf(error), secrets))
-      }
-    }
-    // The configuration has decided already which addresses may be plain http.
-    return { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: send }
-  }
+  const { authenticate, transport } = createClientRequests(settings)
 
   /** RFC 9126 §2: the parameters by the back channel, and a name for them. */
   async function push(
@@ -257,39 +226,6 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
   }
 }
 
-/** What oauth4webapi gives to a fetch function. */
-interface Sent {
-  readonly method: string
-  readonly headers: Record<string, string>
-  readonly body?: URLSearchParams | null | undefined
-}
-
-const ENDPOINTS = {
-  authorizationUrl: 'authorization_endpoint',
-  tokenUrl: 'token_endpoint',
-  userInfoUrl: 'userinfo_endpoint',
-} as const
-
-function endpointOf(server: ServerMetadata, name: keyof typeof ENDPOINTS): string {
-  const url = server[name]
-  if (url !== undefined) return url
-  throw new AuthorizationError('unavailable', `the metadata of ${server.issuer} names no ${ENDPOINTS[name]}`)
-}
-
-/** The metadata in oauth4webapi's terms. */
-function toServer(server: ServerMetadata): oauth.AuthorizationServer {
-  return {
-    issuer: server.issuer,
-    authorization_response_iss_parameter_supported: server.issParameter,
-    ...(server.tokenUrl !== undefined && { token_endpoint: server.tokenUrl }),
-    ...(server.userInfoUrl !== undefined && { userinfo_endpoint: server.userInfoUrl }),
-    ...(server.revocationUrl !== undefined && { revocation_endpoint: server.revocationUrl }),
-    ...(server.pushedAuthorizationUrl !== undefined && {
-      pushed_authorization_request_endpoint: server.pushedAuthorizationUrl,
-    }),
-  }
-}
-
 function toTokenSet({ accessToken, expiresInSeconds, refreshToken, scope }: GrantedTokens): TokenSet {
   return {
     accessToken,
@@ -303,42 +239,4 @@ function refused(endpoint: string, { failure, detail, error }: EndpointFailure):
   return new AuthorizationError(failure === 'transient' ? 'unavailable' : 'rejected', `${endpoint} ${detail}`, {
     error,
   })
-}
-
-/**
- * Runs `operation` with a list of what must not be repeated, which it adds to. What it throws comes out as `Kind`, with
- * causes only where they are errors of our own.
- */
-async function reportingAs<T>(
-  Kind: typeof AuthorizationError | typeof RedeemError,
-  sent: readonly string[],
-  operation: (secrets: string[]) => Promise<T>,
-): Promise<T> {
-  const secrets = [...sent]
-  try {
-    return await operation(secrets)
-  } catch (error) {
-    if (error instanceof Kind) throw error
-    const message = withoutSecrets(messageOf(error), secrets)
-    const options = error instanceof SallyportError ? { cause: error } : {}
-    if (Kind === AuthorizationError) throw new AuthorizationError('unavailable', message, options)
-    // An ID token that does not fit says nothing of the refresh token, but more of the same will not help.
-    const rejected = error instanceof AuthorizationError && error.kind !== 'unavailable'
-    throw new RedeemError(rejected ? 'rejected' : 'transient', message, options)
-  }
-}
-
-/** What `promise` resolves with, if that is before `signal` aborts. */
-async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  let stop = () => {}
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(new RedeemError('transient', 'given up'))
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  if (signal.aborted) stop()
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
 }

@@ -9,8 +9,8 @@ const METADATA_RETRY_MS = 60_000
  * Asks `find` once, and again in the background when that is an hour ago. What was good then will do meanwhile, and for as
  * long as there is nothing newer to be had. A failure of the first time is not remembered.
  */
-export function rememberMetadata(find: () => Promise<ServerMetadata>): () => Promise<ServerMetadata> {
-  let known: { readonly at: number; readonly metadata: Promise<ServerMetadata> } | undefined
+export function rememberMetadata<Metadata = ServerMetadata>(find: () => Promise<Metadata>): () => Promise<Metadata> {
+  let known: { readonly at: number; readonly metadata: Promise<Metadata> } | undefined
   return () => {
     const before = known
     if (before === undefined) {

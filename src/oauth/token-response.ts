@@ -12,6 +12,8 @@ export interface GrantedTokens {
   readonly refreshToken: string | undefined
   readonly idToken: string | undefined
   readonly scope: string | undefined
+  /** RFC 8693 §2.2.1. */
+  readonly issuedTokenType: string | undefined
 }
 
 /** RFC 6749 appendix A.12 and A.17; no other text fits into a header. */
@@ -27,6 +29,11 @@ export interface TokenPlace {
   readonly orTop: boolean
 }
 
+/** What an answer may have in place of a `token_type` of `Bearer`, in lower case. */
+export interface TokenKinds {
+  readonly types: readonly string[]
+}
+
 /**
  * Reads an answer. `secrets` are texts of the request that must not be repeated.
  *
@@ -36,15 +43,22 @@ export interface TokenPlace {
  *   other is a failure, since its tokens need proofs that we cannot make.
  * - `scope` may be a list.
  * - With a `place`, the `token_type` may be `user` too, which is sent as `Bearer` all the same.
+ * - With `types`, it is one of these.
  */
 export async function readTokenResponse(
   response: Response,
   secrets: readonly string[],
-  place?: TokenPlace,
+  expected?: TokenPlace | TokenKinds,
 ): Promise<GrantedTokens | EndpointFailure> {
   const body = await readJson(response)
   if (isErrorAnswer(response, body)) return readFailure(response, body, secrets)
-  const types = place === undefined ? ['bearer'] : ['bearer', 'user']
+  const place = expected !== undefined && 'member' in expected ? expected : undefined
+  const types =
+    expected !== undefined && 'types' in expected
+      ? expected.types
+      : place === undefined
+        ? ['bearer']
+        : ['bearer', 'user']
   const {
     access_token: accessToken,
     refresh_token: refreshToken,
@@ -52,6 +66,7 @@ export async function readTokenResponse(
     token_type: type,
     expires_in: lifetime,
     scope,
+    issued_token_type: issued,
   } = place === undefined ? asObject(body) : membersAt(asObject(body), place)
 
   const problem =
@@ -77,6 +92,7 @@ export async function readTokenResponse(
     refreshToken: isToken(refreshToken) ? refreshToken : undefined,
     idToken: isToken(idToken) ? idToken : undefined,
     scope: readScope(scope),
+    issuedTokenType: typeof issued === 'string' && issued !== '' ? issued : undefined,
   }
 }
 

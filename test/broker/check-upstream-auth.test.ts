@@ -79,6 +79,40 @@ const good: Record<string, UpstreamAuth> = {
   },
   passthrough: { type: 'passthrough' },
   'passthrough for some': { type: 'passthrough', audience: ['orders-api'] },
+  'token exchange': { type: 'token_exchange', issuer: 'https://as.example.com', clientId: 'c', clientSecret: 's' },
+  'token exchange in full': {
+    type: 'token_exchange',
+    tokenUrl: 'https://as.example.com/token',
+    clientId: 'c',
+    privateKey: { secret: 'file:/run/secrets/key' },
+    privateKeyId: 'k1',
+    audience: ['orders', 'stock'],
+    resource: 'urn:orders',
+    scopes: [],
+    subjectTokenType: 'id_token',
+    requestedTokenType: 'jwt',
+  },
+  'identity assertion': {
+    type: 'identity_assertion',
+    idp: { issuer: 'https://idp.example.com', clientId: 'c', clientSecret: 's' },
+    issuer: 'https://as.example.com',
+    clientId: 'd',
+    clientSecret: { secret: 'env:X' },
+    scopes: ['chat'],
+  },
+  'identity assertion by whatever the server names': {
+    type: 'identity_assertion',
+    idp: { tokenUrl: 'https://idp.example.com/token', clientId: 'c' },
+    clientId: 'd',
+  },
+  'client credentials': {
+    type: 'client_credentials',
+    issuer: 'https://as.example.com',
+    clientId: 'c',
+    clientSecret: 's',
+    clientAuthentication: 'client_secret_post',
+    audience: 'orders',
+  },
 }
 
 describe('finds nothing wrong with', () => {
@@ -93,11 +127,27 @@ type Bad = [unknown, string, unknown]
 
 const shapes: Bad[] = [
   [undefined, '', "required: how to authenticate to it; for no credential at all write { type: 'none' }"],
-  [null, '', 'expected { type: "none" | "header" | "oauth2" | "passthrough", … }, got null'],
+  [
+    null,
+    '',
+    'expected { type: "none" | "header" | "oauth2" | "passthrough" | "token_exchange" | "identity_assertion" | "client_credentials", … }, got null',
+  ],
   ['none', '', 'expected an object such as { type: "none" }, got string'],
-  [[], '', 'expected { type: "none" | "header" | "oauth2" | "passthrough", … }, got a list'],
-  [{ type: 'oauth' }, '.type', 'expected one of "none", "header", "oauth2", "passthrough"; did you mean "oauth2"?'],
-  [{ type: 'constructor' }, '.type', 'expected one of "none", "header", "oauth2", "passthrough"'],
+  [
+    [],
+    '',
+    'expected { type: "none" | "header" | "oauth2" | "passthrough" | "token_exchange" | "identity_assertion" | "client_credentials", … }, got a list',
+  ],
+  [
+    { type: 'oauth' },
+    '.type',
+    'expected one of "none", "header", "oauth2", "passthrough", "token_exchange", "identity_assertion", "client_credentials"; did you mean "oauth2"?',
+  ],
+  [
+    { type: 'constructor' },
+    '.type',
+    'expected one of "none", "header", "oauth2", "passthrough", "token_exchange", "identity_assertion", "client_credentials"',
+  ],
   [{ type: 'none', headers: {} }, '', 'unknown key "headers"'],
   [{ type: 'passthrough', audiences: 'x' }, '', 'unknown key "audiences"; did you mean "audience"?'],
   [{ type: 'passthrough', audience: [] }, '.audience', 'must not be empty'],
@@ -319,10 +369,64 @@ const clients: Bad[] = [
   ),
 ]
 
+const NO_SERVER = 'required, or tokenUrl: the authorization server that gives the token'
+const exchanged = (more: object) => ({ type: 'token_exchange', issuer: https, clientId: 'c', ...more })
+const asserted = (more: object) => ({
+  type: 'identity_assertion',
+  idp: { issuer: https, clientId: 'c' },
+  clientId: 'd',
+  ...more,
+})
+
+const grants: Bad[] = [
+  [{ type: 'token_exchange', issuer: https }, '.clientId', expect.any(String)],
+  [exchanged({ issuer: undefined }), '.issuer', NO_SERVER],
+  [exchanged({ issuer: 'http://as.example.com' }), '.issuer', INSECURE],
+  [exchanged({ issuer: `${https}?a` }), '.issuer', 'must have neither query nor fragment (RFC 8414 §2)'],
+  [exchanged({ tokenUrl: 'https://ann:pw@as.example.com' }), '.tokenUrl', USER_INFO],
+  [exchanged({ clientSecret: 's', privateKey: 'k' }), '', 'expected at most one of clientSecret and privateKey'],
+  [exchanged({ clientAuthentication: 'private_key_jwt' }), '.privateKey', 'required for private_key_jwt'],
+  [exchanged({ audience: [] }), '.audience', 'must not be empty'],
+  [
+    exchanged({ resource: '/orders' }),
+    '.resource',
+    '"/orders" is not an absolute URI without a fragment (RFC 8707 §2)',
+  ],
+  [exchanged({ scopes: ['a b'] }), '.scopes[0]', 'not a scope (RFC 6749 §3.3)'],
+  [exchanged({ subjectTokenType: 'saml2' }), '.subjectTokenType', expect.stringMatching(/"access_token", "id_token"/)],
+  [exchanged({ authorizationUrl: https }), '', 'unknown key "authorizationUrl"'],
+  [{ type: 'identity_assertion', clientId: 'd' }, '.idp', expect.any(String)],
+  [asserted({ idp: { clientId: 'c' } }), '.idp.issuer', NO_SERVER],
+  [asserted({ idp: { clientId: 'c', issuer: 'http://idp.example.com' } }), '.idp.issuer', INSECURE],
+  [
+    asserted({ idp: { clientId: 'c', issuer: https, clientSecret: 's', clientAuthentication: 'none' } }),
+    '.idp.clientAuthentication',
+    'a public client has neither clientSecret nor privateKey',
+  ],
+  // Whichever authorization server an upstream names one day would get the secret.
+  ...[{ clientSecret: 's' }, { privateKey: 'k' }].map(
+    (secret): Bad => [asserted(secret), '.issuer', expect.stringMatching(/so that no other one gets it/)],
+  ),
+  [
+    asserted({ tokenUrl: https }),
+    '.issuer',
+    'required with tokenUrl: the identity provider makes the assertion for this issuer',
+  ],
+  [
+    { type: 'client_credentials', issuer: https, clientId: 'c' },
+    '.clientSecret',
+    'required, or privateKey: without one anybody could ask for the same token (RFC 6749 §4.4)',
+  ],
+  [{ type: 'client_credentials', clientId: 'c', clientSecret: 's' }, '.issuer', NO_SERVER],
+]
+
 describe('finds what is wrong', () => {
-  it.each([...shapes, ...headers, ...templates, ...overrides, ...clients])('%j: %s', (auth, path, message) => {
-    expect(problemsOf(auth)).toContainEqual(problem(path, message))
-  })
+  it.each([...grants, ...shapes, ...headers, ...templates, ...overrides, ...clients])(
+    '%j: %s',
+    (auth, path, message) => {
+      expect(problemsOf(auth)).toContainEqual(problem(path, message))
+    },
+  )
 
   it('says all of it at once', () => {
     const auth = {

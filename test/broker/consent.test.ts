@@ -1,5 +1,10 @@
 /** Consent from the link to the connection, as a person sees it. */
 import { describe, expect, it } from 'vitest'
+import { StoreError } from '../../src/core/errors.ts'
+import { generateKey } from '../../src/core/sealing.ts'
+import { sealed } from '../../src/store/sealed.ts'
+import type { TokenStore } from '../../src/store/token-store.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { connect, MCP_URL, openBureau, openWith, person, SERVER, untilCallback, wish } from './setup.ts'
 
 describe('G8 consent', () => {
@@ -20,7 +25,7 @@ describe('G8 consent', () => {
 
     const done = await browser.submit(page, {})
     expect(done.status).toBe(200)
-    expect(done.body).toContain('is connected')
+    expect(done.body).toContain('Code of dev/code is connected')
     expect(await broker.tokens(person('alice').id, SERVER)).toMatchObject({
       kind: 'tokens',
       tokens: { accessToken: provider.last.accessToken, refreshToken: provider.last.refreshToken, server: SERVER },
@@ -28,6 +33,90 @@ describe('G8 consent', () => {
     expect(events.map(({ kind }) => kind)).toEqual(['consent_started', 'connected'])
     expect(events[1]).toMatchObject({ server: SERVER, owner: person('alice').id, by: person('alice').id, reason: null })
     expect(browser.cookies().filter((cookie) => cookie.includes('consent'))).toEqual([])
+  })
+
+  it('the address of the last page has neither code nor state in it, is good once, and says nothing to anybody else', async () => {
+    const bureau = await openWith()
+    const browser = bureau.browserOf('alice')
+    const callback = await untilCallback(browser, await bureau.broker.connectUrl(wish('alice')))
+    expect(callback).toContain('code=')
+    const redirected = await browser.load(callback, { follow: false })
+    const address = String(redirected.headers.location)
+    expect([redirected.status, address]).toEqual([
+      303,
+      expect.stringMatching(new RegExp(`^${bureau.origin}/connect/[\\w-]{43}$`)),
+    ])
+    expect([redirected.headers['cache-control'], redirected.body]).toEqual(['no-store', ''])
+    // A scanner looks at its head; somebody else has made an address up.
+    expect((await bureau.browserOf().load(address, { method: 'HEAD' })).status).toBe(404)
+    const madeUp = await bureau.browserOf('bob').load(`${bureau.origin}/connect/${'a'.repeat(43)}`)
+    expect([madeUp.status, madeUp.body.includes('dev/code')]).toEqual([404, false])
+
+    const done = await browser.load(address)
+    expect([done.status, done.url, done.headers['cache-control']]).toEqual([200, address, 'no-store'])
+    expect(done.body).toContain('Code of dev/code is connected')
+    for (const secret of new URL(callback).searchParams.values()) {
+      expect([done.body.includes(secret), address.includes(secret)]).toEqual([false, false])
+    }
+    // Another replica knows nothing of impatient clicks.
+    const other = await openWith('standard', { store: bureau.store })
+    const again = await other.browserOf('alice').load(address.replace(bureau.origin, other.origin))
+    expect([again.status, again.body.includes('dev/code')]).toEqual([404, false])
+  })
+
+  it('where the note of it cannot be kept, the page is shown all the same', async () => {
+    const memory = memoryStore()
+    const put: TokenStore['put'] = (key, ...rest) =>
+      key.space === 'connected-notes' ? Promise.reject(new StoreError('down')) : memory.put(key, ...rest)
+    const store = sealed({ ...memory, put }, [generateKey()])
+    const bureau = await openWith('standard', { store })
+    const browser = bureau.browserOf('alice')
+    const callback = await untilCallback(browser, await bureau.broker.connectUrl(wish('alice')))
+    const done = await browser.load(callback)
+    expect([done.status, done.url]).toEqual([200, callback])
+    expect(done.body).toContain('is connected')
+    expect(await bureau.broker.list(person('alice').id)).toHaveLength(1)
+  })
+
+  it('"Not you?" signs in again at the same provider and comes back to the link, which is still good', async () => {
+    const bureau = await openWith()
+    const browser = bureau.browserOf('alice')
+    const url = await bureau.broker.connectUrl(wish('alice'))
+    const page = await browser.load(url)
+    const [, other = ''] = /<a href="([^"]+)">Not you\? Use another account</.exec(page.body) ?? []
+    expect((await browser.load(other)).url).toBe(`${bureau.origin}/sign-in`)
+    expect(bureau.signIns).toEqual([{ returnTo: url, anotherAccount: true, integration: 'corp' }])
+    browser.setCookie('127.0.0.1', 'who', 'bob')
+    expect((await browser.load(url)).body).toContain('This link is for somebody else')
+    browser.setCookie('127.0.0.1', 'who', 'alice')
+    expect((await browser.submit(await browser.load(url), {})).body).toContain('is connected')
+  })
+
+  it('Cancel says that nothing has happened, to whoever asks and nothing else; the link is still good', async () => {
+    const bureau = await openWith()
+    const browser = bureau.browserOf('alice')
+    const url = await bureau.broker.connectUrl(wish('alice'))
+    const cancel = /<a class="button" href="([^"]+)">Cancel</
+    const [, href = ''] = cancel.exec((await browser.load(url)).body) ?? []
+    for (const reader of [browser, bureau.browserOf('bob'), bureau.browserOf()]) {
+      const page = await reader.load(href)
+      expect(page.status).toBe(200)
+      expect(page.body).toContain('Nothing has happened')
+      for (const text of ['alice', 'dev/code', '<form']) expect(page.body).not.toContain(text)
+    }
+    expect([bureau.events, bureau.signIns]).toEqual([[], []])
+    const [, back = ''] = /<a class="button" href="([^"]+)">Go back</.exec((await browser.load(href)).body) ?? []
+    expect(back).toBe(url)
+    expect((await browser.submit(await browser.load(back), {})).body).toContain('is connected')
+    // Of a link that is used up there is nothing to cancel.
+    expect((await browser.load(href)).status).toBe(404)
+  })
+
+  it('Cancel goes back to the application that the person came from', async () => {
+    const bureau = await openWith()
+    const url = await bureau.broker.connectUrl(wish('alice', { returnTo: 'https://app.example.com/settings?a=1&b=2' }))
+    const page = await bureau.browserOf('alice').load(url)
+    expect(page.body).toContain('<a class="button" href="https://app.example.com/settings?a=1&amp;b=2">Cancel</a>')
   })
 
   it('asks with PKCE, the scopes and the resource, which is the server by default, and redeems with the same', async () => {
@@ -126,6 +215,7 @@ describe('G8 consent', () => {
     const browser = bureau.browserOf()
     const page = await browser.load(await bureau.broker.connectUrl(wish('alice', { by: null })))
     expect(page.body).not.toContain('signed in as')
+    expect(page.body).not.toContain('Not you')
     expect((await browser.submit(page, {})).body).toContain('is connected')
     expect(await bureau.broker.list(person('alice').id)).toHaveLength(1)
   })
@@ -306,7 +396,7 @@ describe('where answers come back to', () => {
     const bureau = await openWith('standard', { auth: { callbackPath }, paths: { connect: '/link' } })
     expect(bureau.broker.redirectUrls()).toEqual([{ server: SERVER, redirectUrl: `${bureau.origin}${callbackPath}` }])
     const done = await connect(bureau)
-    expect(done.url).toContain(callbackPath)
+    expect(done.way.some((url) => new URL(url).pathname === callbackPath)).toBe(true)
     expect(done.body).toContain('is connected')
     const random = 'x'.repeat(43)
     expect(bureau.broker.owns(`/connect/${random}`)).toBe(false)

@@ -97,7 +97,7 @@ function brokerWith(connections: Readonly<Record<string, FoundTokens<UpstreamTok
 const guard: SignIn = { identify: async () => null, start: () => ({ status: 302, headers: {} }) }
 
 function credentialsWith(broker: CredentialSettings['broker'], more: Partial<CredentialSettings> = {}) {
-  const servers = Object.entries(auths).map(([id, auth]) => ({ id, auth }))
+  const servers = Object.entries(auths).map(([id, auth]) => ({ id, url: `https://mcp.example.com/${id}`, auth }))
   return createCredentials({ servers, broker, signIn: guard, secrets: async () => undefined, ...more })
 }
 
@@ -160,6 +160,7 @@ describe('G7 header', () => {
     const header = (secret: string): UpstreamAuth => ({ type: 'header', headers: { 'x-a': { secret } } })
     const servers = ['one', 'two', 'one', 'env:SALLYPORT_NOT_SET'].map((secret, index) => ({
       id: `a/${index}`,
+      url: 'https://mcp.example.com/mcp',
       auth: header(secret),
     }))
     await expect(credentialsWith(empty, { servers }).ready()).rejects.toThrow(

@@ -115,6 +115,11 @@ export function missingCapability(id: RequestId | undefined, requiredCapabilitie
   return messageProblem(400, id, McpCode.MISSING_CLIENT_CAPABILITY, message, { requiredCapabilities })
 }
 
+/** A header field does not say what the body says (2026-07-28, HeaderMismatch). */
+export function headerMismatch(id: RequestId | undefined, detail: string): MessageProblem {
+  return messageProblem(400, id, McpCode.HEADER_MISMATCH, `Header mismatch: ${detail}`)
+}
+
 function eraOfBatch(messages: readonly Message[], headers: HeaderFields, context: EraContext): Era | MessageProblem {
   const refused = (why: string) =>
     messageProblem(400, undefined, JsonRpcCode.INVALID_REQUEST, `Invalid Request: ${why}`)
@@ -236,7 +241,7 @@ function unsupported(id: RequestId | undefined, requested: string, supported: re
 }
 
 function mismatch(message: Asking, detail: string): MessageProblem {
-  return messageProblem(400, idOf(message), McpCode.HEADER_MISMATCH, `Header mismatch: ${detail}`)
+  return headerMismatch(idOf(message), detail)
 }
 
 function incomplete(message: Asking, detail: string): MessageProblem {

@@ -16,7 +16,7 @@ const DOT_ABOVE = /i\u0307/g
  * `s`, dotted and dotless `i`), compatibility forms, the end at a NUL, spaces around it, and characters that do not show.
  */
 export function foldKey(key: string): string {
-  if (ASCII.test(key)) return key.toLowerCase()
+  if (isPlainKey(key)) return key.toLowerCase()
   const end = key.indexOf('\0')
   return (
     (end === -1 ? key : key.slice(0, end))
@@ -30,4 +30,9 @@ export function foldKey(key: string): string {
       .replace(DOT_ABOVE, 'i')
       .normalize('NFKC')
   )
+}
+
+/** Whether a key is folded by putting it in lower case, which takes no longer than reading it. */
+export function isPlainKey(key: string): boolean {
+  return ASCII.test(key)
 }

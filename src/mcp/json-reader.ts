@@ -10,6 +10,13 @@ export interface JsonLimits {
   readonly maxDepth: number
   /** Bytes of one number. */
   readonly maxNumberBytes: number
+  /**
+   * Members of all objects together; any number by default. Objects are the dearest part of JSON to whoever makes them of it: a
+   * microsecond for each key that has not been there before.
+   */
+  readonly maxKeys?: number
+  /** Values of all kinds together; any number by default. */
+  readonly maxValues?: number
 }
 
 /** A piece of the bytes; `end` is behind its last byte. */
@@ -19,7 +26,7 @@ export interface ByteRange {
 }
 
 /** What is wrong with the bytes. */
-export type JsonFault = 'not_json' | 'too_deep' | 'long_number'
+export type JsonFault = 'not_json' | 'too_deep' | 'long_number' | 'too_many_keys' | 'too_many_values'
 
 /** Thrown by {@link JsonReader}, and caught in this room. */
 export class JsonReadError extends Error {
@@ -69,12 +76,18 @@ export class JsonReader {
   at = 0
   readonly bytes: Buffer
   readonly #limits: JsonLimits
+  readonly #maxKeys: number
+  readonly #maxValues: number
+  #keys = 0
+  #values = 0
   /** For what is open, by depth: 1 where it is an object. */
   readonly #open: number[] = []
 
   constructor(bytes: Uint8Array, limits: JsonLimits) {
     this.bytes = asBuffer(bytes)
     this.#limits = limits
+    this.#maxKeys = limits.maxKeys ?? Number.POSITIVE_INFINITY
+    this.#maxValues = limits.maxValues ?? Number.POSITIVE_INFINITY
   }
 
   /** Goes past white space. The byte that stands there; `undefined` at the end. */
@@ -93,6 +106,7 @@ export class JsonReader {
     for (;;) {
       at = skipSpace(bytes, at)
       const byte = bytes[at] as number
+      this.#countValue()
       if (byte === QUOTE) at = endOfString(bytes, at)
       else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
         inside++
@@ -101,7 +115,7 @@ export class JsonReader {
         at = skipSpace(bytes, at + 1)
         const isEmpty = bytes[at] === (byte === OPEN_BRACE ? CLOSE_BRACE : CLOSE_BRACKET)
         if (!isEmpty) {
-          if (byte === OPEN_BRACE) at = endOfKey(bytes, at)
+          if (byte === OPEN_BRACE) at = this.#endOfKey(at)
           continue
         }
         inside--
@@ -118,7 +132,7 @@ export class JsonReader {
         at = skipSpace(bytes, at)
         const behind = bytes[at]
         if (behind === COMMA) {
-          at = open[inside] === 1 ? endOfKey(bytes, skipSpace(bytes, at + 1)) : at + 1
+          at = open[inside] === 1 ? this.#endOfKey(skipSpace(bytes, at + 1)) : at + 1
           break
         }
         if (behind !== (open[inside] === 1 ? CLOSE_BRACE : CLOSE_BRACKET)) fail('expected a comma or an end', at)
@@ -135,6 +149,7 @@ export class JsonReader {
   object(depth: number, visit: (keyStart: number, keyEnd: number) => void): void {
     const { bytes } = this
     this.#checkDepth(depth)
+    this.#countValue()
     this.at++
     if (this.next() === CLOSE_BRACE) {
       this.at++
@@ -146,6 +161,7 @@ export class JsonReader {
       const end = endOfString(bytes, start)
       const colon = skipSpace(bytes, end)
       if (bytes[colon] !== COLON) fail('expected a colon', colon)
+      this.#countKey()
       this.at = skipSpace(bytes, colon + 1)
       visit(start, end)
       const byte = this.next()
@@ -158,6 +174,7 @@ export class JsonReader {
   /** Goes past the array that it stands at. `visit` is called at each element and must go past it. */
   array(depth: number, visit: () => void): void {
     this.#checkDepth(depth)
+    this.#countValue()
     this.at++
     if (this.next() === CLOSE_BRACKET) {
       this.at++
@@ -189,6 +206,28 @@ export class JsonReader {
     if (depth > maxDepth) throw new JsonReadError('too_deep', `more than ${maxDepth} levels of objects and arrays`)
   }
 
+  #countKey(): void {
+    if (++this.#keys > this.#maxKeys) {
+      throw new JsonReadError('too_many_keys', `has more than ${this.#maxKeys} keys in its objects`)
+    }
+  }
+
+  #countValue(): void {
+    if (++this.#values > this.#maxValues) {
+      throw new JsonReadError('too_many_values', `has more than ${this.#maxValues} values`)
+    }
+  }
+
+  /** Where the value of the member begins whose key is at `at`, or the space before it. */
+  #endOfKey(at: number): number {
+    const { bytes } = this
+    if (bytes[at] !== QUOTE) fail('expected a key', at)
+    const colon = skipSpace(bytes, endOfString(bytes, at))
+    if (bytes[colon] !== COLON) fail('expected a colon', colon)
+    this.#countKey()
+    return colon + 1
+  }
+
   #endOfNumber(start: number): number {
     const end = endOfNumber(this.bytes, start)
     const { maxNumberBytes } = this.#limits
@@ -209,14 +248,6 @@ function skipSpace(bytes: Uint8Array, from: number): number {
     if (byte > SPACE || (byte !== SPACE && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) return at
     at++
   }
-}
-
-/** Where the value of the member begins whose key is at `at`, or the space before it. */
-function endOfKey(bytes: Uint8Array, at: number): number {
-  if (bytes[at] !== QUOTE) fail('expected a key', at)
-  const colon = skipSpace(bytes, endOfString(bytes, at))
-  if (bytes[colon] !== COLON) fail('expected a colon', colon)
-  return colon + 1
 }
 
 function endOfString(bytes: Uint8Array, start: number): number {

@@ -14,7 +14,7 @@ import {
   OPEN_BRACE,
   OPEN_BRACKET,
 } from './json-reader.ts'
-import { KeyRefusal, ObjectKeys, type ObjectKind, objectKind } from './object-keys.ts'
+import { type FoldingLeft, KeyRefusal, MAX_FOLDING, ObjectKeys, type ObjectKind, objectKind } from './object-keys.ts'
 
 /** What a message may be like. */
 export interface ScanLimits extends JsonLimits {
@@ -32,10 +32,12 @@ export interface ScanLimits extends JsonLimits {
   readonly deepArguments?: boolean
 }
 
-/** What there is rarely a reason to change. */
+/** What there is rarely a reason to change. As many keys and values as are read, compared and parsed in some 30 milliseconds. */
 export const DEFAULT_SCAN_LIMITS: ScanLimits = {
   maxDepth: 64,
   maxNumberBytes: 256,
+  maxKeys: 20_000,
+  maxValues: 200_000,
   maxMessages: 100,
   exactArguments: false,
 }
@@ -51,6 +53,8 @@ export type ScanReason =
   | 'duplicate_key'
   /** A key that is one with another, or with one that has a meaning, to some readers. */
   | 'lookalike_key'
+  /** Keys beyond ASCII that take too long to be compared (see `MAX_FOLDING`). */
+  | 'long_keys'
   /** A batch of more than `maxMessages`. */
   | 'too_many_messages'
 
@@ -119,6 +123,7 @@ class Scan {
   readonly #reader: JsonReader
   readonly #limits: ScanLimits
   readonly #messages: ByteRange[] = []
+  readonly #folding: FoldingLeft = { units: MAX_FOLDING }
 
   constructor(bytes: Uint8Array, limits: ScanLimits) {
     this.#reader = new JsonReader(bytes, limits)
@@ -170,7 +175,7 @@ class Scan {
 
   /** Goes past an object and checks its keys. `visit` goes past each value; it is told keys with a meaning. */
   #keys(depth: number, kind: ObjectKind, exact: boolean, visit: (key: string | undefined) => void): void {
-    const keys = new ObjectKeys(this.#reader, kind, exact)
+    const keys = new ObjectKeys(this.#reader, kind, exact, this.#folding)
     this.#reader.object(depth, (start, end) => visit(keys.add(start, end)))
   }
 }

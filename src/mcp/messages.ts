@@ -2,7 +2,7 @@
  * From bytes to checked JSON-RPC messages (JSON-RPC 2.0, MCP's Messages). The bytes
  * are kept beside what was read from them: they are what goes on to the upstream.
  */
-import { JsonRpcCode } from './error-codes.ts'
+import { GatewayCode, JsonRpcCode } from './error-codes.ts'
 import { asBuffer, type ByteRange } from './json-reader.ts'
 import { DEFAULT_SCAN_LIMITS, type ScanLimits, type ScanReason, scanMessage } from './key-scan.ts'
 
@@ -96,7 +96,7 @@ export function messageProblem(
  * Reads the body of a POST. What has more than one reading is refused (see {@link scanMessage}), and so is what no
  * revision allows. Integer ids must be safe (RFC 8259 §6), since an answer of ours could not name them otherwise.
  *
- * Problems: -32700 for what is not JSON, else -32600, both with HTTP 400.
+ * Problems: -32700 for what is not JSON, else -32600, both with HTTP 400; 4130 with HTTP 413 for more keys or values than `limits`.
  */
 export function parseMessages(
   bytes: Uint8Array,
@@ -104,6 +104,9 @@ export function parseMessages(
 ): MessageBody | MessageProblem {
   const scanned = scanMessage(bytes, limits)
   if (scanned.kind === 'refused') {
+    if (TOO_LARGE.has(scanned.reason)) {
+      return messageProblem(413, undefined, GatewayCode.TOO_LARGE, `The message ${scanned.detail}`)
+    }
     return NOT_JSON.has(scanned.reason)
       ? messageProblem(400, undefined, JsonRpcCode.PARSE_ERROR, `Parse error: ${scanned.detail}`)
       : messageProblem(400, undefined, JsonRpcCode.INVALID_REQUEST, `Invalid Request: ${scanned.detail}`)
@@ -129,6 +132,7 @@ function cut(bytes: Uint8Array, { start, end }: ByteRange): Uint8Array {
   return start === 0 && end === bytes.byteLength ? bytes : bytes.subarray(start, end)
 }
 
+const TOO_LARGE: ReadonlySet<ScanReason> = new Set(['too_many_keys', 'too_many_values'])
 const NOT_JSON: ReadonlySet<ScanReason> = new Set(['not_json', 'not_utf8', 'byte_order_mark'])
 
 function readMessage(value: unknown, raw: Uint8Array): Message | MessageProblem {

@@ -3,7 +3,7 @@
  * alike. They are compared as bytes while they are few and plain, which spares
  * making texts of them; the first that is not changes over to folded texts.
  */
-import { foldKey } from './fold-key.ts'
+import { foldKey, isPlainKey } from './fold-key.ts'
 import type { JsonReader } from './json-reader.ts'
 
 /** An object whose keys are looked at. */
@@ -22,9 +22,9 @@ interface KnownKey {
 
 /** Thrown by {@link ObjectKeys}, and caught in this room. */
 export class KeyRefusal extends Error {
-  readonly reason: 'duplicate_key' | 'lookalike_key'
+  readonly reason: 'duplicate_key' | 'lookalike_key' | 'long_keys'
 
-  constructor(reason: 'duplicate_key' | 'lookalike_key', message: string) {
+  constructor(reason: KeyRefusal['reason'], message: string) {
     super(message)
     this.name = 'KeyRefusal'
     this.reason = reason
@@ -46,6 +46,18 @@ export function objectKind(name: string, known: readonly string[]): ObjectKind {
   return { name, knownByLength, knownByFold: new Map(known.map((key) => [foldKey(key), key])) }
 }
 
+/** What may still be spent on folding the keys of a body; shared by all of its objects. */
+export interface FoldingLeft {
+  units: number
+}
+
+/**
+ * The most that is spent on the keys of one body, each at the square of its length: that is what putting combining characters
+ * in order takes (Unicode §3.11), so that one key of 200 kB would hold up everybody for five seconds. Ten thousand keys of forty
+ * characters, or one of four thousand.
+ */
+export const MAX_FOLDING = 2 ** 24
+
 const MAX_PLAIN_KEYS = 16
 const [QUOTE, BACKSLASH] = [0x22, 0x5c]
 
@@ -61,15 +73,17 @@ export class ObjectKeys {
   readonly #kind: ObjectKind
   /** Whether keys that look alike are told apart. */
   readonly #exact: boolean
+  readonly #folding: FoldingLeft
   /** Where the keys so far begin and end, in turn, as long as all are plain. */
   readonly #plain: number[] = []
   /** What comes after. */
   #folded: Map<string, string> | undefined
 
-  constructor(reader: JsonReader, kind: ObjectKind, exact: boolean) {
+  constructor(reader: JsonReader, kind: ObjectKind, exact: boolean, folding: FoldingLeft) {
     this.#reader = reader
     this.#kind = kind
     this.#exact = exact
+    this.#folding = folding
   }
 
   /**
@@ -86,7 +100,7 @@ export class ObjectKeys {
       for (let index = 0; index < this.#plain.length; index += 2) {
         const from = this.#plain[index] as number
         const key = this.#reader.textOf(from - 1, (this.#plain[index + 1] as number) + 1)
-        this.#folded.set(this.#exact ? key : foldKey(key), key)
+        this.#folded.set(this.#formOf(key), key)
       }
     }
     return this.#addFolded(this.#reader.textOf(start, end), this.#folded)
@@ -114,13 +128,20 @@ export class ObjectKeys {
   }
 
   #addFolded(key: string, folded: Map<string, string>): string | undefined {
-    const form = this.#exact ? key : foldKey(key)
+    const form = this.#formOf(key)
     const before = folded.get(form)
     if (before !== undefined) refuse(this.#kind, key, before)
     const known = this.#kind.knownByFold.get(form)
     if (known !== undefined && known !== key) refuse(this.#kind, key, known)
     folded.set(form, key)
     return known
+  }
+
+  #formOf(key: string): string {
+    if (this.#exact) return key
+    if (!isPlainKey(key)) this.#folding.units -= key.length ** 2
+    if (this.#folding.units >= 0) return foldKey(key)
+    throw new KeyRefusal('long_keys', `${this.#kind.name} has keys beyond ASCII that are too long to be compared`)
   }
 
   #refuse(start: number, end: number, other: string | undefined): never {

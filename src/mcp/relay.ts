@@ -10,6 +10,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Upstreams } from '../net/upstream.ts'
 import { UpstreamError } from '../net/upstream-error.ts'
 import { JsonRpcCode } from './error-codes.ts'
+import { isLasting } from './lasting.ts'
 import { takeAnswer } from './relay-answer.ts'
 import type { Relay, RelayCall, RelayResult } from './relay-call.ts'
 import type { AnswerLimits } from './relay-context.ts'
@@ -43,7 +44,7 @@ export function createRelay(settings: RelaySettings): Relay {
         method: call.method,
         headers: requestFields(call),
         signal: call.signal,
-        lasting: isLasting(call),
+        lasting: isLasting(call.method, call.body?.messages),
       }
       const sent = upstreams.send(call.body === undefined ? request : { ...request, body: call.body.bytes })
       return sent.then(
@@ -63,13 +64,6 @@ function endedHere(call: RelayCall): RelayResult {
       ? errorReply(call, 400, JsonRpcCode.INVALID_REQUEST, 'Invalid Request: there is no session to end')
       : { status: 204 }
   return { kind: 'answer', reply, upstreamStatus: null }
-}
-
-/** Streams that stay open while their client listens. */
-function isLasting({ method, body }: RelayCall): boolean {
-  if (method === 'GET') return true
-  const message = body?.messages.messages[0]
-  return message?.kind === 'request' && message.method === 'subscriptions/listen'
 }
 
 function unanswered(call: RelayCall, error: unknown): RelayResult {

@@ -8,12 +8,7 @@ import type { Clock } from '../core/clock.ts'
 import { MODERN_REVISIONS, type ModernRevision } from './eras.ts'
 import { McpCode } from './error-codes.ts'
 import { isJsonObject, type JsonObject } from './messages.ts'
-import type { UpstreamPeer } from './upstream-peer.ts'
-
-/** What a probe has found out. */
-export type ProbedEra =
-  | { readonly era: 'modern'; readonly revision: ModernRevision; readonly capabilities: JsonObject }
-  | { readonly era: 'legacy' }
+import type { ProbedEra, UpstreamPeer } from './upstream-peer.ts'
 
 /** What is known. */
 export interface UpstreamEras {

@@ -40,6 +40,11 @@ export class UpstreamReadError extends Error {
   }
 }
 
+/** What reading has failed with, as a reason. */
+export function faultReason({ fault }: UpstreamReadError): 'too_large' | 'timeout' | 'nonsense' | 'unreachable' {
+  return fault === 'broken' ? 'unreachable' : fault
+}
+
 /** Bounds. */
 export interface MessageLimits {
   /** Of a whole JSON answer, or of one event. */

@@ -1,6 +1,7 @@
 /** The gateway as an MCP client of an upstream server, in whichever era that speaks: what it says and what it gets. */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AbortSource } from '../http/gate.ts'
+import { META, type ModernRevision } from './eras.ts'
 import type { JsonObject, RequestId } from './messages.ts'
 import type { RelayFailure, RelayServer } from './relay-call.ts'
 import type { UpstreamMessage } from './upstream-messages.ts'
@@ -25,14 +26,20 @@ export interface UpstreamClientInfo {
   readonly capabilities: JsonObject
 }
 
+/** What an upstream says of itself. */
+export interface UpstreamAbout {
+  /** What it declares; empty where it has not been asked. */
+  readonly capabilities: JsonObject
+  readonly serverInfo?: JsonObject
+  readonly instructions?: string
+}
+
 /** What has been settled with an upstream. */
-export interface UpstreamLink {
+export interface UpstreamLink extends UpstreamAbout {
   readonly era: 'legacy' | 'modern'
   readonly revision: string
   /** Of the legacy era, where the upstream has sessions. */
   readonly sessionId: string | undefined
-  /** What the upstream declares; empty where it has not been asked. */
-  readonly capabilities: JsonObject
 }
 
 /** A message to be sent. `params` are those in `bytes`, for the header fields. */
@@ -60,6 +67,27 @@ export type UpstreamFault =
       /** `WWW-Authenticate` of a 403. */
       readonly challenge?: string | undefined
     }
+
+/** What is known of an upstream's era. One that speaks both is modern. */
+export type ProbedEra =
+  | ({
+      readonly era: 'modern'
+      readonly revision: ModernRevision
+      /** It has refused a handshake. */
+      readonly refusesLegacy?: boolean
+    } & UpstreamAbout)
+  | { readonly era: 'legacy' }
+
+/** Eras of upstreams, by endpoint and credential. */
+export interface KnownEras {
+  /** By a probe, unless it is known. */
+  find(peer: UpstreamPeer): Promise<ProbedEra | UpstreamFault>
+  known(peer: UpstreamPeer): ProbedEra | undefined
+  /** It has refused a handshake, and a probe has shown it to be modern. */
+  refusesLegacy(peer: UpstreamPeer, probed: Extract<ProbedEra, { era: 'modern' }>): void
+  /** What is known has turned out to be wrong. */
+  forget(peer: UpstreamPeer): void
+}
 
 /** What came of a handshake. */
 export type LinkResult = { readonly kind: 'link'; readonly link: UpstreamLink } | UpstreamFault
@@ -91,6 +119,8 @@ export type SendResult =
 
 /** See the top of the file. Nothing here rejects for an upstream's sake. */
 export interface UpstreamSessions {
+  /** Which eras upstreams speak, as far as it is known or can be found out. */
+  readonly eras: KnownEras
   /** Finds out the era, and shakes hands where it has that. */
   open(peer: UpstreamPeer): Promise<LinkResult>
   send(peer: UpstreamPeer, link: UpstreamLink, message: UpstreamSend, signal: AbortSource): Promise<SendResult>
@@ -102,3 +132,12 @@ export interface UpstreamSessions {
 
 /** The gateway, as clients and servers without a word of their own know it. */
 export const GATEWAY_INFO: JsonObject = Object.freeze({ name: 'sallyport', version: '0.1.0' })
+
+/** What `_meta` of a modern request has to say. */
+export function stampOf({ client }: Pick<UpstreamPeer, 'client'>, revision: string): JsonObject {
+  return {
+    [META.protocolVersion]: revision,
+    [META.clientInfo]: client.info ?? GATEWAY_INFO,
+    [META.clientCapabilities]: client.capabilities,
+  }
+}

@@ -240,11 +240,67 @@ describe('limits', () => {
 
   it('stands depth and length that would be too much for recursion', () => {
     expect(reasonOf('['.repeat(1_000_000))).toBe('too_deep')
-    const deep = { ...DEFAULT_SCAN_LIMITS, maxDepth: 1_000_000, maxMessages: 1_000_000 }
+    const many = 1_000_000
+    const deep = { ...DEFAULT_SCAN_LIMITS, maxDepth: many, maxMessages: many, maxKeys: many, maxValues: 2 * many }
     expect(reasonOf(`${'['.repeat(500_000)}${']'.repeat(500_000)}`, deep)).toBe('ok')
     expect(reasonOf(`{"params":{"a":${'{"a":'.repeat(500_000)}1${'}'.repeat(500_000)}}}`, deep)).toBe('ok')
     expect(reasonOf(`[${'1'.repeat(300)}]`)).toBe('long_number')
     expect(reasonOf(`[${'1,'.repeat(1_000_000)}1]`)).toBe('too_many_messages')
+  })
+})
+
+describe('the number of keys and values', () => {
+  const limits = { ...DEFAULT_SCAN_LIMITS, maxKeys: 5, maxValues: 10 }
+
+  it.each([
+    ['{"a":1,"b":2,"c":3,"d":4,"e":5}', 'ok'],
+    ['{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6}', 'too_many_keys'],
+    ['{"params":{"arguments":{"x":{"y":{"z":1}}}}}', 'ok'],
+    ['{"params":{"arguments":{"x":{"y":{"z":{"a":1}}}}}}', 'too_many_keys'],
+    ['{"params":{"other":[{"y":1},{"y":1},{"y":1}]}}', 'ok'],
+    ['{"params":{"other":[{"y":1},{"y":1},{"y":1},{"y":1}]}}', 'too_many_keys'],
+    ['{"params":{"arguments":[{"y":1},{"y":1},{"y":1}]}}', 'ok'],
+    ['{"params":{"arguments":[{"y":1},{"y":1},{"y":1},{"y":1}]}}', 'too_many_keys'],
+    ['[{"a":1},{"a":1},{"a":1},{"a":1}]', 'ok'],
+    ['[{"a":1,"b":2},{"a":1,"b":2},{"a":1,"b":2}]', 'too_many_keys'],
+    ['{"result":[1,[2],{"a":null}]}', 'ok'],
+    ['{"result":[1,2,3,4,5,6,7,8,9]}', 'too_many_values'],
+    ['{"params":{"arguments":[1,2,3,4,5,6,7]}}', 'ok'],
+    ['{"params":{"arguments":[1,2,3,4,5,6,7,8]}}', 'too_many_values'],
+    ['{"params":{"arguments":[[],[],[],[],[],[],[],[]]}}', 'too_many_values'],
+    ['{"result":"[,,,,,,,,,,,,]{:::::::}"}', 'ok'],
+  ])('of %s counts together', (text, expected) => {
+    expect(reasonOf(text, limits)).toBe(expected)
+  })
+
+  it('is bounded by default, at what nobody sends by hand', () => {
+    const rows = (count: number) => `{"params":{"arguments":{"rows":[${'{"a":1},'.repeat(count)}{}]}}}`
+    expect(reasonOf(rows(19_000))).toBe('ok')
+    expect(reasonOf(rows(20_000))).toBe('too_many_keys')
+    expect(reasonOf(`{"params":{"arguments":{"v":[${'1,'.repeat(199_000)}1]}}}`)).toBe('ok')
+    expect(reasonOf(`{"params":{"arguments":{"v":[${'1,'.repeat(200_000)}1]}}}`)).toBe('too_many_values')
+  })
+})
+
+describe('keys that take long to compare', () => {
+  const call = (key: string, count = 1) =>
+    `{"params":{"arguments":{${Array.from({ length: count }, (_, index) => `${JSON.stringify(`${index}${key}`)}:1`).join()}}}}`
+
+  it('are refused: combining characters are put in order by the square of their number', () => {
+    expect(reasonOf(call(`a${'\u0301\u0323'.repeat(1_000)}`))).toBe('ok')
+    expect(reasonOf(call(`a${'\u0301\u0323'.repeat(2_500)}`))).toBe('long_keys')
+    expect(reasonOf(call(`a${'\u0301\u0323'.repeat(1_000_000)}`))).toBe('long_keys')
+    // Together they are as much as one.
+    expect(reasonOf(call('\u0301'.repeat(400), 100))).toBe('ok')
+    expect(reasonOf(call('\u0301'.repeat(400), 110))).toBe('long_keys')
+    // Those of all objects of a batch.
+    expect(reasonOf(`[${Array.from({ length: 8 }, () => call('é'.repeat(1_600))).join()}]`)).toBe('long_keys')
+  })
+
+  it('are taken where comparing them takes no longer than reading them', () => {
+    expect(reasonOf(call('a'.repeat(1_000_000)))).toBe('ok')
+    expect(reasonOf(`{"params":{"arguments":{"x":{${JSON.stringify('\u0301'.repeat(100_000))}:1}}}}`)).toBe('ok')
+    expect(reasonOf(call('größe', 10_000))).toBe('ok')
   })
 })
 

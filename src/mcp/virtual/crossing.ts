@@ -5,9 +5,9 @@
 import { META } from '../eras.ts'
 import { JsonRpcCode, McpCode } from '../error-codes.ts'
 import { type JsonEdit, spliceJson } from '../json-splice.ts'
+import { listOf } from '../list-filter.ts'
 import { isJsonObject, type JsonObject, type RequestId, type RequestMessage } from '../messages.ts'
-import type { UpstreamLink, UpstreamPeer, UpstreamSend } from '../upstream-peer.ts'
-import { stampOf } from '../upstream-session.ts'
+import { stampOf, type UpstreamLink, type UpstreamPeer, type UpstreamSend } from '../upstream-peer.ts'
 
 type EraName = 'legacy' | 'modern'
 
@@ -94,7 +94,8 @@ export function toClient({ bytes, value }: { bytes: Uint8Array; value: JsonObjec
       edits.push({ path: ['result', '_meta', META.serverInfo], json: JSON.stringify(serverInfo) })
       if (from === 'legacy') {
         edits.push({ path: ['result', 'resultType'], json: '"complete"' })
-        if (method === 'resources/read') {
+        // Lists too, of a server that has them for itself.
+        if (method === 'resources/read' || listOf(method) !== undefined) {
           edits.push({ path: ['result', 'ttlMs'], json: '0' }, { path: ['result', 'cacheScope'], json: '"private"' })
         }
       }
@@ -111,6 +112,8 @@ export function toClient({ bytes, value }: { bytes: Uint8Array; value: JsonObjec
 
 function codeFor(code: unknown, to: EraName, method: string): unknown {
   if (to === 'modern' && code === McpCode.RESOURCE_NOT_FOUND) return JsonRpcCode.INVALID_PARAMS
+  // No later revision may say it; what names pages to visit has been made into something else.
+  if (to === 'modern' && code === McpCode.URL_ELICITATION_REQUIRED) return JsonRpcCode.INTERNAL_ERROR
   // A legacy client knows nothing of these, and it is not what it has sent that is wrong.
   if (to === 'legacy' && MODERN_ONLY.has(code)) return JsonRpcCode.INTERNAL_ERROR
   return to === 'legacy' && method === 'resources/read' && code === JsonRpcCode.INVALID_PARAMS

@@ -61,9 +61,13 @@ function entriesOf(reader: JsonReader, list: ListName): { entries: ListEntry[]; 
       nameless = 0
       reader.array(3, () => {
         const start = reader.at
-        const original = nameOf(reader, list)
-        if (original === undefined) nameless++
-        else entries.push({ original, bytes: reader.bytes.subarray(start, reader.at) })
+        const found = nameOf(reader, list)
+        if (found === undefined) nameless++
+        else {
+          const { name, at } = found
+          const nameAt = [at[0] - start, at[1] - start] as const
+          entries.push({ original: name, bytes: reader.bytes.subarray(start, reader.at), nameAt })
+        }
       })
       return true
     })
@@ -73,20 +77,24 @@ function entriesOf(reader: JsonReader, list: ListName): { entries: ListEntry[]; 
 }
 
 /** Goes past an entry; its name, where there is exactly one that could be read as such. */
-function nameOf(reader: JsonReader, list: ListName): string | undefined {
+function nameOf(reader: JsonReader, list: ListName): { name: string; at: readonly [number, number] } | undefined {
   const wanted = ENTRY_NAME[list]
   let name: string | undefined
+  let at: readonly [number, number] = [0, 0]
   let readings = 0
   members(reader, 4, (key) => {
     if (foldKey(key) !== foldKey(wanted)) return false
-    const from = reader.at
     const isText = reader.next() === QUOTE
+    const from = reader.at
     reader.skipValue(5)
     readings++
-    if (key === wanted && isText) name = reader.textOf(from, reader.at)
+    if (key === wanted && isText) {
+      name = reader.textOf(from, reader.at)
+      at = [from, reader.at]
+    }
     return true
   })
-  return readings === 1 && name !== undefined && nameProblem(name) === undefined ? name : undefined
+  return readings === 1 && name !== undefined && nameProblem(name) === undefined ? { name, at } : undefined
 }
 
 /** Goes past a value and, if it is an object, through its members: `visit` says whether it has gone past one itself. */

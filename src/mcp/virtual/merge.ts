@@ -20,6 +20,8 @@ export interface ListEntry {
   readonly original: string
   /** As it was sent. */
   readonly bytes: Uint8Array
+  /** Where in `bytes` the name begins, and where it is past, quotes included. */
+  readonly nameAt: readonly [start: number, end: number]
 }
 
 /** One entry of the merged list. */
@@ -39,6 +41,12 @@ export interface MergedList {
 /** What makes a name: tools have a grammar, URIs have another, prompts none. */
 export type NameKind = 'tool' | 'prompt' | 'resource'
 
+/** An entry under the name that it has here; nothing else of it changes. */
+export function namedEntry({ name, original, bytes, nameAt: [start, end] }: MergedEntry): Uint8Array {
+  if (name === original) return bytes
+  return Buffer.concat([bytes.subarray(0, start), Buffer.from(JSON.stringify(name)), bytes.subarray(end)])
+}
+
 /** Merges lists. */
 export function mergeLists(members: readonly MemberEntries[], kind: NameKind): MergedList {
   const problems: string[] = []
@@ -52,7 +60,7 @@ export function mergeLists(members: readonly MemberEntries[], kind: NameKind): M
         return []
       }
       seen.add(entry.original)
-      const problem = problemOf(exposed.name, kind)
+      const problem = isMemberUri(exposed.name, kind) ? 'is a URI of ours' : problemOf(exposed.name, kind)
       if (problem === undefined) return [{ ...entry, ...exposed, server }]
       problems.push(`${server} has ${shown(entry.original)}, which ${problem}`)
       return []
@@ -64,10 +72,10 @@ export function mergeLists(members: readonly MemberEntries[], kind: NameKind): M
   }
   const byName = new Map<string, MergedEntry>()
   for (const each of candidates) {
-    const { server, original, bytes } = each
+    const { server, original, bytes, nameAt } = each
     const holder = taken.get(each.name)
     if (holder === each) {
-      byName.set(each.name, { server, original, bytes, name: each.name })
+      byName.set(each.name, { server, original, bytes, nameAt, name: each.name })
       continue
     }
     const name = collisionName(server, each.name, kind)
@@ -78,7 +86,7 @@ export function mergeLists(members: readonly MemberEntries[], kind: NameKind): M
     )
     if (!free) continue
     taken.set(name, each)
-    byName.set(name, { server, original, bytes, name })
+    byName.set(name, { server, original, bytes, nameAt, name })
   }
   return { entries: [...byName.values()], byName, problems }
 }
@@ -106,6 +114,11 @@ export function collisionOriginal(server: string, name: string, kind: NameKind):
   } catch {
     return undefined
   }
+}
+
+/** Whether a URI is one that {@link collisionName} makes. No member has one of its own: it could speak for another with it. */
+export function isMemberUri(name: string, kind: NameKind): boolean {
+  return kind === 'resource' && name.startsWith(MEMBER_SCHEME)
 }
 
 const MEMBER_SCHEME = 'mcp-member://'

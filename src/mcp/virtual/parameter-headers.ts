@@ -2,7 +2,7 @@
  * Parameters of tools that a modern server wants repeated in header fields (2026-07-28, `x-mcp-header`). The annotation is read
  * from the tool's schema; a tool that has one in a place where it may not be is not offered to anybody.
  */
-import { encodeHeaderValue } from '../header-values.ts'
+import { decodeHeaderValue, encodeHeaderValue } from '../header-values.ts'
 import { isJsonObject, type JsonObject } from '../messages.ts'
 
 /** A parameter, by the keys that lead to it in `arguments`, and its field. */
@@ -64,6 +64,25 @@ export function parameterFields(headers: readonly ParameterHeader[], args: unkno
     if (value !== undefined) fields[field] = value
   }
   return fields
+}
+
+/**
+ * The first of the fields of a call that does not say what the arguments say, or has characters that may not be there; what a
+ * client leaves out is not missed.
+ *
+ * @param brought - the value of a field as it came, by its name
+ */
+export function mistakenField(
+  headers: readonly ParameterHeader[],
+  args: unknown,
+  brought: (field: string) => unknown,
+): string | undefined {
+  const mistaken = headers.find(({ path, field }) => {
+    const value = brought(field)
+    if (value === undefined) return false
+    return typeof value !== 'string' || decodeHeaderValue(value) !== textOf(valueAt(args, path))
+  })
+  return mistaken?.field
 }
 
 function valueAt(root: unknown, path: readonly string[]): unknown {

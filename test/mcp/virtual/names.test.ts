@@ -2,12 +2,15 @@
 import { describe, expect, test } from 'vitest'
 import { clientIdIn, clientIdOf, memberIdIn, memberIdOf } from '../../../src/mcp/request-ids.ts'
 import { readListPage } from '../../../src/mcp/virtual/list-page.ts'
-import { collisionName, collisionOriginal, mergeLists } from '../../../src/mcp/virtual/merge.ts'
+import { collisionName, collisionOriginal, mergeLists, namedEntry } from '../../../src/mcp/virtual/merge.ts'
 import { pageOf } from '../../../src/mcp/virtual/paging.ts'
 import { parameterFields, parameterHeaders } from '../../../src/mcp/virtual/parameter-headers.ts'
 import { compileSelection } from '../../../src/mcp/virtual/selection.ts'
 
-const entry = (original: string) => ({ original, bytes: Buffer.from(JSON.stringify({ name: original })) })
+const entry = (original: string) => {
+  const bytes = Buffer.from(JSON.stringify({ name: original }))
+  return { original, bytes, nameAt: [8, bytes.length - 1] as const }
+}
 const member = (server: string, selection: Parameters<typeof compileSelection>[0], ...names: string[]) => ({
   server,
   names: compileSelection(selection),
@@ -114,6 +117,15 @@ describe('a page of a member', () => {
       ttlMs: 5,
       nameless: 0,
     })
+  })
+  test('gives an entry another name and changes nothing else of it', () => {
+    const tool = '{ "title":"a", "n\\u0061me" : "a" , "x":9223372036854775807}'
+    const json = Buffer.from(`{"result":{"tools":[ ${tool} ]}}`)
+    const [found] = readListPage(json, JSON.parse(json.toString()).result, 'tools')?.entries ?? []
+    if (found === undefined) throw new Error('there is an entry')
+    const named = (name: string) => Buffer.from(namedEntry({ ...found, name, server: 'dev/x' })).toString()
+    expect(named('a')).toBe(tool)
+    expect(named('b_"')).toBe('{ "title":"a", "n\\u0061me" : "b_\\"" , "x":9223372036854775807}')
   })
   test('drops entries with a name that could be read in two ways', () => {
     const json =

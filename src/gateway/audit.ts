@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Emitter } from '../core/events.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { KeyEvent } from '../identity/key-event.ts'
-import { targetsOf } from '../mcp/targets.ts'
+import { type Target, targetsOf } from '../mcp/targets.ts'
 import type { AuditCaller, RequestEvent } from './audit-event.ts'
 import type { Exchange } from './exchange.ts'
 import type { GatewayEvents } from './gateway.ts'
@@ -104,17 +104,29 @@ function toAuditCaller({ kind, via, identity, externalIdentities, keyId }: Calle
   return { kind, via, id, integration, subject, externalIdentities, keyId: keyId ?? null }
 }
 
-function namedIn({ messages }: Exchange): Pick<RequestEvent, 'methods' | 'targets'> {
+function namedIn({ messages, targets: found }: Exchange): Pick<RequestEvent, 'methods' | 'targets'> {
   const methods: string[] = []
+  for (const message of messages?.messages.slice(0, MAX_TOLD) ?? []) {
+    if (message.kind !== 'response') methods.push(message.method.slice(0, MAX_NAME))
+  }
+  const isKnown = found !== undefined && found.length <= MAX_TOLD
+  return { methods, targets: isKnown ? found.map(shortened) : targetsIn(messages) }
+}
+
+/** At most so many of each message. */
+function targetsIn(messages: Exchange['messages']): RequestEvent['targets'] {
   const targets: RequestEvent['targets'][number][] = []
   for (const message of messages?.messages.slice(0, MAX_TOLD) ?? []) {
     if (message.kind === 'response') continue
-    methods.push(message.method.slice(0, MAX_NAME))
     const found = targetsOf(message.method, message.params)
     if (found.kind === 'malformed') continue
-    for (const { kind, name } of found.targets.slice(0, MAX_TOLD)) targets.push({ kind, name: name.slice(0, MAX_NAME) })
+    targets.push(...found.targets.slice(0, MAX_TOLD).map(shortened))
   }
-  return { methods, targets }
+  return targets
+}
+
+function shortened({ kind, name }: Target): Target {
+  return { kind, name: name.slice(0, MAX_NAME) }
 }
 
 /**

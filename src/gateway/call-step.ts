@@ -2,13 +2,12 @@
 import { type Era, eraOf, eraWithoutBody } from '../mcp/eras.ts'
 import { GatewayCode } from '../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
-import type { Message, MessageBody, MessageProblem } from '../mcp/messages.ts'
-import { isRemoved } from '../mcp/methods.ts'
+import type { MessageBody, MessageProblem } from '../mcp/messages.ts'
 import type { RequestStates } from '../mcp/request-state.ts'
 import type { Session, SessionIds, SessionPlace } from '../mcp/session-id.ts'
 import { type Ended, unavailable } from './ending.ts'
 import type { Exchange, ReadMessages } from './exchange.ts'
-import { judgeMessages, METHOD } from './judge-messages.ts'
+import { judgeMessages, removedFrom } from './judge-messages.ts'
 import type { LiveServer } from './live-server.ts'
 import { withoutOwnState } from './own-state.ts'
 import type { Asker, Permissions } from './permissions.ts'
@@ -58,10 +57,8 @@ export function createCallStep({ permissions, sessionIds, requestStates, next }:
       const reply = errorsReply(404, GatewayCode.UNKNOWN_SESSION, 'Session not found: initialize again', body?.messages)
       return { reply, outcome: 'refused', reason: 'unknown_session' }
     }
-    const removed = body === undefined ? [] : removedFrom(body.messages, era)
-    if (body !== undefined && removed.length > 0) {
-      return refusal(exchange, body.messages, era, new Map(removed.map((message) => [message, METHOD])))
-    }
+    const removed = body === undefined ? undefined : removedFrom(body.messages, era)
+    if (body !== undefined && removed !== undefined) return refusal(exchange, body.messages, era, removed)
     const asker: Asker = { access: state.access, caller, principals, server: server.name }
     if (body !== undefined) {
       const asked = judgeMessages(body.messages, asker, permissions)
@@ -69,6 +66,7 @@ export function createCallStep({ permissions, sessionIds, requestStates, next }:
       if (verdict.kind === 'unavailable') return unavailable('decide', verdict.detail, undefined, body.messages)
       if (verdict.kind === 'refused') return refusal(exchange, body.messages, era, verdict.refused)
       exchange.rule = verdict.rule ?? exchange.rule
+      exchange.targets = verdict.targets
     }
     const sent = body === undefined || era.era === 'legacy' ? body : await withoutOwnState(body, place, requestStates)
     if (sent !== undefined && 'outcome' in sent) return sent
@@ -83,11 +81,6 @@ function readEra(
 ): Era | MessageProblem {
   const context = { sessionRevision: session?.revision }
   return body === undefined ? eraWithoutBody(request.headers, context) : eraOf(body.messages, request.headers, context)
-}
-
-/** The messages whose methods the revision no longer has; they are unknown whatever is behind the gateway. */
-function removedFrom({ messages }: MessageBody, { era }: Era): readonly Message[] {
-  return messages.filter((message) => message.kind !== 'response' && isRemoved(message.method, era))
 }
 
 function isInitialize({ messages, batch }: MessageBody): boolean {

@@ -36,7 +36,7 @@ export function checkConsentReach(
 }
 
 /** The integrations that those are of whom a pattern of principals stands for. */
-function integrationsOf(
+export function integrationsOf(
   pattern: string,
   externalIdentities: Readonly<Record<string, ExternalIdentity>>,
 ): readonly string[] {

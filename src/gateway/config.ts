@@ -103,6 +103,11 @@ export interface McpServer {
   readonly signal?: 'best' | 'text'
   /** Which era it speaks, where that is known; by default found out from its answers. */
   readonly era?: 'legacy' | 'modern'
+  /**
+   * Speaks every revision of MCP to its clients, whatever the server speaks (B6): clients of 2026-07-28 to a server of 2025-11-25 or
+   * before, and the other way round. Where both speak the same it is relayed as ever. Off by default.
+   */
+  readonly bridge?: boolean
   /** Whether arguments that differ only in case are two, for tools whose parameters do. Grants on arguments are not safe then. */
   readonly exactArguments?: boolean
   /** Allows `http:` on hosts other than this machine. */
@@ -121,8 +126,23 @@ export interface GatewayLimits {
   readonly answerMs?: number
   /** How long a stream may be silent; 0, the default, for as long as it likes. */
   readonly silenceMs?: number
+  /**
+   * Keys of all objects in a request's body together; 20,000 by default. They are what takes longest to read, compare and make, about
+   * a microsecond each: a body of 4 MiB can have 400,000 of them.
+   */
+  readonly maxKeys?: number
+  /** Values of all kinds in a request's body; 200,000 by default. */
+  readonly maxValues?: number
   /** Connections to one upstream; 256 by default. */
   readonly connections?: number
+  /**
+   * Requests to one server, or virtual server, that one caller may have under way, until their answers are whole; 64 by default. One
+   * more is answered 429. As many may be under way of what asks for no answer (notifications, answers to the server, DELETE), so that
+   * a caller who has no call left can still give one up. Somebody who does not say who they are counts by the network they come from.
+   */
+  readonly callsPerCaller?: number
+  /** The same of streams that stay open to listen (GET, `subscriptions/listen`); 128 by default. */
+  readonly streamsPerCaller?: number
   /**
    * How often it is looked at whether the callers of open streams still may (a key revoked, a token expired); 15,000 by default.
    * After a change of the configuration that is done at once.

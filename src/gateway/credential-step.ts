@@ -3,19 +3,27 @@
  * renewed, and what the caller is told where somebody has to consent first.
  */
 import { Readable } from 'node:stream'
-import { LRUCache } from 'lru-cache'
 import type { Broker, StepUp } from '../broker/broker.ts'
-import type { AuthorizationNeed, CredentialKind, CredentialResult } from '../broker/credential.ts'
+import {
+  type AuthorizationNeed,
+  type CredentialKind,
+  type CredentialResult,
+  isGranted,
+  isRenewable,
+} from '../broker/credential.ts'
+import type { Reply } from '../http/gate.ts'
 import { GatewayCode, JsonRpcCode } from '../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
+import { listOf } from '../mcp/list-filter.ts'
 import type { Relay, RelayResult } from '../mcp/relay-call.ts'
 import type { RequestStates } from '../mcp/request-state.ts'
 import { authorizationSignal, type SignalSituation } from '../mcp/signal.ts'
-import { readBearerChallenge } from '../oauth/challenge-parameters.ts'
+import { isInsufficientScope, readBearerChallenge } from '../oauth/challenge-parameters.ts'
 import type { Call } from './call-step.ts'
 import type { GatewayConfig } from './config.ts'
 import { type Ended, failure, unavailable } from './ending.ts'
 import { DecideError, type Permissions } from './permissions.ts'
+import type { RefusedTokens } from './refused-tokens.ts'
 import { signalSituation } from './signal-situation.ts'
 
 /** What the step works with. */
@@ -24,20 +32,16 @@ export interface CredentialStepParts {
   readonly relay: Relay
   readonly requestStates: Pick<RequestStates, 'seal'>
   readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
+  readonly refusedTokens: RefusedTokens
   readonly signIn: GatewayConfig['signIn']
 }
 
 type RelayAnswer = Extract<RelayResult, { kind: 'answer' }>
-
-/** How long a server that has refused a new token is believed to mean it. */
-const REFUSED_MS = 60_000
-const MAX_REFUSED = 10_000
+type Found = Extract<CredentialResult, { kind: 'credential' }>
 
 /** Puts the step together. */
 export function createCredentialStep(parts: CredentialStepParts): (call: Call) => Promise<Ended> {
-  const { permissions, relay, requestStates, broker, signIn } = parts
-  /** Tokens that were refused as soon as they were new, by their stamps. */
-  const refusedNew = new LRUCache<string, true>({ max: MAX_REFUSED, ttl: REFUSED_MS })
+  const { permissions, relay, requestStates, broker, refusedTokens, signIn } = parts
 
   function resolve(
     { exchange, server, asker }: Call,
@@ -65,7 +69,7 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
       place,
       body,
       credential,
-      lists: permissions.lists(asker),
+      lists: asksForLists(call) ? permissions.lists(asker) : undefined,
     })
     exchange.upstreamStatus = result.upstreamStatus
     return result
@@ -86,14 +90,15 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
       return unavailable('credential_unavailable', result.detail, result.retryAfterMs, body?.messages)
     }
     if (result.kind === 'authorization_required') return signal(call, result.need, null)
-    const { reason, status, message } = result
+    if (result.kind === 'misconfigured') return misconfigured(call, result.detail)
+    const { reason, status, message, detail } = result
     // Somebody who has not said who they are may be anybody.
     if (asker.caller.kind === 'anonymous' && reason !== 'caller_headers') {
       const reply = exchange.state.protectedResource.unauthenticated(exchange.endpoint)
       return { reply, outcome: 'unauthenticated', reason: 'no_credentials' }
     }
     const reply = errorsReply(status, JsonRpcCode.INVALID_REQUEST, message, body?.messages)
-    return { reply, outcome: 'refused', reason }
+    return { reply, outcome: 'refused', reason, ...(detail === undefined ? {} : { detail }) }
   }
 
   async function signal(call: Call, need: AuthorizationNeed, reason: string | null): Promise<Ended> {
@@ -104,7 +109,9 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
   }
 
   /** The upstream takes none of the caller's tokens, not even a new one: somebody has to consent anew. */
-  async function rejected(call: Call): Promise<Ended> {
+  async function rejected(call: Call, credential: CredentialKind): Promise<Ended> {
+    // Where nobody is asked, there is nobody to ask again.
+    if (isGranted(credential)) return notTaken(call, credential)
     return askAgain(call, 'token_rejected')
   }
 
@@ -123,8 +130,18 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
     if (challenge === undefined) return undefined
     const stepUp = await broker.stepUp(call.asker.caller.identity.id, call.server.name, challenge)
     if (stepUp === undefined) return undefined
-    if (reply.body instanceof Readable) reply.body.destroy()
+    discard(reply)
     return askAgain(call, 'insufficient_scope', stepUp)
+  }
+
+  /** The same for a token that nobody has to be asked for: the call goes again with one that is good for more, if there is one. */
+  async function widened(call: Call, { stamp }: Found, answer: RelayAnswer): Promise<RelayResult> {
+    const { challenge, reply } = answer
+    if (!isInsufficientScope(challenge)) return answer
+    const wider = await resolve(call, { rejected: stamp, challenge })
+    if (wider.kind !== 'credential' || wider.stamp === stamp) return answer
+    discard(reply)
+    return send(call, wider.headers)
   }
 
   /** The token that is good for too little is the caller's own: whoever issued it can make a better one, if they know which. */
@@ -141,21 +158,24 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
     const first = resolved instanceof Promise ? await resolved : resolved
     if (first.kind !== 'credential') return withoutCredential(call, first)
     call.exchange.credential = first.credential
+    let used: Found = first
     let result = await send(call, first.headers)
-    if (result.kind === 'unauthorized' && first.credential === 'oauth2') {
+    if (result.kind === 'unauthorized' && isRenewable(first.credential)) {
       // Another new one would be refused as well, and a retrying agent would have one made with every call.
-      if (first.stamp !== undefined && refusedNew.has(first.stamp)) return rejected(call)
+      if (refusedTokens.has(first.stamp)) return rejected(call, first.credential)
       const second = await resolve(call, { rejected: first.stamp, challenge: result.challenge })
       if (second.kind !== 'credential') return withoutCredential(call, second)
       call.exchange.credential = second.credential
       // Where it cannot be renewed, it is the same one.
-      if (second.stamp === first.stamp) return rejected(call)
+      if (second.stamp === first.stamp) return rejected(call, second.credential)
+      used = second
       result = await send(call, second.headers)
       if (result.kind === 'unauthorized') {
-        if (second.stamp !== undefined) refusedNew.set(second.stamp, true)
-        return rejected(call)
+        refusedTokens.add(second.stamp)
+        return rejected(call, second.credential)
       }
     }
+    if (result.kind === 'answer' && isGranted(used.credential)) result = await widened(call, used, result)
     switch (result.kind) {
       case 'answer':
         if (result.challenge !== undefined && first.credential === 'oauth2') {
@@ -186,6 +206,27 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
 /** Whether the answer may be one that the client comes back with. */
 function takesState({ era, urlElicitation, need, form }: SignalSituation): boolean {
   return era === 'modern' && urlElicitation && need.kind === 'visit' && form === 'best'
+}
+
+/** Whether lists may come: nothing is left out of other answers, and a GET may bring the answer to something earlier. */
+function asksForLists({ exchange, body }: Call): boolean {
+  if (exchange.request.method === 'GET') return true
+  for (const message of body?.messages.messages ?? []) {
+    if (message.kind === 'request' && listOf(message.method) !== undefined) return true
+  }
+  return false
+}
+
+/** Nothing will read it. */
+function discard({ body }: Reply): void {
+  if (body instanceof Readable) body.destroy()
+}
+
+/** An authorization server does not take the gateway, or what it asks for: 502, since the caller can do nothing about it. */
+function misconfigured({ server, body }: Call, detail: string): Ended {
+  const message = `The authorization server of ${server.name} gives the gateway no token: it is set up wrongly`
+  const reply = errorsReply(502, GatewayCode.UPSTREAM_NONSENSE, message, body?.messages)
+  return { reply, outcome: 'failed', reason: 'credential_misconfigured', detail }
 }
 
 /** The upstream refuses a credential that is nobody's to renew. */

@@ -21,6 +21,8 @@ export interface DoctorFinding {
     | 'challenge'
     | 'resource'
     | 'authorization_server'
+    | 'identity_provider'
+    | 'grant'
     | 'pkce'
     | 'registration'
     | 'scopes'

@@ -4,6 +4,7 @@ import { examine } from '../broker/examine.ts'
 import { suggest } from '../core/suggest.ts'
 import type { Fetch } from '../net/fetch.ts'
 import { doctorFindings } from './doctor-findings.ts'
+import { grantFindings } from './doctor-grants.ts'
 import { type DoctorReport, doctorReport } from './doctor-report.ts'
 import { GatewayError } from './gateway-error.ts'
 import type { LiveStates } from './live-state.ts'
@@ -33,6 +34,7 @@ export function createDoctor({ live, url, callback, fetch }: DoctorParts): (serv
     const redirectUrl = (issuer: string) =>
       `${url}${own === undefined ? '' : callbackPathOf({ ...own, issuer }, callback)}`
     const { findings, suggestion } = doctorFindings(config, seen, redirectUrl)
-    return doctorReport(name, findings, suggestion)
+    const grants = await grantFindings({ id: name, url: config.url, auth }, seen, fetch)
+    return doctorReport(name, [...findings, ...grants], suggestion)
   }
 }

@@ -5,6 +5,7 @@ import type { GateRequest } from '../http/gate.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { MessageBody } from '../mcp/messages.ts'
+import type { Target } from '../mcp/targets.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { LiveServer } from './live-server.ts'
 import type { LiveState } from './live-state.ts'
@@ -18,6 +19,10 @@ export interface Exchange {
   state: LiveState
   /** By the monotonic clock. */
   readonly startedAt: number
+  /** When its caller was asked for, the last time, by the monotonic clock. */
+  lookedAt: number
+  /** What `OpenStreams.changes` was then. */
+  changes: number
   /** `undefined` where there is no such server. */
   server: LiveServer | undefined
   /** Where the endpoint is that of a virtual server; there is no `server` then. */
@@ -26,11 +31,17 @@ export interface Exchange {
   caller: Caller | undefined
   principals: readonly string[]
   messages: MessageBody | undefined
+  /** What they name, once that is known to be allowed. */
+  targets: readonly Target[] | undefined
   rule: GrantRef | undefined
   credential: CredentialKind | undefined
   /** Of a virtual server: the member that a message has gone to, the last of several. */
   member?: string
   upstreamStatus: number | null
+  /** Gives back the place that the caller has at the server (see `caller-places.ts`), where one was taken and is not given back yet. */
+  leave: (() => void) | undefined
+  /** Of a virtual server: members whose connection of the caller's an answer comes through. It ends with any of them. */
+  readonly connections: Set<string>
 }
 
 /** A body that has been read. */

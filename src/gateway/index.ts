@@ -6,6 +6,15 @@ export type { Connection, ConnectionEvent } from '../broker/broker.ts'
 export type { CallerHeaderRules } from '../broker/caller-headers.ts'
 export type { CredentialKind } from '../broker/credential.ts'
 export type {
+  ClientCredentialsUpstreamAuth,
+  GrantClient,
+  GrantedUpstreamAuth,
+  GrantTarget,
+  IdentityAssertionUpstreamAuth,
+  SubjectTokenType,
+  TokenExchangeUpstreamAuth,
+} from '../broker/granted-auth.ts'
+export type {
   HeaderOverride,
   HeaderUpstreamAuth,
   NoUpstreamAuth,

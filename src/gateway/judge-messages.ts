@@ -3,15 +3,21 @@
  * that one refused message refuses all of them.
  */
 import type { GrantRef, Wanted } from '../access/decision.ts'
+import type { Era } from '../mcp/eras.ts'
 import type { Message, MessageBody } from '../mcp/messages.ts'
-import { methodAccess } from '../mcp/methods.ts'
+import { isRemoved, methodAccess } from '../mcp/methods.ts'
 import { type Target, targetsOf } from '../mcp/targets.ts'
 import type { Asker, Permission, Permissions } from './permissions.ts'
 
 /** What is decided over all messages. */
 export type MessagesVerdict =
-  /** `rule`: the grant that gave the first of what they name; `undefined` where they name nothing. */
-  | { readonly kind: 'allowed'; readonly rule: GrantRef | undefined }
+  | {
+      readonly kind: 'allowed'
+      /** The grant that gave the first of what they name; `undefined` where they name nothing. */
+      readonly rule: GrantRef | undefined
+      /** What they name, in their order. */
+      readonly targets: readonly Target[]
+    }
   | {
       readonly kind: 'refused'
       /** The messages that are not allowed, and why. */
@@ -28,6 +34,15 @@ export type MessageRefusal =
 
 /** The refusal of a method that is none: for this caller, or in this revision. */
 export const METHOD = Object.freeze({ kind: 'method' } as const)
+
+/**
+ * The messages whose methods the revision no longer has, if there are any; they are unknown whatever is behind the gateway, and
+ * whatever their parameters are.
+ */
+export function removedFrom({ messages }: MessageBody, { era }: Era): ReadonlyMap<Message, MessageRefusal> | undefined {
+  const removed = messages.filter((message) => message.kind !== 'response' && isRemoved(message.method, era))
+  return removed.length === 0 ? undefined : new Map(removed.map((message) => [message, METHOD]))
+}
 
 /** Judges what `asker` sent. At once where every answer comes at once. */
 export function judgeMessages(
@@ -52,7 +67,7 @@ type Question =
   | { readonly message: Message; readonly target: Target; readonly wanted: Wanted }
   | { readonly message: Message; readonly refusal: MessageRefusal; readonly wanted: undefined }
 
-const NOTHING_ASKED: MessagesVerdict = { kind: 'allowed', rule: undefined }
+const NOTHING_ASKED: MessagesVerdict = { kind: 'allowed', rule: undefined, targets: [] }
 
 function questionsOf(message: Message): Question[] {
   if (message.kind === 'response') return []
@@ -76,15 +91,18 @@ function questionsOf(message: Message): Question[] {
 function verdictOf(questions: readonly Question[], answers: readonly (Permission | undefined)[]): MessagesVerdict {
   if (questions.length === 0) return NOTHING_ASKED
   const refused = new Map<Message, MessageRefusal>()
+  const targets: Target[] = []
   let rule: GrantRef | undefined
   for (const [index, question] of questions.entries()) {
     const answer = answers[index]
     if (question.wanted === undefined) refused.set(question.message, question.refusal)
     else if (answer?.kind === 'unavailable') return answer
-    else if (answer?.kind === 'allowed') rule ??= answer.rule
-    else if (answer !== undefined && !refused.has(question.message)) {
+    else if (answer?.kind === 'allowed') {
+      rule ??= answer.rule
+      targets.push(question.target)
+    } else if (answer !== undefined && !refused.has(question.message)) {
       refused.set(question.message, { kind: 'denied', target: question.target, permission: answer })
     }
   }
-  return refused.size === 0 ? { kind: 'allowed', rule } : { kind: 'refused', refused }
+  return refused.size === 0 ? { kind: 'allowed', rule, targets } : { kind: 'refused', refused }
 }

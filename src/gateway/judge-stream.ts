@@ -25,11 +25,15 @@ export type StreamJudge = (exchange: Exchange) => Promise<StreamEnd | undefined>
 
 /** See the top of the file. */
 export function createStreamJudge({ live, permissions, broker, principalsFor }: StreamJudgeParts): StreamJudge {
-  /** Whether the connection that a stream was opened with has been ended by its owner. */
-  async function isDisconnected({ credential, caller, server }: Exchange): Promise<boolean> {
-    if (credential !== 'oauth2' || caller === undefined || server === undefined) return false
-    const { kind } = await broker.tokens(caller.identity.id, server.name)
-    return kind === 'none' || kind === 'revoked'
+  /** Whether a connection that a stream was opened with has been ended by its owner. */
+  async function isDisconnected({ credential, caller, server, connections }: Exchange): Promise<boolean> {
+    if (caller === undefined) return false
+    const names = server === undefined ? connections : credential === 'oauth2' ? [server.name] : []
+    for (const name of names) {
+      const { kind } = await broker.tokens(caller.identity.id, name)
+      if (kind === 'none' || kind === 'revoked') return true
+    }
+    return false
   }
 
   /** Whether nothing was left out of lists on a stream, and something would be now. */

@@ -17,9 +17,13 @@ export type StreamEnd = 'unauthenticated' | 'denied' | 'closed'
 /** See the top of the file. */
 export interface OpenStreams<Stream extends OpenStream> {
   readonly size: number
+  /** How often something has changed in this process by which streams end. */
+  readonly changes: number
   /** Looks after a stream until it is closed. */
   watch(stream: Stream): void
-  /** Looks at all of them now. */
+  /** Looks at one of them now. Never rejects. */
+  look(stream: Stream): Promise<void>
+  /** Something has changed: looks at all of them now. Never rejects. */
   check(): Promise<void>
   /** Ends all of them, and those that come. */
   close(): void
@@ -40,6 +44,7 @@ export function createOpenStreams<Stream extends OpenStream>(
   let timer: NodeJS.Timeout | undefined
   let checking: Promise<void> | undefined
   let again = false
+  let changes = 0
   let closed = false
 
   function end(stream: Stream, why: StreamEnd): void {
@@ -48,27 +53,29 @@ export function createOpenStreams<Stream extends OpenStream>(
     stream.body.destroy()
   }
 
+  async function look(stream: Stream): Promise<void> {
+    try {
+      const verdict = judge(stream)
+      const why = verdict instanceof Promise ? await verdict : verdict
+      if (why !== undefined) end(stream, why)
+    } catch {
+      // Nobody could tell; the next look will.
+    }
+  }
+
   async function checkAll(): Promise<void> {
     do {
       again = false
       const waiting = [...open].values()
       const work = async () => {
-        for (const stream of waiting) {
-          try {
-            const verdict = judge(stream)
-            const why = verdict instanceof Promise ? await verdict : verdict
-            if (why !== undefined) end(stream, why)
-          } catch {
-            // Nobody could tell; the next look will.
-          }
-        }
+        for (const stream of waiting) await look(stream)
       }
       await Promise.all(Array.from({ length: AT_ONCE }, work))
       // Something has changed since some of them were looked at.
     } while (again)
   }
 
-  function check(): Promise<void> {
+  function lookAtAll(): Promise<void> {
     if (checking !== undefined) {
       again = true
       return checking
@@ -83,6 +90,9 @@ export function createOpenStreams<Stream extends OpenStream>(
     get size() {
       return open.size
     },
+    get changes() {
+      return changes
+    },
     watch(stream) {
       if (closed) {
         end(stream, 'closed')
@@ -96,9 +106,13 @@ export function createOpenStreams<Stream extends OpenStream>(
         clearInterval(timer)
         timer = undefined
       })
-      timer ??= setInterval(check, everyMs).unref()
+      timer ??= setInterval(lookAtAll, everyMs).unref()
     },
-    check,
+    look,
+    check() {
+      changes++
+      return lookAtAll()
+    },
     close() {
       closed = true
       clearInterval(timer)

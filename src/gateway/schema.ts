@@ -65,6 +65,10 @@ export const gatewaySchema = strict({
     answerMs: milliseconds(1).optional(),
     silenceMs: milliseconds(0).optional(),
     connections: whole.min(1, 'at least 1').max(65_535, 'at most 65535').optional(),
+    callsPerCaller: whole.min(1, 'at least 1').max(65_535, 'at most 65535').optional(),
+    streamsPerCaller: whole.min(0, 'at least 0').max(65_535, 'at most 65535').optional(),
+    maxKeys: whole.min(100, 'at least 100').max(10_000_000, 'at most 10000000').optional(),
+    maxValues: whole.min(100, 'at least 100').max(10_000_000, 'at most 10000000').optional(),
     recheckMs: milliseconds(10).optional(),
   }).optional(),
   sessionSeconds: seconds(60).optional(),
@@ -92,6 +96,7 @@ export const serverSchema = strict({
   description: text.max(1_000, 'at most 1000 characters').optional(),
   signal: z.enum(['best', 'text']).optional(),
   era: z.enum(['legacy', 'modern']).optional(),
+  bridge: z.boolean().optional(),
   exactArguments: z.boolean().optional(),
   allowInsecureHttp: z.boolean().optional(),
 })

@@ -22,6 +22,9 @@ export function signalSituation(
     server: name,
     need,
     form: config.signal ?? 'best',
-    discovery: known === 'modern' ? { serverInfo: { name: config.label ?? name, version: '0.0.0' } } : undefined,
+    discovery:
+      known === 'modern' || config.bridge === true
+        ? { serverInfo: { name: config.label ?? name, version: '0.0.0' } }
+        : undefined,
   }
 }

@@ -1,4 +1,5 @@
 /** Access that ends while somebody is connected: keys, tokens, grants, servers, connections (G1, G13, G23). */
+import type { ServerResponse } from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { AUDIENCE, startKeyServer } from '../support/identity-provider.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -18,6 +19,84 @@ async function open(recheckMs = NEVER) {
   })
   return { stub, world, url: world.endpoint('dev/one') }
 }
+
+/** An upstream that keeps GETs waiting for its headers until they are let go. */
+async function openSlow() {
+  const opened = await open()
+  const waiting: ServerResponse[] = []
+  opened.stub.answer = (request, response) => {
+    if (request.method !== 'GET') return false
+    waiting.push(response)
+    return true
+  }
+  return {
+    ...opened,
+    arrived: () => expect.poll(() => waiting.length).toBe(1),
+    begin() {
+      for (const response of waiting.splice(0)) {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write(': here\n\n')
+      }
+    },
+  }
+}
+
+describe('a stream that its upstream has kept waiting', () => {
+  test('ends as it begins when the key is revoked meanwhile', async () => {
+    const { world, url, arrived, begin } = await openSlow()
+    const { key, id } = await world.gateway.keys.create({ virtualAccount: 'ci' }, { name: 'x' })
+    const headers = await openSession(url, key)
+    const sent = send(url, { token: key, headers, method: 'GET' })
+    await arrived()
+    await world.gateway.keys.revoke({ virtualAccount: 'ci' }, id)
+    begin()
+    // The head may have gone out by then, or not.
+    expect(
+      await sent.then(
+        (response) => listen(response).ended,
+        () => 'cut',
+      ),
+    ).toBe('cut')
+    expect(await world.told(({ reason }) => reason === 'access_ended')).toMatchObject({ outcome: 'unauthenticated' })
+  })
+
+  test('ends as it begins when the key has expired meanwhile, of which nobody tells', async () => {
+    const { world, url, arrived, begin } = await openSlow()
+    const expiresAt = Date.now() + 1_500
+    const { key } = await world.gateway.keys.create({ virtualAccount: 'ci' }, { name: 'x', expiresAt })
+    const headers = await openSession(url, key)
+    const sent = send(url, { token: key, headers, method: 'GET' })
+    await arrived()
+    await expect.poll(() => Date.now(), { timeout: 5_000 }).toBeGreaterThan(expiresAt)
+    begin()
+    expect(
+      await sent.then(
+        (response) => listen(response).ended,
+        () => 'cut',
+      ),
+    ).toBe('cut')
+    expect(await world.told(({ reason }) => reason === 'access_ended')).toMatchObject({ outcome: 'unauthenticated' })
+  })
+
+  test('ends as it begins when the grant is gone, and goes on where it is not', async () => {
+    const { world, url, arrived, begin } = await openSlow()
+    for (const [grants, cut] of [
+      [[], true],
+      [[EVERYBODY, { to: 'user:corp/bob@example.com', on: 'dev/*' }], false],
+    ] as const) {
+      await world.gateway.access.set([EVERYBODY])
+      const token = await world.jwt('alice')
+      const headers = await openSession(url, token)
+      const sent = send(url, { token, headers, method: 'GET' })
+      await arrived()
+      await world.gateway.access.set([...grants])
+      begin()
+      const stream = await sent.then(listen, () => undefined)
+      if (cut) expect((await stream?.ended) ?? 'cut').toBe('cut')
+      else await expect.poll(() => stream?.text()).toContain('here')
+    }
+  })
+})
 
 /** The stream of a GET, and a call whose answer goes on and on, both begun. */
 async function listenTwice(url: string, token: string) {

@@ -1,15 +1,16 @@
 /** One caller who asks for too much: the others are served, and memory stays within bounds. */
 import { connect } from 'node:net'
+import type { GatewayLimits } from 'sallyport/gateway'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { listen, startConsentWorld, startStub } from './attack-parts.ts'
 import { ask, callTool, EVERYTHING, initialize, openSession, rpc, send, startWorld } from './world.ts'
 
-async function open(limits: { readonly maxBodyBytes?: number } = {}) {
+async function open(limits: GatewayLimits = {}) {
   const stub = await startStub()
   const world = await startWorld({
     servers: { 'dev/one': { url: stub.url, auth: { type: 'none' } } },
-    access: [EVERYTHING],
+    access: [{ ...EVERYTHING, tools: ['ok'], arguments: { 'filter.dataset': ['x'] } }, EVERYTHING],
     limits,
   })
   return { stub, world, url: world.endpoint('dev/one'), token: await world.jwt('alice') }
@@ -53,11 +54,17 @@ describe('bodies of 4 MB', () => {
       () => inParams(`${'{"a":'.repeat(size / 6)}0${'}'.repeat(size / 6)}`),
       [400],
     ],
-    ['lists side by side', () => inParams(`[${'[],'.repeat(size / 3 - 100)}[]]`), [200]],
+    ['lists side by side', () => inParams(`[${'[],'.repeat(size / 3 - 100)}[]]`), [413]],
     ['a batch of numbers', () => `[${'1,'.repeat(size / 2 - 1)}1]`, [400]],
-    ['plain keys', () => inParams(members((index) => `k${index}`)), [200]],
-    ['keys beyond ASCII', () => inParams(members((index) => `é${index}`)), [200]],
-    ['objects with two keys each', () => inParams(`[${'{"a":1,"b":2},'.repeat(size / 14 - 100)}{}]`), [200]],
+    ['plain keys', () => inParams(members((index) => `k${index}`)), [413]],
+    ['keys beyond ASCII', () => inParams(members((index) => `é${index}`)), [413]],
+    ['objects with two keys each', () => inParams(`[${'{"a":1,"b":2},'.repeat(size / 14 - 100)}{}]`), [413]],
+    ['one key of combining characters', () => inParams(`{"a${'\u0301\u0323'.repeat(size / 4 - 100)}":1}`), [400]],
+    [
+      'a key of combining characters inside of an argument that a grant looks at',
+      () => inParams(`{"filter":{"dataset":"x","a${'\u0301\u0323'.repeat(size / 4 - 100)}":1}}`),
+      [200],
+    ],
     ['escapes', () => inParams(`"${'\\u0041'.repeat(size / 6 - 100)}"`), [200]],
     ['one number', () => inParams('9'.repeat(size - 200)), [400]],
     [
@@ -80,6 +87,43 @@ describe('bodies of 4 MB', () => {
     // The stub and the client of the test read all of it in this process too, several times, on a machine that others use. What
     // takes time by the square of the length would take minutes.
     expect(ms).toBeLessThan(10_000)
+  })
+})
+
+describe('keys and values of a body', () => {
+  const call = (text: string) =>
+    `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ok","arguments":${text}}}`
+  const members = (count: number) => `{${Array.from({ length: count }, (_, index) => `"k${index}":0`).join()}}`
+
+  test('are as many as the limits say, and one more is refused before anything is made of it', async () => {
+    const { url, token, stub, world } = await open({ maxKeys: 106, maxValues: 310 })
+    // Six keys and seven values are those of the message itself.
+    const answers: unknown[] = []
+    for (const text of [members(100), members(101), `[${'1,'.repeat(302)}1]`, `[${'1,'.repeat(303)}1]`]) {
+      const { status, json } = await rpc(url, { token, body: call(text) })
+      answers.push([status, json.error])
+    }
+    expect(answers).toEqual([
+      [200, undefined],
+      [413, { code: 4130, message: 'The message has more than 106 keys in its objects' }],
+      [200, undefined],
+      [413, { code: 4130, message: 'The message has more than 310 values' }],
+    ])
+    expect(stub.requests).toHaveLength(2)
+    expect(await world.told(({ reason }) => reason === 'too_large')).toMatchObject({ outcome: 'refused', status: 413 })
+  })
+
+  test('count together, wherever in a batch or an argument they are', async () => {
+    const { url, token, stub } = await open({ maxKeys: 100 })
+    const session = await openSession(url, token, '2025-03-26')
+    const before = stub.requests.length
+    const batch = `[${Array.from({ length: 20 }, (_, index) => call(members(1)).replace('"id":1', `"id":${index}`)).join()}]`
+    expect((await rpc(url, { token, headers: session, body: batch })).status).toBe(413)
+    const rows = `{"rows":[${Array.from({ length: 50 }, () => '{"a":1,"b":2}').join()}]}`
+    expect((await rpc(url, { token, headers: session, body: call(rows) })).status).toBe(413)
+    const deep = '{"a":'.repeat(50) + members(50) + '}'.repeat(50)
+    expect((await rpc(url, { token, headers: session, body: call(deep) })).status).toBe(413)
+    expect(stub.requests).toHaveLength(before)
   })
 })
 
@@ -182,7 +226,7 @@ describe('thousands', () => {
   })
 
   test('of streams of one caller leave calls to the others, and end with the caller’s access', async () => {
-    const { world, url, token, stub } = await open()
+    const { world, url, token, stub } = await open({ streamsPerCaller: 400 })
     const session = await openSession(url, token)
     const streams = await Promise.all(
       Array.from({ length: 400 }, async () => listen(await send(url, { token, headers: session, method: 'GET' }))),

@@ -37,6 +37,27 @@ const signIn = (integrations?: readonly string[]): SignIn => ({
   ...(integrations === undefined ? {} : { integrations }),
 })
 
+test('B6 bridge is true or false, and not for virtual servers, which need none', () => {
+  const server = { url: 'https://mcp.example.com/mcp', auth: { type: 'none' } }
+  for (const [bridge, got] of [
+    ['yes', 'string'],
+    [1, 'number'],
+    [{ to: 'modern' }, 'object'],
+  ] as const) {
+    expect(problemsOf({ servers: { 'dev/github': { ...server, bridge } } })).toEqual({
+      'servers["dev/github"].bridge': `expected boolean, got ${got}`,
+    })
+  }
+  for (const era of ['legacy', 'modern', undefined]) {
+    const both = { ...server, bridge: true, ...(era === undefined ? {} : { era }) }
+    expect(problemsOf({ servers: { 'dev/github': both } })).toEqual({})
+  }
+  const virtual = { tools: { 'dev/github': '*' }, bridge: true }
+  expect(problemsOf({ virtualServers: { 'team/all': virtual } })).toEqual({
+    'virtualServers["team/all"].bridge': 'leave it out: a virtual server speaks every revision as it is',
+  })
+})
+
 test('a good configuration has no problems', () => {
   expect(problemsOf({})).toEqual({})
 })
@@ -106,7 +127,10 @@ describe('what newcomers write is answered with what they meant', () => {
     [
       'auth as another text',
       hub('bearer'),
-      { 'servers["dev/hub"].auth': 'expected { type: "none" | "header" | "oauth2" | "passthrough", … }, got string' },
+      {
+        'servers["dev/hub"].auth':
+          'expected { type: "none" | "header" | "oauth2" | "passthrough" | "token_exchange" | "identity_assertion" | "client_credentials", … }, got string',
+      },
     ],
     ['no auth', hub(undefined), { 'servers["dev/hub"].auth': "write { type: 'none' }" }],
     [

@@ -96,7 +96,9 @@ describe("require: 'all'", () => {
       ...modern('tools/call', { name: 'ok' }, { capabilities: { elicitation: { url: {} } } }),
     })
     expect(call.json.result).toMatchObject({ resultType: 'input_required' })
-    expect(Object.keys(call.json.result.inputRequests)).toHaveLength(1)
+    expect(Object.keys(call.json.result.inputRequests)).toHaveLength(2)
+    const bare = await rpc(url, { token, ...modern('tools/call', { name: 'ok' }) })
+    expect(links(bare.json.error.data)).toHaveLength(2)
   })
 
   test('a virtual account is told that a person is needed', async () => {
@@ -210,4 +212,31 @@ test('a token that is good for too little asks for more (RFC 6750 §3.1)', async
   const answer = await rpc(url, { token, ...modern('tools/call', { name: 'two_evil' }) })
   expect(answer.json.error.code).toBe(4011)
   expect(links(answer.json.error.data)).toHaveLength(1)
+})
+
+describe('a member that takes no token, not even a new one', () => {
+  test('costs one refresh, however often an agent tries again, and the others go on', async () => {
+    const { world, url, token, consent, one } = await startMembers('any')
+    const first = await rpc(url, { token, ...modern('tools/call', { name: 'ok' }) })
+    expect(await consent(links(first.json.error.data)[0] ?? '', 'alice')).toBe(200)
+    expect(textOf((await rpc(url, { token, ...modern('tools/call', { name: 'ok' }) })).json.result)).toBe('did ok')
+    one.answer = (_request, response) => {
+      response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).end()
+      return true
+    }
+    const before = one.requests.length
+    for (let tries = 0; tries < 5; tries++) {
+      const answer = await rpc(url, { token, ...modern('tools/call', { name: 'ok' }) })
+      expect(answer.json.error.code).toBe(4011)
+      expect(links(answer.json.error.data)).toHaveLength(1)
+    }
+    // Also where the same server is asked for by itself, with the same connection.
+    await world.gateway.access.add({ to: 'user:corp/*', on: 'dev/one' })
+    expect((await rpc(world.endpoint('dev/one'), { token, body: initialize('2025-06-18') })).json.error.code).toBe(4011)
+    expect(new Set(one.tokens().slice(before)).size).toBe(2)
+    const refreshed = world.audits.filter((event) => event.type === 'connection' && event.kind === 'refreshed')
+    expect(refreshed).toHaveLength(1)
+    const other = await rpc(url, { token, ...modern('tools/call', { name: 'echo', arguments: { text: 'here' } }) })
+    expect(textOf(other.json.result)).toBe('here')
+  })
 })

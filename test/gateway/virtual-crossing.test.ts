@@ -206,7 +206,11 @@ describe('what is of one era only', () => {
     expect(list.json.result.tools.map(({ name }: { name: string }) => name)).toEqual(['p_good'])
     await rpc(url, { token, headers, body: callTool('p_good', { region: 'é' }) })
     const call = modern('tools/call', { name: 'p_good', arguments: { region: 'eu' } })
-    await rpc(url, { token, ...call, headers: { ...call.headers, 'mcp-param-region': 'us', 'mcp-param-other': 'x' } })
+    await rpc(url, { token, ...call, headers: { ...call.headers, 'mcp-param-other': 'x' } })
+    for (const region of ['us', '=?base64?w6k?=', 'e\u00ad']) {
+      const refused = await rpc(url, { token, ...call, headers: { ...call.headers, 'mcp-param-region': region } })
+      expect([region, refused.status, refused.json.error.code]).toEqual([region, 400, -32020])
+    }
     expect(seen).toEqual([
       { name: 'good', region: '=?base64?w6k=?=', mcpName: 'good' },
       { name: 'good', region: 'eu', mcpName: 'good' },

@@ -2,11 +2,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { generateKey } from 'sallyport'
-import { createGateway } from 'sallyport/gateway'
+import { createGuard, generateKey, type SignIn } from 'sallyport'
+import { createGateway, type GatewayConfig } from 'sallyport/gateway'
 import { sallyport } from 'sallyport/node'
 import { memoryStore } from 'sallyport/stores/memory'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { initialize, rpc } from './world.ts'
 
 async function listen(server: ReturnType<typeof createServer>): Promise<string> {
@@ -65,4 +65,75 @@ test('not where the audit is heard', async () => {
   const { ask, own } = await start(true)
   expect((await ask()).status).toBe(502)
   expect(await own()).toEqual([])
+})
+
+/** The warnings of a gateway's start. */
+async function started(signIn: SignIn, more: Partial<GatewayConfig> = {}): Promise<string[]> {
+  const warnings: (Error & { code?: string })[] = []
+  const note = (warning: Error) => warnings.push(warning)
+  process.on('warning', note)
+  const gateway = createGateway({
+    url: 'https://gw.example.com',
+    store: memoryStore(),
+    keys: [generateKey()],
+    integrations: { corp: { issuer: 'https://login.example.com/', audience: 'mcp' } },
+    servers: { 'dev/notes': { url: 'https://notes.example.com/mcp', auth: { type: 'oauth2' } } },
+    access: [{ to: 'user:corp/*', on: '*' }],
+    signIn,
+    ...more,
+  })
+  await new Promise(setImmediate)
+  process.off('warning', note)
+  await gateway.close()
+  return warnings.filter(({ code }) => code === 'SALLYPORT_GATEWAY').map(({ message }) => message)
+}
+
+/** A guard with login at `url`, and a route on `host`. */
+function guardAt(url: string, host?: string): SignIn {
+  const guard = createGuard({
+    integrations: {
+      corp: { issuer: 'https://login.example.com/', audience: 'mcp', oauth2: { clientId: 'gw', clientSecret: 's' } },
+    },
+    login: { url, keys: [generateKey()], store: memoryStore() },
+    routes: [{ ...(host && { host }), path: '/', auth: { type: 'jwt', integration: 'corp', login: true } }],
+  })
+  onTestFinished(() => guard.close())
+  return guard
+}
+
+describe('a sign-in that nobody can consent with', () => {
+  test('is warned of where it ends at another origin and is not handed over', async () => {
+    const [message = '', ...others] = await started(guardAt('https://app.example.com', 'app.example.com'))
+    expect(others).toEqual([])
+    expect(message).toContain('signs people in at https://app.example.com')
+    expect(message).toContain('at https://gw.example.com nobody is signed in')
+  })
+
+  test.each([
+    ['on the gateway’s own origin', 'https://gw.example.com', undefined],
+    ['handed over to its host', 'https://app.example.com', 'gw.example.com'],
+    ['handed over to hosts like it', 'https://app.example.com', '*.example.com'],
+  ])('is not where it is %s', async (_where, url, host) => {
+    expect(await started(guardAt(url, host))).toEqual([])
+  })
+
+  test('is warned of where it knows none of those who answer for virtual accounts, and not where it knows one', async () => {
+    const signIn = (integrations?: string[]): SignIn => ({
+      identify: async () => null,
+      start: () => ({ status: 302, headers: { location: '/' } }),
+      ...(integrations && { integrations }),
+    })
+    const ci = {
+      access: [{ to: 'virtual-account:ci', on: '*' }],
+      virtualAccounts: { ci: { owners: ['user:corp/alice@example.com'] } },
+    }
+    const [message = ''] = await started(signIn(['partner']), ci)
+    expect(message).toContain('signs in people of "partner"')
+    expect(message).toContain('"corp"')
+    expect(await started(signIn(['partner', 'corp']), ci)).toEqual([])
+    // Nobody knows.
+    expect(await started(signIn(), ci)).toEqual([])
+    const plain = { servers: { 'dev/open': { url: 'https://open.example.com/mcp', auth: { type: 'none' } as const } } }
+    expect(await started(signIn(['partner']), { ...ci, ...plain })).toEqual([])
+  })
 })

@@ -40,7 +40,8 @@ export function endedOf(answers: readonly VirtualAnswer[], batch: boolean): Ende
   const [first] = answers
   if (first === undefined) return { reply: { status: 202 }, outcome: 'relayed' }
   const worst = answers.find(({ end }) => end.outcome !== 'relayed') ?? first
-  if (!batch && first.kind === 'one') return { ...first.end, reply: jsonOf(first.status, textOf(first)) }
+  if (!batch && first.kind === 'one')
+    return { ...first.end, reply: jsonOf(first.status, first.body instanceof Uint8Array ? first.body : textOf(first)) }
   if (answers.every((each) => each.kind === 'one')) {
     return { ...worst.end, reply: jsonOf(200, `[${answers.map(textOf).join(',')}]`) }
   }
@@ -57,8 +58,28 @@ export function eventsReply(messages: AsyncGenerator<Uint8Array>): Reply {
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
     },
-    body: Readable.from(eventsOf(messages), { objectMode: false, highWaterMark: 64 * 1024 }),
+    body: readableOf(eventsOf(messages)),
   }
+}
+
+/**
+ * Unlike `Readable.from`, its end does not wait for the generator, which may be waiting for members: whoever has lost access must
+ * not have the stream until one of them says something.
+ */
+function readableOf(events: AsyncGenerator<Uint8Array>): Readable {
+  return new Readable({
+    highWaterMark: 64 * 1024,
+    read() {
+      events.next().then(
+        ({ value, done }) => this.push(done === true ? null : value),
+        (error) => this.destroy(error),
+      )
+    },
+    destroy(error, callback) {
+      events.return(undefined).catch(() => {})
+      callback(error)
+    },
+  })
 }
 
 async function* eventsOf(messages: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {

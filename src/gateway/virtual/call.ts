@@ -1,36 +1,39 @@
 /** A request that goes to one member: where it goes, as what, and what the client is answered when the member is not there. */
-import type { AbortSource } from '../../http/gate.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import type { JsonEdit } from '../../mcp/json-splice.ts'
-import { valueBytes } from '../../mcp/json-values.ts'
-import { isJsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
+import type { MessageProblem, RequestId, RequestMessage } from '../../mcp/messages.ts'
 import { unknownTarget } from '../../mcp/refusals.ts'
 import { memberIdOf, ownId } from '../../mcp/request-ids.ts'
-import { type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
+import { faultReason, UpstreamReadError } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
-import { faultReason } from '../../mcp/upstream-session.ts'
-import { toClient, toMember } from '../../mcp/virtual/crossing.ts'
+import { toMember } from '../../mcp/virtual/crossing.ts'
 import type { NameKind } from '../../mcp/virtual/merge.ts'
-import { parameterFields } from '../../mcp/virtual/parameter-headers.ts'
+import { type Ahead, readAhead } from './ahead.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
-import { serverInfoOf, type VirtualContext } from './context.ts'
-import { type CallUnderWay, type CrossingParts, crossing, inputsOf } from './crossing.ts'
+import { callFields } from './call-fields.ts'
+import { type CallUnderWay, inputsOf, nothing, replayed } from './call-under-way.ts'
+import { relyOn, type VirtualContext } from './context.ts'
+import { type CrossingParts, crossing, isFailure, missingFor, refuse } from './crossing.ts'
 import { createGivingUp, goneOf, type MemberRequest } from './giving-up.ts'
 import type { VirtualLists } from './lists.ts'
-import type { MemberProblem, VirtualMembers } from './members.ts'
-import { type ParkedCall, parkedOwner } from './parked.ts'
+import type { LiveMember } from './live.ts'
+import type { VirtualMembers } from './members.ts'
+import { parkedOwner, responsesIn } from './parked.ts'
 import { type Route, routeOf } from './routes.ts'
+import { abortWith, createRunningCalls } from './running-calls.ts'
 import type { VirtualSignal } from './signal.ts'
 
 /** Carries requests to members. */
 export interface VirtualCall {
   call(context: VirtualContext, request: RequestMessage, kind: NameKind, name: string): Promise<VirtualAnswer>
+  /** A list of a bridged server, which goes to it as it is. */
+  list(context: VirtualContext, request: RequestMessage, member: LiveMember): Promise<VirtualAnswer>
   /** A client gives a request up. Whether it was one of this process. */
   cancel(context: VirtualContext, id: RequestId): boolean
 }
 
 /** What it works with. */
-export interface VirtualCallParts extends Pick<CrossingParts, 'answers' | 'parked'> {
+export interface VirtualCallParts extends Pick<CrossingParts, 'answers' | 'parked' | 'respondTo'> {
   readonly members: VirtualMembers
   readonly lists: VirtualLists
   readonly sessions: UpstreamSessions
@@ -39,14 +42,10 @@ export interface VirtualCallParts extends Pick<CrossingParts, 'answers' | 'parke
 
 /** Puts it together. */
 export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
-  const { members, lists, sessions, signal, answers, parked } = parts
-  const running = new Map<string, AbortController>()
+  const { members, lists, sessions, signal, answers, parked, respondTo } = parts
+  const running = createRunningCalls()
   const givingUp = createGivingUp(sessions)
-  const crossingParts: CrossingParts = { lists, answers, parked, again, respond }
-
-  function runningKey({ asker, session }: VirtualContext, id: RequestId): string {
-    return JSON.stringify([asker.caller.identity.id, session?.key ?? null, id])
-  }
+  const crossingParts: CrossingParts = { lists, answers, parked, again, respond, respondTo }
 
   async function send(
     context: VirtualContext,
@@ -57,18 +56,10 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     edits: readonly JsonEdit[] = [],
   ) {
     const { member, original } = route
-    const isTool = request.method === 'tools/call'
     // Looked up first: what is sent is made at once.
-    const headers =
-      isTool && member.server.config.era !== 'legacy' ? await lists.parameters(context, member, original) : []
-    const declared = new Set(headers.map(({ field }) => field))
-    // What no schema tells of goes on as it is (2026-07-28): whoever reads the body validates what it recognises.
-    const others = Object.entries(
-      context.era.era === 'modern' && isTool ? context.exchange.request.headers : {},
-    ).flatMap(([name, value]) =>
-      PARAMETER.test(name) && typeof value === 'string' && !declared.has(name) ? [[name, value] as const] : [],
-    )
-    const fields = { ...Object.fromEntries(others), ...parameterFields(headers, request.params?.arguments) }
+    const made = await callFields(context, lists, request, route)
+    if (made.kind === 'problem') return made
+    const { fields } = made
     const { logLevel } = context.session ?? {}
     let sent: MemberRequest | undefined
     const unwatch = givingUp.watch(context, () => sent)
@@ -104,96 +95,149 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     name: string,
   ): Promise<VirtualAnswer> {
     const state = request.params?.requestState
-    if (parked.isParked(state)) return resume(context, request, state)
-    const key = runningKey(context, request.id)
-    const abort = abortWith(goneOf(context))
-    running.set(key, abort)
+    if (parked.isParked(state)) return resume(context, request, state, await routeOf(context, lists, kind, name))
+    return underWay(context, request, () => routeOf(context, lists, kind, name))
+  }
+
+  async function underWay(
+    context: VirtualContext,
+    request: RequestMessage,
+    find: () => Promise<Route | undefined>,
+  ): Promise<VirtualAnswer> {
+    const abort = abortWith(new AbortController(), goneOf(context))
+    const done = running.add(context, request.id, abort)
     try {
-      const answer = await begin(context, request, kind, name, abort)
+      const answer = await begin(context, request, await find(), abort)
       // It was given up meanwhile: nobody waits for a response.
       return abort.signal.aborted && !goneOf(context).aborted
         ? { kind: 'many', messages: nothing(), end: RELAYED }
         : answer
     } finally {
-      if (running.get(key) === abort) running.delete(key)
+      done()
     }
   }
 
   async function begin(
     context: VirtualContext,
     request: RequestMessage,
-    kind: NameKind,
-    name: string,
+    route: Route | undefined,
     abort: AbortController,
   ): Promise<VirtualAnswer> {
-    const route = await routeOf(context, lists, kind, name)
-    if (route === undefined) {
-      return oneAnswer(unknownTarget(request, context.era.era), { outcome: 'refused', reason: 'unknown_target' })
-    }
+    if (route === undefined) return unknown(context, request)
     const { member } = route
-    context.exchange.member = member.server.name
+    if (context.virtual.bridged === undefined) context.exchange.member = member.server.name
     const memberId = context.session === undefined ? ownId() : memberIdOf(request.id)
     const sent = await send(context, request, route, memberId, abort)
-    if (sent.kind !== 'sent') return problemAnswer(context, request, member.server.name, sent)
+    if (sent.kind === 'problem') {
+      return oneAnswer(sent.response, { outcome: 'refused', reason: 'header_mismatch' }, sent.status)
+    }
+    if (sent.kind !== 'sent') return signal.problem(context, request, member.server.name, sent)
+    relyOn(context, member, sent.credential)
     const { peer, link, result } = sent
-    const from = { id: request.id, to: context.era.era, from: link.era, method: request.method }
-    const translate = (message: UpstreamMessage) =>
-      toClient(message, { ...from, serverInfo: serverInfoOf(context.virtual) })
+    const answered = { context, member, link, request }
     if (result.kind === 'error') {
       const keepsStatus =
         context.era.era === 'modern' && (result.upstreamStatus === 400 || result.upstreamStatus === 404)
-      return oneAnswer(translate(result.message), RELAYED, keepsStatus ? result.upstreamStatus : 200)
+      const bytes = await respondTo(answered, result.message)
+      return oneAnswer(bytes, RELAYED, keepsStatus ? result.upstreamStatus : 200)
     }
     if (result.kind === 'accepted') {
       const detail = `${member.server.name} accepted a request without an answer`
-      return problemAnswer(context, request, member.server.name, failed('nonsense', result.upstreamStatus, detail))
+      return signal.problem(context, request, member.server.name, failed('nonsense', result.upstreamStatus, detail))
     }
     const under: CallUnderWay = { context, member, peer, link, request, memberId, messages: result.messages, abort }
-    if (result.type === 'events') return { kind: 'many' as const, messages: watched(under), end: RELAYED }
+    if (result.type === 'events') return events(under)
     try {
       const { value: only } = await result.messages.next()
       if (only !== undefined && only.kind === 'response') {
-        if (context.era.era === 'modern' || inputsOf(only) === undefined) return oneAnswer(translate(only), RELAYED)
+        if (context.era.era === 'modern' || inputsOf(only) === undefined) {
+          return oneAnswer(await respondTo(answered, only), RELAYED)
+        }
         return { kind: 'many' as const, messages: watched({ ...under, messages: replayed(only) }), end: RELAYED }
       }
       const detail = 'an answer without a response'
-      return problemAnswer(context, request, member.server.name, failed('nonsense', result.upstreamStatus, detail))
+      return signal.problem(context, request, member.server.name, failed('nonsense', result.upstreamStatus, detail))
     } catch (error) {
       if (!(error instanceof UpstreamReadError)) throw error
       const fault = failed(faultReason(error), result.upstreamStatus, error.message)
-      return problemAnswer(context, request, member.server.name, fault)
+      return signal.problem(context, request, member.server.name, fault)
+    }
+  }
+
+  /** A stream of them, unless they say soon that there is nothing to be had for this client: that has a status of its own. */
+  async function events(under: CallUnderWay): Promise<VirtualAnswer> {
+    const ahead = readAhead(under.messages)
+    const rest = { ...under, messages: ahead.messages }
+    const asksByResult = under.context.era.era === 'modern' && under.link.era === 'legacy'
+    const missing = asksByResult ? await missingSoon(rest, ahead) : undefined
+    if (missing === undefined || !missing.over) {
+      return { kind: 'many', messages: watched({ ...rest, missing: missing?.problem }), end: RELAYED }
+    }
+    void under.messages.return(undefined)
+    const { response, status } = missing.problem
+    return oneAnswer(response, { outcome: 'refused', reason: 'capability' }, status)
+  }
+
+  /** What the client has not declared and was asked for first, and whether the call has failed by it. */
+  async function missingSoon(under: CallUnderWay, ahead: Ahead) {
+    const unwatch = givingUp.watch(under.context, () => under)
+    try {
+      for (let problem: MessageProblem | undefined; ; ) {
+        // What goes wrong with the stream is for whoever reads it.
+        const next = await ahead.peek(STATUS_MS).catch(() => undefined)
+        const message = next?.done === true ? undefined : next?.value
+        const asked = message?.kind === 'request' ? missingFor(under, message) : undefined
+        if (message?.kind !== 'request' || asked === undefined) {
+          return problem && { problem, over: message !== undefined && isFailure(message) }
+        }
+        problem = asked
+        ahead.take()
+        await refuse(respond, under, message)
+      }
+    } finally {
+      unwatch()
     }
   }
 
   /** The messages of a call, which can be given up while it runs. */
   async function* watched(under: CallUnderWay): AsyncGenerator<Uint8Array> {
-    const key = runningKey(under.context, under.request.id)
-    running.set(key, under.abort)
+    const done = running.add(under.context, under.request.id, under.abort)
     const unwatch = givingUp.watch(under.context, () => under)
     try {
       yield* crossing(crossingParts, under)
     } finally {
       unwatch()
-      if (running.get(key) === under.abort) running.delete(key)
+      done()
     }
   }
 
-  /** A client has come back with what a legacy member has asked for. */
-  async function resume(context: VirtualContext, request: RequestMessage, state: string): Promise<VirtualAnswer> {
+  /** A client has come back with what a legacy member has asked for. Meanwhile it may have lost what it called. */
+  async function resume(
+    context: VirtualContext,
+    request: RequestMessage,
+    state: string,
+    route: Route | undefined,
+  ): Promise<VirtualAnswer> {
     const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request.method, request.params)
     const found = parked.take(state, owner)
     if (found === undefined) {
       const words = 'Invalid params: requestState is too old, or belongs to another request; ask again without it'
       return errorAnswer(request.id, JsonRpcCode.INVALID_PARAMS, words, { outcome: 'refused', reason: 'request_state' })
     }
-    const { key, asked, member, peer, link, messages, memberId } = found
-    const abort = joined(found, goneOf(context))
-    const result = valueBytes(request.raw, ['params', 'inputResponses', key])
-    const head = `{"jsonrpc":"2.0","id":${JSON.stringify(asked)},`
-    const body = isResult(result) ? ['"result":', result] : ['"error":{"code":-32603,"message":"It was not answered"}']
-    const bytes = Buffer.concat([Buffer.from(head), ...body.map((piece) => Buffer.from(piece)), Buffer.from('}')])
+    const { member, peer, link, messages, memberId } = found
+    const { name } = member.server
+    const isThere = route?.member.server.name === name
+    const now = await members.credential(context, member)
+    if (!isThere || now.kind !== 'credential') {
+      found.abort.abort()
+      if (!isThere || now.kind === 'credential') return unknown(context, request)
+      const needs = now.kind === 'authorization_required'
+      return signal.problem(context, request, name, needs ? { kind: 'need', need: now.need } : now)
+    }
+    relyOn(context, member, now.credential)
+    const abort = abortWith(found.abort, goneOf(context))
     const under: CallUnderWay = { context, member, peer, link, request, memberId, messages, abort }
-    await respond(under, bytes)
+    for (const response of responsesIn(request, found)) await respond(under, response)
     return { kind: 'many', messages: watched(under), end: RELAYED }
   }
 
@@ -215,32 +259,26 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     return { ...under, peer, link, memberId, messages }
   }
 
-  async function problemAnswer(
-    context: VirtualContext,
-    request: RequestMessage,
-    member: string,
-    problem: MemberProblem,
-  ): Promise<VirtualAnswer> {
-    return signal.problem(context, request, member, problem)
-  }
-
   return {
     call,
-    cancel(context, id) {
-      const found = running.get(runningKey(context, id))
-      found?.abort()
-      return found !== undefined
-    },
+    // It names nothing that would have to be written anew.
+    list: (context, request, member) => underWay(context, request, async () => ({ member, original: '' })),
+    cancel: running.cancel,
   }
 }
 
 const RELAYED = { outcome: 'relayed' } as const
 const RESPOND_MS = 10_000
-const PARAMETER = /^mcp-param-[!#$%&'*+.^_`|~\w-]+$/
+/** So long the headers of a stream may wait for what could still change its status. */
+const STATUS_MS = 1_000
 const KINDS: Readonly<Record<string, NameKind>> = {
   'tools/call': 'tool',
   'prompts/get': 'prompt',
   'resources/read': 'resource',
+}
+
+function unknown({ era }: VirtualContext, request: RequestMessage): VirtualAnswer {
+  return oneAnswer(unknownTarget(request, era.era), { outcome: 'refused', reason: 'unknown_target' })
 }
 
 function failed(
@@ -249,34 +287,4 @@ function failed(
   detail: string,
 ) {
   return { kind: 'failed', reason, upstreamStatus, detail } as const
-}
-
-function isResult(bytes: Uint8Array | undefined): bytes is Uint8Array {
-  return bytes !== undefined && isJsonObject(JSON.parse(Buffer.from(bytes).toString('utf8')))
-}
-
-/** Aborts when the client goes away, and when it is told to. */
-function abortWith(source: AbortSource): AbortController {
-  const abort = new AbortController()
-  if (source.aborted) abort.abort()
-  else {
-    const onAbort = () => abort.abort()
-    source.addEventListener('abort', onAbort)
-    abort.signal.addEventListener('abort', () => source.removeEventListener('abort', onAbort))
-  }
-  return abort
-}
-
-/** The controller of a parked call, which now aborts with another request of the client. */
-function joined({ abort }: ParkedCall, source: AbortSource): AbortController {
-  const onAbort = () => abort.abort()
-  source.addEventListener('abort', onAbort)
-  abort.signal.addEventListener('abort', () => source.removeEventListener('abort', onAbort))
-  return abort
-}
-
-async function* nothing(): AsyncGenerator<never> {}
-
-async function* replayed(message: UpstreamMessage): AsyncGenerator<UpstreamMessage> {
-  yield message
 }

@@ -28,6 +28,7 @@ const schema = strict({
   description: text.max(1_000, 'at most 1000 characters').optional(),
   require: z.enum(['all', 'any']).optional(),
   signal: z.enum(['best', 'text']).optional(),
+  bridge: z.custom(() => false, 'leave it out: a virtual server speaks every revision as it is').optional(),
   tools: z.record(z.string(), z.unknown()),
   prompts: z.record(z.string(), z.unknown()).optional(),
   resources: z.record(z.string(), z.unknown()).optional(),

@@ -5,6 +5,7 @@ import { type Message, type RequestMessage, resultResponse } from '../../mcp/mes
 import { memberIdIn, memberIdOf } from '../../mcp/request-ids.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
+import { isLogLevel } from './asked-of-clients.ts'
 import type { VirtualCall } from './call.ts'
 import type { VirtualContext } from './context.ts'
 import type { VirtualMembers } from './members.ts'
@@ -28,16 +29,6 @@ export interface ClientMessageParts {
 
 const RELAYED = { outcome: 'relayed' } as const
 const TELL_MS = 10_000
-const LEVELS: ReadonlySet<string> = new Set([
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-])
 
 /** See the top of the file. */
 export function createClientMessages(parts: ClientMessageParts): ClientMessages {
@@ -53,7 +44,7 @@ export function createClientMessages(parts: ClientMessageParts): ClientMessages 
 
   async function setLevel(context: VirtualContext, request: RequestMessage): Promise<VirtualAnswer> {
     const level = request.params?.level
-    if (typeof level !== 'string' || !LEVELS.has(level)) {
+    if (!isLogLevel(level)) {
       const words = 'Invalid params: params.level must be a level of RFC 5424'
       return errorAnswer(request.id, JsonRpcCode.INVALID_PARAMS, words, { outcome: 'refused', reason: 'malformed' })
     }

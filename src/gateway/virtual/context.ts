@@ -1,10 +1,11 @@
 /** What a request to a virtual server is answered with: who asks, in which era, for whom, and what was settled before. */
+import type { CredentialKind } from '../../broker/credential.ts'
 import type { Era, LegacyRevision } from '../../mcp/eras.ts'
 import type { JsonObject } from '../../mcp/messages.ts'
-import type { UpstreamClientInfo } from '../../mcp/upstream-peer.ts'
+import type { UpstreamAbout, UpstreamClientInfo } from '../../mcp/upstream-peer.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Asker } from '../permissions.ts'
-import type { LiveVirtualServer } from './live.ts'
+import type { LiveMember, LiveVirtualServer } from './live.ts'
 
 /** A client's session with a virtual server (up to 2025-11-25), as it is kept in the store. */
 export interface VirtualSession {
@@ -32,9 +33,19 @@ export interface VirtualContext {
   readonly client: UpstreamClientInfo
 }
 
-/** What a virtual server calls itself. */
-export function serverInfoOf({ name, config }: LiveVirtualServer): JsonObject {
-  return { name: config.label ?? name, version: '0.1.0' }
+/**
+ * What a virtual server calls itself.
+ *
+ * @param about - what the one member says, where it is a bridged server
+ */
+export function serverInfoOf({ name, config, bridged }: LiveVirtualServer, about?: UpstreamAbout): JsonObject {
+  const own = bridged === undefined ? undefined : about?.serverInfo
+  return own ?? { name: config.label ?? name, version: '0.1.0' }
+}
+
+/** From here on the answer ends when the caller's connection to a member does, if that is what it is called with. */
+export function relyOn({ exchange }: VirtualContext, { server }: LiveMember, credential: CredentialKind): void {
+  if (credential === 'oauth2') exchange.connections.add(server.name)
 }
 
 /** Capabilities of clients that can cross a virtual server. */

@@ -2,41 +2,23 @@
  * The messages of one call of a member on their way to the client: the response, what is told on the way to it, and what the member
  * asks in the middle of it, each in the form that the client's era has for it (B6).
  */
-import { META } from '../../mcp/eras.ts'
+import { META, missingCapability } from '../../mcp/eras.ts'
 import { GatewayCode } from '../../mcp/error-codes.ts'
 import { type JsonEdit, spliceJson } from '../../mcp/json-splice.ts'
 import { valueBytes } from '../../mcp/json-values.ts'
-import {
-  errorResponse,
-  isJsonObject,
-  type JsonObject,
-  type RequestMessage,
-  resultResponse,
-} from '../../mcp/messages.ts'
+import { errorResponse, isJsonObject, type MessageProblem, resultResponse } from '../../mcp/messages.ts'
 import { clientIdIn, clientIdOf } from '../../mcp/request-ids.ts'
-import { elicitationIdOf } from '../../mcp/signal.ts'
 import { type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
-import type { UpstreamLink, UpstreamPeer } from '../../mcp/upstream-peer.ts'
-import { toClient } from '../../mcp/virtual/crossing.ts'
+import { readAhead } from './ahead.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
-import { serverInfoOf, type VirtualContext } from './context.ts'
+import { askClient } from './ask-client.ts'
+import { isLoggedAt, mayBeAsked, neededFor } from './asked-of-clients.ts'
+import { type CallUnderWay, inputsOf, TAKES_INPUT } from './call-under-way.ts'
+import type { ClientResponse } from './client-response.ts'
+import { serverInfoOf } from './context.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
 import { type ParkedCalls, parkedOwner } from './parked.ts'
-
-/** A call that is under way. */
-export interface CallUnderWay {
-  readonly context: VirtualContext
-  readonly member: LiveMember
-  readonly peer: UpstreamPeer
-  readonly link: UpstreamLink
-  /** The client's. */
-  readonly request: RequestMessage
-  /** Its id at the member. */
-  readonly memberId: string | number
-  readonly messages: AsyncGenerator<UpstreamMessage>
-  readonly abort: AbortController
-}
 
 /** What messages cross with. */
 export interface CrossingParts {
@@ -45,20 +27,13 @@ export interface CrossingParts {
   readonly parked: ParkedCalls
   /** Sends the call again, with the answers to what the member has asked (2026-07-28). */
   again(call: CallUnderWay, edits: readonly JsonEdit[]): Promise<CallUnderWay | undefined>
+  /** What the client is answered in the end. */
+  readonly respondTo: ClientResponse
   /** Sends a response of ours to a request of the member. */
   respond(call: CallUnderWay, bytes: Uint8Array): Promise<void>
 }
 
-/** What a response asks of the client, if it does (2026-07-28, InputRequiredResult). */
-export function inputsOf(message: UpstreamMessage): JsonObject | undefined {
-  const { result } = message.value
-  const asks = message.kind === 'response' && isJsonObject(result) && result.resultType === 'input_required'
-  return asks ? (isJsonObject(result.inputRequests) ? result.inputRequests : {}) : undefined
-}
-
 const MAX_ROUNDS = 10
-/** What servers ask of clients. */
-const ASKED: ReadonlySet<string> = new Set(['elicitation/create', 'sampling/createMessage', 'roots/list'])
 /** What belongs to a request, and so on its stream (2026-07-28). */
 const OF_REQUEST: ReadonlySet<string> = new Set(['notifications/progress', 'notifications/message'])
 const LIST_CHANGED = /^notifications\/(?:tools|prompts|resources)\/list_changed$/
@@ -76,12 +51,13 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
         return
       }
       if (step === 'done') return
-      const edits = yield* askClient(parts, call, step)
-      const next = edits === undefined ? undefined : await parts.again(call, edits)
+      const edits = yield* askClient(parts.answers, call, step)
+      if (typeof edits === 'string') return yield failure(call, edits)
+      const next = await parts.again(call, edits)
       if (next === undefined) break
       call = next
     }
-    yield failure(call, 'asked for something that was not answered')
+    yield failure(call, 'asked again and again, or could not be asked again')
   } catch (error) {
     if (!(error instanceof UpstreamReadError)) throw error
     if (!context.exchange.request.signal.aborted) yield failure(call, 'broke off')
@@ -103,23 +79,27 @@ async function* messagesOf(
   parts: CrossingParts,
   call: CallUnderWay,
 ): AsyncGenerator<Uint8Array, 'done' | 'parked' | Extract<UpstreamMessage, { kind: 'response' }>> {
-  const { context, link, request, messages } = call
+  const { context } = call
+  const ahead = readAhead(call.messages)
+  const asked: UpstreamRequest[] = []
+  let { missing } = call
   for (;;) {
-    // Not for-await, which would end the stream of a call that is parked.
-    const { value: message, done } = await messages.next()
-    if (done === true) {
+    const next = await ahead.peek(asked.length === 0 ? undefined : TOGETHER_MS)
+    if (next === undefined) {
+      const bytes = inputRequired(parts, { ...call, messages: ahead.messages }, asked)
+      yield bytes ?? Buffer.from(JSON.stringify(errorResponse(call.request.id, GatewayCode.TOO_MANY_CALLS, TOO_MANY)))
+      return bytes === undefined ? 'done' : 'parked'
+    }
+    ahead.take()
+    if (next.done === true) {
       if (call.abort.signal.aborted) return 'done'
       throw new UpstreamReadError('broken', 'the answer ended without a response')
     }
+    const message = next.value
     if (message.kind === 'response') {
       if (context.era.era === 'legacy' && inputsOf(message) !== undefined) return message
-      yield toClient(message, {
-        id: request.id,
-        to: context.era.era,
-        from: link.era,
-        method: request.method,
-        serverInfo: serverInfoOf(context.virtual),
-      })
+      const failed = missing !== undefined && isFailure(message)
+      yield failed ? Buffer.from(JSON.stringify(missing?.response)) : await parts.respondTo(call, message)
       return 'done'
     }
     if (message.kind === 'notification') {
@@ -129,17 +109,54 @@ async function* messagesOf(
     }
     if (message.method === 'ping') {
       await parts.respond(call, Buffer.from(JSON.stringify(resultResponse(message.id, {}))))
-    } else if (!ASKED.has(message.method) || (context.era.era === 'legacy' && context.session === undefined)) {
-      // Also where there is no session, and so no way for an answer.
-      await parts.respond(call, Buffer.from(JSON.stringify(errorResponse(message.id, -32601, 'Method not found'))))
-    } else if (context.era.era === 'legacy') {
+    } else if (!canBeAsked(call, message)) {
+      missing = missingFor(call, message) ?? missing
+      await refuse(parts.respond, call, message)
+    } else if (context.era.era === 'modern') asked.push(message)
+    else {
       const id = clientIdOf(call.member.server.name, message.id)
       yield spliceJson(message.bytes, [{ path: ['id'], json: JSON.stringify(id) }])
-    } else {
-      yield inputRequired(parts, call, message)
-      return 'parked'
     }
   }
+}
+
+type UpstreamRequest = Extract<UpstreamMessage, { kind: 'request' }>
+
+/** Members that want to know several things ask for them one right after the other; a modern client is told of all at once. */
+const TOGETHER_MS = 50
+
+/** Without a session there is no way for the answer of a legacy client, and most methods of the modern era have none. */
+function canBeAsked({ context, request }: CallUnderWay, { method, value }: UpstreamRequest): boolean {
+  if (!mayBeAsked(context.client.capabilities, method, value.params)) return false
+  return context.era.era === 'legacy' ? context.session !== undefined : TAKES_INPUT.has(request.method)
+}
+
+/** Tells a member that the client cannot be asked. It may do without. */
+export async function refuse(
+  respond: CrossingParts['respond'],
+  call: CallUnderWay,
+  { id }: UpstreamMessage & { readonly kind: 'request' },
+): Promise<void> {
+  await respond(call, Buffer.from(JSON.stringify(errorResponse(id, -32601, 'Method not found'))))
+}
+
+/** Whether a message ends a call without what was called for: an error, or the result of a tool that failed. */
+export function isFailure({ kind, value }: UpstreamMessage): boolean {
+  if (kind !== 'response') return false
+  return !isJsonObject(value.result) || value.result.isError === true
+}
+
+/**
+ * What a modern client is answered where a call fails because the member asks for what the client has not declared: it can come
+ * back and declare it (2026-07-28, MissingRequiredClientCapabilityError). `undefined` where it has, or there is nothing to declare.
+ */
+export function missingFor(
+  { context, request }: Pick<CallUnderWay, 'context' | 'request'>,
+  { method, value }: UpstreamRequest,
+): MessageProblem | undefined {
+  if (context.era.era === 'legacy' || mayBeAsked(context.client.capabilities, method, value.params)) return undefined
+  const needed = neededFor(method, value.params)
+  return needed && missingCapability(request.id, needed)
 }
 
 /** A notification as the client takes it; `undefined` where it is none of its business here. */
@@ -151,9 +168,11 @@ function notificationFor(
   if (LIST_CHANGED.test(message.method)) lists.changed(member.server.name)
   if (context.era.era === 'legacy') return notificationForLegacy(member, message)
   if (!OF_REQUEST.has(message.method)) return undefined
+  if (message.method !== 'notifications/message') return message.bytes
   const meta = request.params?._meta
-  const asked = isJsonObject(meta) && meta[META.logLevel] !== undefined
-  return message.method === 'notifications/message' && !asked ? undefined : message.bytes
+  const { params } = message.value
+  const level = isJsonObject(params) ? params.level : undefined
+  return isJsonObject(meta) && isLoggedAt(level, meta[META.logLevel]) ? message.bytes : undefined
 }
 
 /** What a legacy client is told of what a member tells. */
@@ -173,63 +192,31 @@ export function notificationForLegacy(
   ])
 }
 
-/** What a member asks in the middle of a call, for a client that is asked by the result. */
+const TOO_MANY = 'Too many calls of yours wait for an answer of yours: answer one of them, or give it up'
+
+/** What a member asks in the middle of a call, for a client that is asked by the result; `undefined` for one that waits too often. */
 function inputRequired(
   { parked }: CrossingParts,
   call: CallUnderWay,
-  message: Extract<UpstreamMessage, { kind: 'request' }>,
-): Uint8Array {
+  requests: readonly UpstreamRequest[],
+): Uint8Array | undefined {
   const { context, member, peer, link, messages, abort, request, memberId } = call
-  const key = 'member-1'
-  const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request.method, request.params)
-  const state = parked.park({ owner, member, peer, link, messages, abort, asked: message.id, key, memberId })
-  const params = valueBytes(message.bytes, ['params']) ?? Buffer.from('{}')
-  const info = JSON.stringify(serverInfoOf(context.virtual))
+  const identity = context.asker.caller.identity.id
+  const owner = parkedOwner(identity, context.virtual.name, request.method, request.params)
+  const asked = requests.map(({ id }, index) => ({ id, key: `member-${index + 1}` }))
+  const state = parked.park({ owner, identity, member, peer, link, messages, abort, asked, memberId })
+  if (state === undefined) return undefined
+  const info = JSON.stringify(serverInfoOf(context.virtual, link))
+  const inputs = requests.flatMap(({ method, bytes }, index) => [
+    Buffer.from(`${index === 0 ? '' : ','}"${asked[index]?.key}":{"method":${JSON.stringify(method)},"params":`),
+    valueBytes(bytes, ['params']) ?? Buffer.from('{}'),
+    Buffer.from('}'),
+  ])
   return Buffer.concat([
     Buffer.from(
-      `{"jsonrpc":"2.0","id":${JSON.stringify(request.id)},"result":{"resultType":"input_required","inputRequests":` +
-        `{"${key}":{"method":${JSON.stringify(message.method)},"params":`,
+      `{"jsonrpc":"2.0","id":${JSON.stringify(request.id)},"result":{"resultType":"input_required","inputRequests":{`,
     ),
-    params,
-    Buffer.from(`}},"requestState":${JSON.stringify(state)},"_meta":{${JSON.stringify(META.serverInfo)}:${info}}}}`),
+    ...inputs,
+    Buffer.from(`},"requestState":${JSON.stringify(state)},"_meta":{${JSON.stringify(META.serverInfo)}:${info}}}}`),
   ])
-}
-
-/** Asks a legacy client on its stream; what goes to the member with the next try. */
-async function* askClient(
-  { answers }: CrossingParts,
-  { context }: CallUnderWay,
-  message: Extract<UpstreamMessage, { kind: 'response' }>,
-): AsyncGenerator<Uint8Array, readonly JsonEdit[] | undefined> {
-  const { session, exchange } = context
-  const inputs = Object.entries(inputsOf(message) ?? {})
-  // Without a session there is nobody to send a response.
-  if (session === undefined) return undefined
-  const gone = exchange.request.gone ?? exchange.request.signal
-  const edits: JsonEdit[] = []
-  const asked = inputs.map(([key, input]) => ({ key, input, id: answers.newId() }))
-  const waits = asked.map(({ id }) => answers.wait(session, id, gone))
-  for (const { key, input, id } of asked) {
-    const method = isJsonObject(input) ? input.method : undefined
-    if (typeof method !== 'string' || !ASKED.has(method)) return undefined
-    const params = valueBytes(message.bytes, ['result', 'inputRequests', key, 'params']) ?? Buffer.from('{}')
-    const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)},"params":`
-    yield Buffer.concat([Buffer.from(head), withElicitationId(params, input), Buffer.from('}')])
-  }
-  for (const [index, { key }] of asked.entries()) {
-    const response = await waits[index]
-    const result = response === undefined ? undefined : valueBytes(response, ['result'])
-    if (result === undefined) return undefined
-    edits.push({ path: ['params', 'inputResponses', key], json: result })
-  }
-  const state = valueBytes(message.bytes, ['result', 'requestState'])
-  edits.push({ path: ['params', 'requestState'], json: state })
-  return edits
-}
-
-/** 2025-11-25 wants an id for the elicitation of a URL. */
-function withElicitationId(params: Uint8Array, input: unknown): Uint8Array {
-  const asked = isJsonObject(input) && isJsonObject(input.params) ? input.params : {}
-  if (asked.mode !== 'url' || typeof asked.url !== 'string' || asked.elicitationId !== undefined) return params
-  return spliceJson(params, [{ path: ['elicitationId'], json: JSON.stringify(elicitationIdOf(asked.url)) }])
 }

@@ -4,11 +4,12 @@ import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
 import type { ListName } from '../../mcp/list-filter.ts'
 import { type RequestMessage, resultResponse } from '../../mcp/messages.ts'
+import { namedEntry } from '../../mcp/virtual/merge.ts'
 import { pageOf } from '../../mcp/virtual/paging.ts'
 import type { Permissions } from '../permissions.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import { serverInfoOf, type VirtualContext } from './context.ts'
-import { namedEntry, type VirtualLists } from './lists.ts'
+import type { VirtualLists } from './lists.ts'
 import type { VirtualSignal } from './signal.ts'
 
 /** What lists are answered with. */
@@ -58,7 +59,7 @@ export function createListAnswer(parts: ListAnswerParts) {
             _meta: { [META.serverInfo]: serverInfoOf(virtual) },
           }),
     }
-    const entries = page.entries.map((entry) => Buffer.from(namedEntry(list, entry)))
+    const entries = page.entries.map(namedEntry)
     const json = Buffer.concat([
       Buffer.from('['),
       ...entries.flatMap((entry, index) => (index === 0 ? [entry] : [COMMA, entry])),

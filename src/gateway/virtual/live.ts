@@ -22,6 +22,8 @@ export interface LiveVirtualServer {
   readonly having: Readonly<Record<NameKind, readonly LiveMember[]>>
   /** By their names. */
   readonly byName: ReadonlyMap<string, LiveMember>
+  /** Set where it is the view of one plain server (`bridge`), whose names and whose word of itself are kept. */
+  readonly bridged: LiveServer | undefined
 }
 
 /** Compiles one that has been checked. */
@@ -49,5 +51,35 @@ export function toLiveVirtual(
     members,
     having: { tool: having(tools), prompt: having(prompts), resource: having(resources) },
     byName,
+    bridged: undefined,
   })
+}
+
+/** One plain server as a virtual one: everything that it has, by its own names. */
+export function toBridged(server: LiveServer): LiveVirtualServer {
+  const { name, config } = server
+  const member: LiveMember = { server, names: { tool: KEPT, prompt: KEPT, resource: KEPT } }
+  const { label, description, signal } = config
+  return Object.freeze({
+    name,
+    config: {
+      tools: { [name]: '*' },
+      prompts: { [name]: '*' },
+      resources: { [name]: '*' },
+      ...(label === undefined ? {} : { label }),
+      ...(description === undefined ? {} : { description }),
+      ...(signal === undefined ? {} : { signal }),
+    } satisfies VirtualMcpServer,
+    members: [member],
+    having: { tool: [member], prompt: [member], resource: [member] },
+    byName: new Map([[name, member]]),
+    bridged: server,
+  })
+}
+
+/** Every name stands for itself, for certain. */
+const KEPT: NameMap = {
+  expose: (name) => ({ name, explicit: true }),
+  originalOf: (original) => ({ original, explicit: true }),
+  explicit: new Map(),
 }

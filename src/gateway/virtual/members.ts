@@ -5,7 +5,13 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Broker, StepUp } from '../../broker/broker.ts'
-import type { AuthorizationNeed, CredentialResult } from '../../broker/credential.ts'
+import {
+  type AuthorizationNeed,
+  type CredentialKind,
+  type CredentialResult,
+  isGranted,
+  isRenewable,
+} from '../../broker/credential.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import type {
   SendResult,
@@ -15,7 +21,9 @@ import type {
   UpstreamSend,
   UpstreamSessions,
 } from '../../mcp/upstream-peer.ts'
+import { isInsufficientScope } from '../../oauth/challenge-parameters.ts'
 import type { GatewayConfig } from '../config.ts'
+import type { RefusedTokens } from '../refused-tokens.ts'
 import type { VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
 import type { VirtualSessions } from './sessions.ts'
@@ -24,6 +32,8 @@ import type { VirtualSessions } from './sessions.ts'
 export type MemberResult =
   | {
       readonly kind: 'sent'
+      /** What the member took. */
+      readonly credential: CredentialKind
       readonly peer: UpstreamPeer
       readonly link: UpstreamLink
       readonly result: Exclude<SendResult, UpstreamFault | { readonly kind: 'session_over' }>
@@ -33,12 +43,13 @@ export type MemberResult =
 /** Why a member was not reached. */
 export type MemberProblem =
   | { readonly kind: 'need'; readonly need: AuthorizationNeed }
-  | Extract<CredentialResult, { kind: 'refused' | 'unavailable' }>
+  | Extract<CredentialResult, { kind: 'refused' | 'unavailable' | 'misconfigured' }>
   | Extract<UpstreamFault, { kind: 'failed' }>
 
 /** A member with what is needed to talk to it. */
 export interface ReachedMember {
   readonly kind: 'reached'
+  readonly credential: CredentialKind
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
 }
@@ -65,8 +76,9 @@ export interface VirtualMembers {
 /** What members are reached with. */
 export interface VirtualMemberParts {
   readonly sessions: UpstreamSessions
-  readonly kept: Pick<VirtualSessions, 'link' | 'keep'>
+  readonly kept: Pick<VirtualSessions, 'link' | 'keep' | 'drop'>
   readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
+  readonly refusedTokens: RefusedTokens
   readonly signIn: GatewayConfig['signIn']
 }
 
@@ -76,7 +88,8 @@ const LINK_MS = 60 * 60 * 1000
 const MAX_TRIES = 3
 
 /** See the top of the file. */
-export function createVirtualMembers({ sessions, kept, broker, signIn }: VirtualMemberParts): VirtualMembers {
+export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers {
+  const { sessions, kept, broker, refusedTokens, signIn } = parts
   const links = new LRUCache<string, UpstreamLink>({ max: MAX_LINKS, ttl: LINK_MS })
   const opening = new Map<string, Promise<UpstreamLink | UpstreamFault>>()
 
@@ -87,8 +100,9 @@ export function createVirtualMembers({ sessions, kept, broker, signIn }: Virtual
   ): CredentialResult | Promise<CredentialResult> {
     const { asker, exchange, virtual } = context
     const { headers, rawHeaders } = exchange.request
-    const members = [...virtual.byName.keys()]
-    const request = { ...asker, server: server.name, headers, rawHeaders, members }
+    // Of a plain server what a caller sends itself is in the plain form.
+    const form = virtual.bridged === undefined ? { members: [...virtual.byName.keys()] } : {}
+    const request = { ...asker, server: server.name, headers, rawHeaders, ...form }
     return exchange.state.credentials.resolve({ ...request, ...refusal })
   }
 
@@ -114,7 +128,12 @@ export function createVirtualMembers({ sessions, kept, broker, signIn }: Virtual
     const { link } = opened
     const { session } = context
     // There is nothing to keep of it, and it may be another era in an hour.
-    if (link.era === 'modern') return link
+    if (link.era === 'modern') {
+      if (instead === undefined) return link
+      if (session === undefined) links.delete(key)
+      else await kept.drop(session, peer.server.id)
+      return link
+    }
     if (session === undefined) {
       links.set(key, link)
       return link
@@ -138,29 +157,39 @@ export function createVirtualMembers({ sessions, kept, broker, signIn }: Virtual
   async function withCredential<Result extends { readonly kind: string }>(
     context: VirtualContext,
     member: LiveMember,
-    work: (peer: UpstreamPeer) => Promise<Result | Extract<UpstreamFault, { kind: 'unauthorized' }>>,
+    work: (peer: UpstreamPeer, credential: CredentialKind) => Promise<Result | Unauthorized>,
   ): Promise<Result | MemberProblem> {
     let found = await credential(context, member)
+    let isWider = false
     for (let tries = 0; ; tries++) {
       if (found.kind === 'authorization_required') return { kind: 'need', need: found.need }
       if (found.kind !== 'credential') return found
-      context.exchange.credential = found.credential
-      const result = await work(peerOf(context, member, found.headers))
+      const { credential: kind, stamp } = found
+      context.exchange.credential = kind
+      const result = await work(peerOf(context, member, found.headers), kind)
       if (!isUnauthorized(result)) {
-        const challenge = found.credential === 'oauth2' ? challengeOf(result) : undefined
+        const challenge = isRenewable(kind) ? challengeOf(result) : undefined
+        if (challenge === undefined) return result
+        if (isGranted(kind)) {
+          if (isWider || stamp === undefined || !isInsufficientScope(challenge)) return result
+          const wider = await credential(context, member, { rejected: stamp, challenge })
+          if (wider.kind !== 'credential' || wider.stamp === stamp) return result
+          isWider = true
+          found = wider
+          continue
+        }
         const { id } = context.asker.caller.identity
-        const stepUp = challenge && (await broker.stepUp(id, member.server.name, challenge))
+        const stepUp = await broker.stepUp(id, member.server.name, challenge)
         return stepUp ? anew(context, member, stepUp) : result
       }
-      if (found.credential !== 'oauth2' || found.stamp === undefined) {
-        const detail = `${member.server.name} does not take the credential (${found.credential})`
-        return { kind: 'failed', reason: 'nonsense', upstreamStatus: 401, detail }
-      }
-      const { stamp } = found
+      if (!isRenewable(kind) || stamp === undefined) return notTaken(member, kind)
+      const noOther = () => (isGranted(kind) ? notTaken(member, kind) : anew(context, member))
+      if (tries > 0) refusedTokens.add(stamp)
+      if (refusedTokens.has(stamp)) return noOther()
       const { challenge } = result
-      const renewed = tries === 0 ? await credential(context, member, { rejected: stamp, challenge }) : found
+      const renewed = await credential(context, member, { rejected: stamp, challenge })
       // Where it cannot be renewed, it is the same one.
-      if (renewed.kind === 'credential' && renewed.stamp === stamp) return anew(context, member)
+      if (renewed.kind === 'credential' && renewed.stamp === stamp) return noOther()
       found = renewed
     }
   }
@@ -183,17 +212,17 @@ export function createVirtualMembers({ sessions, kept, broker, signIn }: Virtual
   return {
     credential: (context, member) => credential(context, member),
     reach(context, member, { fresh = false } = {}) {
-      return withCredential(context, member, async (peer): Promise<ReachedMember | UpstreamFault> => {
+      return withCredential(context, member, async (peer, kind): Promise<ReachedMember | UpstreamFault> => {
         if (!fresh) {
           const link = await linked(context, peer)
-          return 'kind' in link ? link : { kind: 'reached', peer, link }
+          return 'kind' in link ? link : { kind: 'reached', credential: kind, peer, link }
         }
         const opened = await sessions.open(peer)
-        return opened.kind === 'link' ? { kind: 'reached', peer, link: opened.link } : opened
+        return opened.kind === 'link' ? { kind: 'reached', credential: kind, peer, link: opened.link } : opened
       })
     },
     send(context, member, make, signal) {
-      return withCredential(context, member, async (peer): Promise<MemberResult | UpstreamFault> => {
+      return withCredential(context, member, async (peer, kind): Promise<MemberResult | UpstreamFault> => {
         let before: UpstreamLink | undefined
         for (let tries = 0; tries < MAX_TRIES; tries++) {
           const link = await linked(context, peer, before)
@@ -203,7 +232,7 @@ export function createVirtualMembers({ sessions, kept, broker, signIn }: Virtual
             context.exchange.upstreamStatus = result.upstreamStatus
             return result.kind === 'failed' || result.kind === 'unauthorized'
               ? result
-              : { kind: 'sent', peer, link, result }
+              : { kind: 'sent', credential: kind, peer, link, result }
           }
           before = link
         }
@@ -211,6 +240,12 @@ export function createVirtualMembers({ sessions, kept, broker, signIn }: Virtual
       })
     },
   }
+}
+
+/** The member refuses a credential, and there is no other. */
+function notTaken({ server }: LiveMember, kind: CredentialKind): MemberProblem {
+  const detail = `${server.name} does not take the credential (${kind})`
+  return { kind: 'failed', reason: 'nonsense', upstreamStatus: 401, detail }
 }
 
 type Unauthorized = Extract<UpstreamFault, { kind: 'unauthorized' }>

@@ -4,7 +4,8 @@
  * of this process, so that the client has to come back to it; elsewhere it is told to begin again.
  */
 import { randomBytes } from 'node:crypto'
-import type { JsonObject, RequestId } from '../../mcp/messages.ts'
+import { valueBytes } from '../../mcp/json-values.ts'
+import { isJsonObject, type JsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamLink, UpstreamPeer } from '../../mcp/upstream-peer.ts'
 import type { LiveMember } from './live.ts'
@@ -13,22 +14,21 @@ import type { LiveMember } from './live.ts'
 export interface ParkedCall {
   /** Caller, virtual server, method and target: it is nobody else's, and of no other request. */
   readonly owner: string
+  readonly identity: string
   readonly member: LiveMember
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
   readonly messages: AsyncGenerator<UpstreamMessage>
   readonly abort: AbortController
-  /** The member's request. */
-  readonly asked: RequestId
-  /** By what the client knows it. */
-  readonly key: string
+  /** The member's requests: their ids, and the keys by which the client knows them. */
+  readonly asked: readonly { readonly id: RequestId; readonly key: string }[]
   readonly memberId: RequestId
 }
 
 /** See the top of the file. */
 export interface ParkedCalls {
-  /** The `requestState` that brings it back. */
-  park(call: ParkedCall): string
+  /** The `requestState` that brings it back; `undefined` where so many of that identity wait already that it must not. */
+  park(call: ParkedCall): string | undefined
   isParked(state: unknown): state is string
   /** The call of a state; `undefined` where it is over, elsewhere, or another's. It is taken once. */
   take(state: string, owner: string): ParkedCall | undefined
@@ -38,32 +38,43 @@ export interface ParkedCalls {
 const PREFIX = 'sallyport-parked.'
 const PARKED_MS = 10 * 60 * 1000
 const MAX_PARKED = 10_000
+/** Each has a connection to a member, and of those there are only so many. */
+const MAX_EACH = 32
 
-/** Holds none at first. */
-export function createParkedCalls(): ParkedCalls {
+/** Holds none at first. `parkedMs` is how long a call waits. */
+export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
   const parked = new Map<string, { readonly call: ParkedCall; readonly timer: NodeJS.Timeout }>()
-  function drop(state: string): void {
+  const counts = new Map<string, number>()
+
+  function remove(state: string): ParkedCall | undefined {
     const found = parked.get(state)
+    if (found === undefined) return undefined
     parked.delete(state)
-    if (found === undefined) return
     clearTimeout(found.timer)
-    found.call.abort.abort()
+    const { identity } = found.call
+    const left = (counts.get(identity) ?? 1) - 1
+    if (left === 0) counts.delete(identity)
+    else counts.set(identity, left)
+    return found.call
   }
+
+  function drop(state: string): void {
+    remove(state)?.abort.abort()
+  }
+
   return {
     park(call) {
+      if ((counts.get(call.identity) ?? 0) >= MAX_EACH) return undefined
       const [oldest] = parked.keys()
       if (parked.size >= MAX_PARKED && oldest !== undefined) drop(oldest)
       const state = PREFIX + randomBytes(32).toString('base64url')
-      parked.set(state, { call, timer: setTimeout(() => drop(state), PARKED_MS).unref() })
+      parked.set(state, { call, timer: setTimeout(() => drop(state), parkedMs).unref() })
+      counts.set(call.identity, (counts.get(call.identity) ?? 0) + 1)
       return state
     },
     isParked: (state): state is string => typeof state === 'string' && state.startsWith(PREFIX),
     take(state, owner) {
-      const found = parked.get(state)
-      if (found === undefined || found.call.owner !== owner) return undefined
-      clearTimeout(found.timer)
-      parked.delete(state)
-      return found.call
+      return parked.get(state)?.call.owner === owner ? remove(state) : undefined
     },
     close() {
       for (const state of [...parked.keys()]) drop(state)
@@ -74,4 +85,16 @@ export function createParkedCalls(): ParkedCalls {
 /** Whose parked call it may be. */
 export function parkedOwner(identity: string, virtual: string, method: string, params: JsonObject | undefined): string {
   return JSON.stringify([identity, virtual, method, params?.name ?? params?.uri ?? null])
+}
+
+/** The client's answers, in the request that it has come back with, as the responses that the member waits for. */
+export function responsesIn(request: RequestMessage, { asked }: ParkedCall): readonly Uint8Array[] {
+  return asked.map(({ id, key }) => {
+    const result = valueBytes(request.raw, ['params', 'inputResponses', key])
+    const isResult = result !== undefined && isJsonObject(JSON.parse(Buffer.from(result).toString('utf8')))
+    const head = Buffer.from(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},`)
+    return isResult
+      ? Buffer.concat([head, Buffer.from('"result":'), result, Buffer.from('}')])
+      : Buffer.concat([head, Buffer.from('"error":{"code":-32603,"message":"It was not answered"}}')])
+  })
 }

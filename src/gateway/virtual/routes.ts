@@ -1,7 +1,7 @@
 /** Which member a name leads to. Told from the configuration where that leaves one; else from what the members list. */
 
 import type { ListName } from '../../mcp/list-filter.ts'
-import { collisionOriginal, type NameKind } from '../../mcp/virtual/merge.ts'
+import { collisionOriginal, isMemberUri, type NameKind } from '../../mcp/virtual/merge.ts'
 import type { VirtualContext } from './context.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
@@ -28,7 +28,7 @@ export async function routeOf(
   for (const member of having[kind]) {
     const map = member.names[kind]
     if (map === undefined) continue
-    const found = map.originalOf(name)
+    const found = isMemberUri(name, kind) ? undefined : map.originalOf(name)
     if (found !== undefined) plain.push({ member, ...found })
     const inner = collisionOriginal(member.server.name, name, kind)
     const behind = inner === undefined ? undefined : map.originalOf(inner)

@@ -3,20 +3,25 @@ import type { Broker } from '../../broker/broker.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { RequestStates } from '../../mcp/request-state.ts'
 import type { MessageLimits } from '../../mcp/upstream-messages.ts'
+import type { KnownEras } from '../../mcp/upstream-peer.ts'
 import { createUpstreamSessions } from '../../mcp/upstream-session.ts'
 import type { Upstreams } from '../../net/upstream.ts'
 import type { TokenStore } from '../../store/token-store.ts'
 import type { GatewayConfig } from '../config.ts'
 import type { Permissions } from '../permissions.ts'
+import type { RefusedTokens } from '../refused-tokens.ts'
 import { createClientAnswers } from './answers-of-clients.ts'
 import { createVirtualCall } from './call.ts'
+import { createClientResponse } from './client-response.ts'
 import { createVirtualLists } from './lists.ts'
 import { createVirtualMembers } from './members.ts'
 import { createParkedCalls } from './parked.ts'
+import { createResourceSubscriptions } from './resource-subscriptions.ts'
 import { createVirtualSessions } from './sessions.ts'
 import { createVirtualSignal } from './signal.ts'
 import { createVirtualStep, type VirtualStep } from './step.ts'
 import { createVirtualStreams } from './streams.ts'
+import { createSubscribing } from './subscribing.ts'
 
 /** What virtual servers are made of. */
 export interface VirtualServerParts {
@@ -30,25 +35,39 @@ export interface VirtualServerParts {
   readonly permissions: Permissions
   readonly requestStates: RequestStates
   readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
+  /** Those that plain servers have refused, too: a server may be both. */
+  readonly refusedTokens: RefusedTokens
   readonly signIn: GatewayConfig['signIn']
+}
+
+/** See the top of the file. */
+export interface VirtualServers {
+  readonly step: VirtualStep
+  /** What members speak. */
+  readonly eras: KnownEras
+  close(): void
 }
 
 /** A client waits for a handshake, and for the slowest of all lists: longer than this a member counts as dead for now. */
 const MEMBER_MS = 10_000
 
 /** See the top of the file. */
-export function createVirtualServers(parts: VirtualServerParts): { readonly step: VirtualStep; close(): void } {
-  const { upstreams, store, clock, limits, permissions, requestStates, broker, signIn, sessionMs } = parts
+export function createVirtualServers(parts: VirtualServerParts): VirtualServers {
+  const { upstreams, store, clock, limits, permissions, requestStates, broker, refusedTokens, signIn, sessionMs } =
+    parts
   const memberMs = limits.answerMs === 0 ? MEMBER_MS : Math.min(MEMBER_MS, limits.answerMs)
   const upstream = createUpstreamSessions({ upstreams, clock, limits, openMs: memberMs })
   const sessions = createVirtualSessions(store, clock, sessionMs)
-  const members = createVirtualMembers({ sessions: upstream, kept: sessions, broker, signIn })
+  const members = createVirtualMembers({ sessions: upstream, kept: sessions, broker, refusedTokens, signIn })
   const lists = createVirtualLists(members, clock, memberMs)
   const answers = createClientAnswers(store)
   const parked = createParkedCalls()
-  const signal = createVirtualSignal(requestStates)
-  const calls = createVirtualCall({ members, lists, sessions: upstream, signal, answers, parked })
-  const streams = createVirtualStreams({ members, lists, sessions: upstream })
+  const signal = createVirtualSignal(requestStates, members)
+  const respondTo = createClientResponse({ permissions, requestStates })
+  const calls = createVirtualCall({ members, lists, sessions: upstream, signal, answers, parked, respondTo })
+  const subscriptions = createResourceSubscriptions(store, clock)
+  const streams = createVirtualStreams({ members, lists, sessions: upstream, subscriptions })
+  const subscribe = createSubscribing({ members, lists, calls, subscriptions, signal })
   return {
     step: createVirtualStep({
       permissions,
@@ -59,9 +78,11 @@ export function createVirtualServers(parts: VirtualServerParts): { readonly step
       lists,
       calls,
       streams,
+      subscribe,
       answers,
       signal,
     }),
+    eras: upstream.eras,
     close: () => parked.close(),
   }
 }

@@ -20,6 +20,8 @@ export interface VirtualSessions {
   link(session: VirtualSession, member: string): Promise<UpstreamLink | undefined>
   /** Keeps what has been settled with a member, unless somebody else was faster: then theirs. */
   keep(session: VirtualSession, member: string, link: UpstreamLink, instead?: UpstreamLink): Promise<UpstreamLink>
+  /** Forgets what has been settled with a member. */
+  drop(session: VirtualSession, member: string): Promise<void>
   /** All that has been settled with members. */
   links(session: VirtualSession): Promise<ReadonlyMap<string, UpstreamLink>>
   end(session: VirtualSession): Promise<void>
@@ -31,6 +33,11 @@ const SESSION = 'session'
 const BELIEVED_MS = 2_000
 const MAX_CACHED = 20_000
 const ID = /^[\w-]{43}$/
+
+/** Whether an id that a client sends looks like one of these; ids of plain servers are sealed, and longer. */
+export function isVirtualSessionId(id: unknown): id is string {
+  return typeof id === 'string' && ID.test(id)
+}
 
 /** Sessions that last `lifetimeMs`. `store` should seal: members' session ids are in it. */
 export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeMs: number): VirtualSessions {
@@ -70,7 +77,7 @@ export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeM
       return id
     },
     async open(id, { server, identity }) {
-      if (!ID.test(id)) return undefined
+      if (!isVirtualSessionId(id)) return undefined
       const session = await read(digest(id))
       if (session === undefined || clock.now() >= session.expiresAt) return undefined
       return session.server === server && session.identity === identity ? session : undefined
@@ -99,6 +106,10 @@ export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeM
       }
       links.delete(cacheKey(session, member))
       return (await link(session, member)) ?? made
+    },
+    async drop(session, member) {
+      links.delete(cacheKey(session, member))
+      await store.delete(keyOf(session.key, `member ${member}`))
     },
     async links({ key }) {
       const found = new Map<string, UpstreamLink>()

@@ -7,7 +7,7 @@ import type { RequestStates } from '../../mcp/request-state.ts'
 import { authorizationSignal, type SignalBody } from '../../mcp/signal.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import { serverInfoOf, type VirtualContext } from './context.ts'
-import type { MemberProblem } from './members.ts'
+import type { MemberProblem, VirtualMembers } from './members.ts'
 
 /** See the top of the file. */
 export interface VirtualSignal {
@@ -27,7 +27,19 @@ export interface VirtualSignal {
 }
 
 /** See the top of the file. */
-export function createVirtualSignal(requestStates: Pick<RequestStates, 'seal'>): VirtualSignal {
+export function createVirtualSignal(
+  requestStates: Pick<RequestStates, 'seal'>,
+  members: Pick<VirtualMembers, 'credential'>,
+): VirtualSignal {
+  /** With `require: 'all'`: a client that begins with a call is told of everything at once, too. */
+  async function missingBeside(context: VirtualContext, member: string): Promise<AuthorizationNeed[]> {
+    const { virtual } = context
+    if (virtual.config.require === 'any') return []
+    const others = virtual.members.filter(({ server }) => server.name !== member)
+    const found = await Promise.all(others.map((each) => members.credential(context, each)))
+    return found.flatMap((result) => (result.kind === 'authorization_required' ? [result.need] : []))
+  }
+
   async function needs(
     context: VirtualContext,
     request: RequestMessage,
@@ -59,11 +71,20 @@ export function createVirtualSignal(requestStates: Pick<RequestStates, 'seal'>):
     needs,
     async problem(context, request, member, problem) {
       switch (problem.kind) {
-        case 'need':
-          return needs(context, request, member, [problem.need])
+        case 'need': {
+          const others = await missingBeside(context, member)
+          const who = others.length === 0 ? member : context.virtual.name
+          return needs(context, request, who, [problem.need, ...others])
+        }
         case 'refused': {
-          const { message, reason, status } = problem
-          return errorAnswer(request.id, JsonRpcCode.INVALID_REQUEST, message, { outcome: 'refused', reason }, status)
+          const { message, reason, status, detail = null } = problem
+          const end = { outcome: 'refused', reason, detail } as const
+          return errorAnswer(request.id, JsonRpcCode.INVALID_REQUEST, message, end, status)
+        }
+        case 'misconfigured': {
+          const words = `The authorization server of ${member} gives the gateway no token: it is set up wrongly`
+          const end = { outcome: 'failed', reason: 'credential_misconfigured', detail: problem.detail } as const
+          return errorAnswer(request.id, GatewayCode.UPSTREAM_NONSENSE, words, end, 502)
         }
         case 'unavailable': {
           const words = `${member} cannot be used at present; try again later`

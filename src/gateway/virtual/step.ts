@@ -2,8 +2,7 @@
  * A request to a virtual server: session and era, access by the grants on the virtual server, and then each message by its method.
  * The handshake, `ping` and the lists are answered here; what names something goes to the member that has it.
  */
-import type { AuthorizationNeed } from '../../broker/credential.ts'
-import { type Era, eraOf, eraWithoutBody, META, takesUrlElicitation } from '../../mcp/eras.ts'
+import { type Era, eraOf, eraWithoutBody, META } from '../../mcp/eras.ts'
 import { GatewayCode, JsonRpcCode } from '../../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../../mcp/json-rpc-reply.ts'
 import { listOf } from '../../mcp/list-filter.ts'
@@ -14,23 +13,25 @@ import { targetsOf } from '../../mcp/targets.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { type Ended, unavailable } from '../ending.ts'
 import type { Exchange, ReadMessages } from '../exchange.ts'
-import { judgeMessages } from '../judge-messages.ts'
+import { judgeMessages, removedFrom } from '../judge-messages.ts'
 import { withoutOwnState } from '../own-state.ts'
 import { type Asker, DecideError, type Permissions } from '../permissions.ts'
 import { refusal } from '../refusal.ts'
 import { endedOf, errorAnswer, eventsReply, oneAnswer, type VirtualAnswer } from './answer.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import type { VirtualCall } from './call.ts'
-import { discoveryOf, handshakeOf } from './capabilities.ts'
 import { createClientMessages } from './client-messages.ts'
 import { clientInfoOf, type VirtualContext, type VirtualSession } from './context.ts'
 import { createListAnswer } from './list-answer.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveVirtualServer } from './live.ts'
 import type { VirtualMembers } from './members.ts'
+import { createVirtualOpening } from './opening.ts'
 import type { VirtualSessions } from './sessions.ts'
 import type { VirtualSignal } from './signal.ts'
-import { listenProblem, type VirtualStreams } from './streams.ts'
+import type { VirtualStreams } from './streams.ts'
+import type { Subscribing } from './subscribing.ts'
+import { listenProblem } from './subscription-filter.ts'
 
 /** Carries a request of an authenticated caller with a role on the virtual server to its end. */
 export type VirtualStep = (
@@ -49,16 +50,19 @@ export interface VirtualStepParts {
   readonly lists: VirtualLists
   readonly calls: VirtualCall
   readonly streams: VirtualStreams
+  readonly subscribe: Subscribing
   readonly answers: ClientAnswers
   readonly signal: VirtualSignal
 }
 
 /** Puts the step together. */
 export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
-  const { permissions, requestStates, sessions, upstream, members, lists, calls, streams, answers, signal } = parts
+  const { permissions, requestStates, sessions, upstream, members, lists, calls, streams, subscribe, answers, signal } =
+    parts
 
   const clientMessages = createClientMessages({ sessions, members, calls, answers })
-  const answerList = createListAnswer({ permissions, lists, signal, missingConsents })
+  const opening = createVirtualOpening({ sessions, members, signal })
+  const answerList = createListAnswer({ permissions, lists, signal, missingConsents: opening.missingConsents })
 
   async function step(exchange: Exchange, virtual: LiveVirtualServer, body: ReadMessages | undefined): Promise<Ended> {
     const { caller, principals, state, request } = exchange
@@ -83,6 +87,8 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     const session = inSession ? opened : undefined
     if (body === undefined) return withoutBody(contextOf(exchange, virtual, asker, era, session, undefined))
 
+    const removed = removedFrom(body.messages, era)
+    if (removed !== undefined) return refusal(exchange, body.messages, era, removed)
     const asked = judgeMessages(body.messages, asker, permissions)
     const verdict = asked instanceof Promise ? await asked : asked
     if (verdict.kind === 'unavailable') return unavailable('decide', verdict.detail, undefined, body.messages)
@@ -91,11 +97,10 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     const sent = era.era === 'legacy' ? body : await withoutOwnState(body, place, requestStates)
     if ('outcome' in sent) return sent
     const { batch, messages } = sent.messages
-    if (!batch && isInitialize(messages))
-      return initialize(exchange, virtual, asker, era, messages[0] as RequestMessage)
     const [first] = messages
     const whole = batch || sent === body || first?.kind !== 'request' ? messages : [{ ...first, raw: sent.bytes }]
     const made = contextOf(exchange, virtual, asker, era, session, first)
+    if (!batch && isInitialize(messages)) return opening.initialize(made, first as RequestMessage)
     const done = await Promise.all(whole.map((message) => answer(made, message)))
     const ended = endedOf(
       done.flatMap((each) => (each === undefined ? [] : [each])),
@@ -130,47 +135,6 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     return { reply: { status: 204 }, outcome: 'relayed' }
   }
 
-  async function initialize(
-    exchange: Exchange,
-    virtual: LiveVirtualServer,
-    asker: Asker,
-    era: Era,
-    request: RequestMessage,
-  ): Promise<Ended> {
-    const { params } = request
-    const client = clientInfoOf(params?.clientInfo, era.capabilities)
-    const context: VirtualContext = { exchange, virtual, asker, era, session: undefined, client }
-    const missing = await missingConsents(context, request)
-    if (missing !== undefined) return endedOf([missing], false)
-    if (era.era !== 'legacy') throw new TypeError('initialize is of the legacy eras')
-    const id = await sessions.begin({
-      server: virtual.name,
-      identity: asker.caller.identity.id,
-      revision: era.revision,
-      urlElicitation: takesUrlElicitation(era.revision, era.capabilities),
-      client,
-    })
-    const result = handshakeOf(virtual, era.revision)
-    const reply = jsonReply(200, resultResponse(request.id, result), { 'mcp-session-id': id })
-    return { reply, outcome: 'relayed' }
-  }
-
-  /** With `require: 'all'`: what is to be done before anything can be used, all at once. */
-  async function missingConsents(context: VirtualContext, request: RequestMessage): Promise<VirtualAnswer | undefined> {
-    const { virtual } = context
-    const all = virtual.config.require !== 'any'
-    const found = await Promise.all(virtual.members.map((member) => members.credential(context, member)))
-    const needs: AuthorizationNeed[] = []
-    for (const [index, result] of found.entries()) {
-      const name = virtual.members[index]?.server.name ?? virtual.name
-      // What a caller sends is wrong for all of them; what cannot be had for now is one member's.
-      const isWrong = result.kind === 'refused' && (all || result.reason === 'caller_headers')
-      if (isWrong) return signal.problem(context, request, name, result)
-      if (result.kind === 'authorization_required') needs.push(result.need)
-    }
-    return all && needs.length > 0 ? signal.needs(context, request, virtual.name, needs) : undefined
-  }
-
   /** What a message is answered; `undefined` for one that gets no answer. */
   async function answer(context: VirtualContext, message: Message): Promise<VirtualAnswer | undefined> {
     if (message.kind === 'request') return answerRequest(context, message)
@@ -182,11 +146,12 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     const { era, virtual } = context
     const { method, id, params } = request
     const list = listOf(method)
-    if (list !== undefined) return answerList(context, request, list)
+    const [only] = virtual.bridged === undefined ? [] : virtual.members
+    if (list !== undefined) return only ? calls.list(context, request, only) : answerList(context, request, list)
     const unknown = () => oneAnswer(unknownMethod(id, method), REFUSED, era.era === 'modern' ? 404 : 200)
     switch (method) {
       case 'server/discover':
-        return era.era === 'modern' ? oneAnswer(resultResponse(id, discoveryOf(virtual)), RELAYED) : unknown()
+        return era.era === 'modern' ? opening.discover(context, request) : unknown()
       case 'ping':
         return era.era === 'legacy' ? oneAnswer(resultResponse(id, {}), RELAYED) : unknown()
       case 'logging/setLevel':
@@ -200,7 +165,9 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
         if (era.era === 'modern' && SUBSCRIBE.test(method)) return unknown()
         const found = targetsOf(method, params)
         const target = found.kind === 'targets' ? found.targets[0] : undefined
-        return target === undefined ? unknown() : calls.call(context, request, target.kind, target.name)
+        if (target === undefined) return unknown()
+        if (SUBSCRIBE.test(method)) return subscribe(context, request, target.name)
+        return calls.call(context, request, target.kind, target.name)
       }
       case 'subscriptions/listen': {
         if (era.era === 'legacy') return unknown()

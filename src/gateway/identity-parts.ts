@@ -1,0 +1,97 @@
+/** What a gateway knows callers by: keys, virtual accounts, people, tokens of identity providers. All of it outlives a configuration. */
+import type { Clock } from '../core/clock.ts'
+import { createApiKeys } from '../identity/api-keys.ts'
+import { type Callers, createCallers } from '../identity/callers.ts'
+import type { ExternalIdentities } from '../identity/external-identities.ts'
+import { createIntegrations } from '../identity/integrations.ts'
+import type { KeyEvent } from '../identity/key-event.ts'
+import type { KeyReports } from '../identity/key-reports.ts'
+import { createPeople } from '../identity/people.ts'
+import { createTokenOwners } from '../identity/token-owners.ts'
+import { createVirtualAccounts } from '../identity/virtual-accounts.ts'
+import { createSignatureCache } from '../jwt/signature-cache.ts'
+import { createTokenVerifier } from '../jwt/token-verifier.ts'
+import type { TokenStore } from '../store/token-store.ts'
+import type { GatewayConfig } from './config.ts'
+import { createGatewayKeys } from './gateway-keys.ts'
+import { createKnownPeople } from './known-people.ts'
+
+const TOKEN_CACHE = { maxEntries: 20_000, maxBytes: 64 * 1024 * 1024 }
+const MAX_PERSON_AGE_SECONDS = 30 * 24 * 3600
+/** How long a person's record is believed without asking the store. */
+const PEOPLE_CACHE_MS = 5_000
+
+/** Makes them. `store` seals what it keeps; `onKey` is told of keys made, used, refused and revoked. */
+export function createIdentityParts(
+  config: GatewayConfig,
+  {
+    store,
+    clock,
+    keyReports,
+    onKey,
+  }: {
+    readonly store: TokenStore
+    readonly clock: Clock
+    readonly keyReports: KeyReports
+    readonly onKey: (event: KeyEvent) => void
+  },
+) {
+  const { directory, integrations: configured = {}, maxPersonAgeSeconds = MAX_PERSON_AGE_SECONDS } = config
+  const integrations = createIntegrations(configured, config.fetch, clock, keyReports.report)
+  const verify = createTokenVerifier(createSignatureCache(TOKEN_CACHE), clock)
+  const keys = createApiKeys({ store, clock, on: onKey })
+  const names = Object.keys(configured)
+  const accounts = createVirtualAccounts({
+    store,
+    clock,
+    keys,
+    configured: config.virtualAccounts ?? {},
+    integrations: names,
+  })
+  const people = createPeople(store, PEOPLE_CACHE_MS)
+  const remember =
+    directory === undefined ? createKnownPeople(people, configured, clock, maxPersonAgeSeconds) : undefined
+  // Past the cache: somebody may have signed in a moment ago.
+  const findPerson = createTokenOwners({ people: createPeople(store), clock, configured, maxPersonAgeSeconds })
+
+  return {
+    accounts,
+    /** `undefined` where people are looked up in a directory. */
+    remember,
+    /** The keys as the host application has them. */
+    gatewayKeys: createGatewayKeys(keys, accounts, remember && { remember, find: findPerson }),
+    /** `quiet`: tells nobody that a key was used. */
+    makeCallers(externalIdentities: ExternalIdentities, quiet: boolean): Callers {
+      return createCallers({
+        keys,
+        virtualAccounts: accounts,
+        people,
+        externalIdentities,
+        configured,
+        integrations,
+        verify,
+        clock,
+        maxPersonAgeSeconds,
+        ...(directory === undefined ? {} : { directory }),
+        ...(quiet ? {} : { on: onKey }),
+      })
+    },
+    /** Virtual accounts of a configuration that counts from now on. */
+    reconfigure(virtualAccounts: NonNullable<GatewayConfig['virtualAccounts']>): void {
+      accounts.reconfigure(virtualAccounts, names)
+    },
+    /** Whether the keys of each identity provider are there: rejects where they cannot be had. */
+    settling: (): readonly Promise<void>[] => [...integrations.values()].map(({ keySet }) => keySet.settle()),
+    /** Writes what is still to be written. */
+    close: () => keys.close(),
+    /** Lets go of the rest, once nobody asks any more. */
+    letGo(): void {
+      accounts.close()
+      people.close()
+      for (const { keySet } of integrations.values()) keySet.close()
+    },
+  }
+}
+
+/** See the top of the file. */
+export type IdentityParts = ReturnType<typeof createIdentityParts>

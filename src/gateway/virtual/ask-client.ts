@@ -1,0 +1,51 @@
+/** What a modern member wants to know before it answers, asked of a legacy client on its stream (B6). */
+import type { JsonEdit } from '../../mcp/json-splice.ts'
+import { spliceJson } from '../../mcp/json-splice.ts'
+import { valueBytes } from '../../mcp/json-values.ts'
+import { isJsonObject } from '../../mcp/messages.ts'
+import { elicitationIdOf } from '../../mcp/signal.ts'
+import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
+import type { ClientAnswers } from './answers-of-clients.ts'
+import { mayBeAsked } from './asked-of-clients.ts'
+import { type CallUnderWay, inputsOf } from './call-under-way.ts'
+
+/** What goes to the member with the next try; a text says why there is none. */
+export async function* askClient(
+  answers: ClientAnswers,
+  { context }: Pick<CallUnderWay, 'context'>,
+  message: Extract<UpstreamMessage, { kind: 'response' }>,
+): AsyncGenerator<Uint8Array, readonly JsonEdit[] | string> {
+  const { session, exchange, client } = context
+  if (session === undefined) return 'asks for something, and without a session there is no way to answer'
+  const asked: { readonly key: string; readonly id: string; readonly request: Uint8Array }[] = []
+  for (const [key, input] of Object.entries(inputsOf(message) ?? {})) {
+    const { method, params } = isJsonObject(input) ? input : {}
+    if (typeof method !== 'string' || !mayBeAsked(client.capabilities, method, params)) {
+      return 'asks for something that this client has not declared that it can be asked'
+    }
+    const bytes = valueBytes(message.bytes, ['result', 'inputRequests', key, 'params']) ?? Buffer.from('{}')
+    const id = answers.newId()
+    const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)},"params":`
+    const request = Buffer.concat([Buffer.from(head), withElicitationId(bytes, params), Buffer.from('}')])
+    asked.push({ key, id, request })
+  }
+  const gone = exchange.request.gone ?? exchange.request.signal
+  const waits = asked.map(({ id }) => answers.wait(session, id, gone))
+  for (const { request } of asked) yield request
+  const edits: JsonEdit[] = []
+  for (const [index, { key }] of asked.entries()) {
+    const response = await waits[index]
+    const result = response === undefined ? undefined : valueBytes(response, ['result'])
+    if (result === undefined) return 'asked for something that was not answered'
+    edits.push({ path: ['params', 'inputResponses', key], json: result })
+  }
+  edits.push({ path: ['params', 'requestState'], json: valueBytes(message.bytes, ['result', 'requestState']) })
+  return edits
+}
+
+/** 2025-11-25 wants an id for the elicitation of a URL. */
+function withElicitationId(bytes: Uint8Array, params: unknown): Uint8Array {
+  const asked = isJsonObject(params) ? params : {}
+  if (asked.mode !== 'url' || typeof asked.url !== 'string' || asked.elicitationId !== undefined) return bytes
+  return spliceJson(bytes, [{ path: ['elicitationId'], json: JSON.stringify(elicitationIdOf(asked.url)) }])
+}

@@ -84,3 +84,114 @@ export function textOf(content: unknown): string {
   const list = Array.isArray(content) ? (content as readonly { type?: unknown; text?: unknown }[]) : []
   return list.map(({ text }) => (typeof text === 'string' ? text : '')).join('')
 }
+
+/** What a client of either SDK is made with: it declares what it is asked for, and no more. */
+export function clientOptions({ visit, answer, toolsChanged }: OpenOptions) {
+  const elicitation = { ...(visit && { url: {} }), ...(answer && { form: {} }) }
+  return {
+    capabilities: { ...((visit ?? answer) && { elicitation }), ...(answer && { sampling: {} }) },
+    ...(toolsChanged && {
+      listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => toolsChanged() } },
+    }),
+  }
+}
+
+/** Answers `elicitation/create` and `sampling/createMessage`; `undefined` where the client is to declare no such thing. */
+export function clientAnswers({ visit, answer }: OpenOptions) {
+  const elicited = async ({ params }: { params: { mode?: unknown; url?: unknown; message: string } }) => {
+    if (params.mode === 'url') {
+      await visit?.(String(params.url))
+      return { action: 'accept' as const }
+    }
+    return { action: 'accept' as const, content: (answer?.(params.message) ?? {}) as Record<string, string | boolean> }
+  }
+  const sampled = async () => ({
+    model: 'test',
+    role: 'assistant' as const,
+    content: { type: 'text' as const, text: String(answer?.('sampling').text) },
+  })
+  return {
+    elicited: (visit ?? answer) === undefined ? undefined : elicited,
+    sampled: answer === undefined ? undefined : sampled,
+  }
+}
+
+/** What is alike in the clients of both SDKs; their ways to call a tool differ. */
+interface SdkClient {
+  listTools(): Promise<{ tools: readonly { readonly name: string }[] }>
+  getPrompt(params: {
+    name: string
+    arguments: Record<string, string>
+  }): Promise<{ messages: readonly { readonly content: unknown }[] }>
+  readResource(params: { uri: string }): Promise<{ contents: unknown }>
+  close(): Promise<void>
+}
+
+/** How one SDK calls a tool. */
+type SdkCall = (
+  params: { name: string; arguments: Record<string, unknown> },
+  options: { onprogress?: (progress: { progress: number }) => void; signal?: AbortSignal },
+) => Promise<object>
+
+/** An {@link OpenClient} out of the client of an SDK that is connected over `transport`. */
+export function openClient(
+  client: SdkClient,
+  transport: { readonly sessionId?: string | undefined; terminateSession(): Promise<void> },
+  version: string | undefined,
+  callTool: SdkCall,
+): OpenClient {
+  return {
+    version: version ?? '',
+    tools: async () => (await client.listTools()).tools.map(({ name }) => name),
+    prompt: async (name, args) =>
+      (await client.getPrompt({ name, arguments: args })).messages.map(({ content }) => textOf([content])).join(''),
+    resource: async (uri) => textOf((await client.readResource({ uri })).contents),
+    async call(name, args = {}, { onprogress, signal } = {}) {
+      const options = {
+        ...(onprogress && { onprogress: ({ progress }: { progress: number }) => onprogress(progress) }),
+        ...(signal && { signal }),
+      }
+      const answer = await callTool({ name, arguments: args }, options)
+      const { content, structuredContent, isError } = answer as Record<string, unknown>
+      return { text: textOf(content), structured: structuredContent, isError: isError === true }
+    },
+    async close() {
+      if (transport.sessionId !== undefined) await transport.terminateSession()
+      await client.close()
+    },
+  }
+}
+
+/** What both SDKs' `OAuthClientProvider` have in common: what is found out on the way is kept for as long as it lives. */
+export function memoryProvider<Information, Tokens>(memory: OAuthMemory, client: Information | undefined) {
+  let information = client
+  let tokens: Tokens | undefined
+  let verifier = ''
+  return {
+    redirectUrl: memory.redirectUrl,
+    clientMetadata: {
+      client_name: 'sallyport-test',
+      redirect_uris: [memory.redirectUrl],
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      ...(memory.scope !== undefined && { scope: memory.scope }),
+    },
+    state: () => memory.state ?? '',
+    clientInformation: () => information,
+    saveClientInformation: (saved: Information) => {
+      information = saved
+    },
+    tokens: () => tokens,
+    saveTokens: (saved: Tokens) => {
+      tokens = saved
+    },
+    redirectToAuthorization: (to: URL) => {
+      memory.authorizationUrl = to
+    },
+    saveCodeVerifier: (saved: string) => {
+      verifier = saved
+    },
+    codeVerifier: () => verifier,
+  }
+}

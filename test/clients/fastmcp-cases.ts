@@ -28,6 +28,13 @@ export const FASTMCP_CASES: readonly ClientCase[] = [
   })),
   {
     client: 'fastmcp',
+    title:
+      'a virtual server: reads all URLs out of the error, the user consents to each, the same call works (G5, G16)',
+    needs: ['fastmcp', 'chromium'],
+    run: virtualServer,
+  },
+  {
+    client: 'fastmcp',
     title: 'by the other endpoint, /api/llm/mcp/{id}/server, with a personal token (G19)',
     needs: ['fastmcp', 'chromium'],
     run: otherEndpoint,
@@ -54,6 +61,20 @@ async function consent(stage: Stage, server: string): Promise<void> {
 async function otherEndpoint(stage: Stage): Promise<void> {
   const person = await stage.person()
   await consentAt(stage, person, `${stage.origin}/api/llm/mcp/notes/server`, await person.personalToken())
+}
+
+async function virtualServer(stage: Stage): Promise<void> {
+  const person = await stage.person()
+  const url = stage.endpoint('team/desk')
+  const attempts = await runProgram(stage, url, person.jwt, 'notes_whoami', {}, async ({ authorization_urls }) => {
+    assert.equal(authorization_urls?.length, 2)
+    for (const each of authorization_urls) await stage.consent(person, each)
+  })
+  assert.deepEqual(
+    attempts.map(({ success }) => success),
+    [false, true],
+  )
+  assert.equal(attempts[1]?.text, person.atService)
 }
 
 async function consentAt(stage: Stage, person: TestPerson, url: string, token: string): Promise<void> {

@@ -20,6 +20,7 @@ import { SDK1_CLIENT } from './sdk1-client.ts'
 import { SDK2_CLIENTS } from './sdk2-client.ts'
 import { signInCases } from './sign-in-cases.ts'
 import { openStage, type Stage } from './stage.ts'
+import { virtualCases } from './virtual-cases.ts'
 import { chromiumVisitor, formVisitor } from './visitor.ts'
 
 /** Of one case: a hang is a failure, too. */
@@ -31,6 +32,7 @@ const ALL: readonly ClientCase[] = [
   ...KINDS.flatMap(sdkCases),
   ...signInCases(KINDS),
   ...everythingCases(KINDS),
+  ...virtualCases(KINDS),
   ...callerCases(),
   ...FASTMCP_CASES,
   ...INSPECTOR_CASES,

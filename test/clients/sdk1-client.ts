@@ -5,7 +5,15 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { CreateMessageRequestSchema, ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { type ClientKind, type OAuthMemory, type OpenClient, type OpenOptions, textOf } from './client-kind.ts'
+import {
+  type ClientKind,
+  clientAnswers,
+  clientOptions,
+  memoryProvider,
+  type OpenClient,
+  type OpenOptions,
+  openClient,
+} from './client-kind.ts'
 
 /** It has the legacy era only. */
 export const SDK1_CLIENT: ClientKind = {
@@ -18,7 +26,10 @@ export const SDK1_CLIENT: ClientKind = {
     return connect(options, new StreamableHTTPClientTransport(new URL(endpoint), { requestInit: { headers } }))
   },
   signIn(endpoint, memory) {
-    const authProvider = provider(memory)
+    const authProvider: OAuthClientProvider = memoryProvider<OAuthClientInformationMixed, OAuthTokens>(
+      memory,
+      memory.client,
+    )
     const transport = () => new StreamableHTTPClientTransport(new URL(endpoint), { authProvider })
     const first = transport()
     return {
@@ -33,33 +44,11 @@ export const SDK1_CLIENT: ClientKind = {
   },
 }
 
-function makeClient({ visit, answer, toolsChanged }: OpenOptions): Client {
-  const elicitation = { ...(visit && { url: {} }), ...(answer && { form: {} }) }
-  const client = new Client(
-    { name: 'sallyport-test', version: '1.0.0' },
-    {
-      capabilities: { ...((visit ?? answer) && { elicitation }), ...(answer && { sampling: {} }) },
-      ...(toolsChanged && {
-        listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => toolsChanged() } },
-      }),
-    },
-  )
-  if (visit !== undefined || answer !== undefined) {
-    client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
-      if (params.mode === 'url') {
-        await visit?.(params.url)
-        return { action: 'accept' }
-      }
-      return { action: 'accept', content: (answer?.(params.message) ?? {}) as Record<string, string | boolean> }
-    })
-  }
-  if (answer !== undefined) {
-    client.setRequestHandler(CreateMessageRequestSchema, async () => ({
-      model: 'test',
-      role: 'assistant' as const,
-      content: { type: 'text' as const, text: String(answer('sampling').text) },
-    }))
-  }
+function makeClient(options: OpenOptions): Client {
+  const client = new Client({ name: 'sallyport-test', version: '1.0.0' }, clientOptions(options))
+  const { elicited, sampled } = clientAnswers(options)
+  if (elicited !== undefined) client.setRequestHandler(ElicitRequestSchema, elicited)
+  if (sampled !== undefined) client.setRequestHandler(CreateMessageRequestSchema, sampled)
   return client
 }
 
@@ -72,55 +61,7 @@ async function connect(options: OpenOptions, transport: StreamableHTTPClientTran
     await client.close()
     throw error
   }
-  return {
-    version: transport.protocolVersion ?? '',
-    tools: async () => (await client.listTools()).tools.map(({ name }) => name),
-    prompt: async (name, args) =>
-      (await client.getPrompt({ name, arguments: args })).messages.map(({ content }) => textOf([content])).join(''),
-    resource: async (uri) => textOf((await client.readResource({ uri })).contents),
-    async call(name, args = {}, { onprogress, signal } = {}) {
-      const { content, structuredContent, isError } = await client.callTool({ name, arguments: args }, undefined, {
-        ...(onprogress && { onprogress: ({ progress }) => onprogress(progress) }),
-        ...(signal && { signal }),
-      })
-      return { text: textOf(content), structured: structuredContent, isError: isError === true }
-    },
-    async close() {
-      if (transport.sessionId !== undefined) await transport.terminateSession()
-      await client.close()
-    },
-  }
-}
-
-function provider(memory: OAuthMemory): OAuthClientProvider {
-  let information: OAuthClientInformationMixed | undefined = memory.client
-  let tokens: OAuthTokens | undefined
-  let verifier = ''
-  return {
-    redirectUrl: memory.redirectUrl,
-    clientMetadata: {
-      client_name: 'sallyport-test',
-      redirect_uris: [memory.redirectUrl],
-      token_endpoint_auth_method: 'none',
-      grant_types: ['authorization_code', 'refresh_token'],
-      response_types: ['code'],
-      ...(memory.scope !== undefined && { scope: memory.scope }),
-    },
-    state: () => memory.state ?? '',
-    clientInformation: () => information,
-    saveClientInformation: (saved) => {
-      information = saved
-    },
-    tokens: () => tokens,
-    saveTokens: (saved) => {
-      tokens = saved
-    },
-    redirectToAuthorization: (to) => {
-      memory.authorizationUrl = to
-    },
-    saveCodeVerifier: (saved) => {
-      verifier = saved
-    },
-    codeVerifier: () => verifier,
-  }
+  return openClient(client, transport, transport.protocolVersion, (params, more) =>
+    client.callTool(params, undefined, more),
+  )
 }

@@ -8,7 +8,16 @@ import {
   StreamableHTTPClientTransport,
   type VersionNegotiationMode,
 } from '@modelcontextprotocol/client'
-import { type ClientKind, type OAuthMemory, type OpenClient, type OpenOptions, textOf } from './client-kind.ts'
+import {
+  type ClientKind,
+  clientAnswers,
+  clientOptions,
+  memoryProvider,
+  type OAuthMemory,
+  type OpenClient,
+  type OpenOptions,
+  openClient,
+} from './client-kind.ts'
 
 /** Legacy, auto, and pinned to the modern revision. */
 export const SDK2_CLIENTS: readonly ClientKind[] = [
@@ -45,34 +54,11 @@ function sdk2(name: string, mode: VersionNegotiationMode, era: 'legacy' | 'moder
 }
 
 function makeClient(mode: VersionNegotiationMode, options: OpenOptions): Client {
-  const { visit, answer, toolsChanged } = options
-  const elicitation = { ...(visit && { url: {} }), ...(answer && { form: {} }) }
-  const client = new Client(
-    { name: 'sallyport-test', version: '1.0.0' },
-    {
-      versionNegotiation: { mode },
-      capabilities: { ...((visit ?? answer) && { elicitation }), ...(answer && { sampling: {} }) },
-      ...(toolsChanged && {
-        listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => toolsChanged() } },
-      }),
-    },
-  )
-  if (visit !== undefined || answer !== undefined) {
-    client.setRequestHandler('elicitation/create', async ({ params }) => {
-      if (params.mode === 'url') {
-        await visit?.(params.url)
-        return { action: 'accept' }
-      }
-      return { action: 'accept', content: (answer?.(params.message) ?? {}) as Record<string, string | boolean> }
-    })
-  }
-  if (answer !== undefined) {
-    client.setRequestHandler('sampling/createMessage', async () => ({
-      model: 'test',
-      role: 'assistant',
-      content: { type: 'text', text: String(answer('sampling').text) },
-    }))
-  }
+  const made = { versionNegotiation: { mode }, ...clientOptions(options) }
+  const client = new Client({ name: 'sallyport-test', version: '1.0.0' }, made)
+  const { elicited, sampled } = clientAnswers(options)
+  if (elicited !== undefined) client.setRequestHandler('elicitation/create', elicited)
+  if (sampled !== undefined) client.setRequestHandler('sampling/createMessage', sampled)
   return client
 }
 
@@ -88,57 +74,15 @@ async function connect(
     await client.close()
     throw error
   }
-  return {
-    version: client.getNegotiatedProtocolVersion() ?? '',
-    tools: async () => (await client.listTools()).tools.map(({ name }) => name),
-    prompt: async (name, args) =>
-      (await client.getPrompt({ name, arguments: args })).messages.map(({ content }) => textOf([content])).join(''),
-    resource: async (uri) => textOf((await client.readResource({ uri })).contents),
-    async call(name, args = {}, { onprogress, signal } = {}) {
-      const { content, structuredContent, isError } = await client.callTool(
-        { name, arguments: args },
-        { ...(onprogress && { onprogress: ({ progress }) => onprogress(progress) }), ...(signal && { signal }) },
-      )
-      return { text: textOf(content), structured: structuredContent, isError: isError === true }
-    },
-    async close() {
-      if (transport.sessionId !== undefined) await transport.terminateSession()
-      await client.close()
-    },
-  }
+  return openClient(client, transport, client.getNegotiatedProtocolVersion(), (params, more) =>
+    client.callTool(params, more),
+  )
 }
 
 function provider(memory: OAuthMemory): OAuthClientProvider {
-  let information: StoredOAuthClientInformation | undefined = memory.client
-  let tokens: StoredOAuthTokens | undefined
-  let verifier = ''
   let discovered: OAuthDiscoveryState | undefined
   return {
-    redirectUrl: memory.redirectUrl,
-    clientMetadata: {
-      client_name: 'sallyport-test',
-      redirect_uris: [memory.redirectUrl],
-      token_endpoint_auth_method: 'none',
-      grant_types: ['authorization_code', 'refresh_token'],
-      response_types: ['code'],
-      ...(memory.scope !== undefined && { scope: memory.scope }),
-    },
-    state: () => memory.state ?? '',
-    clientInformation: () => information,
-    saveClientInformation: (saved) => {
-      information = saved
-    },
-    tokens: () => tokens,
-    saveTokens: (saved) => {
-      tokens = saved
-    },
-    redirectToAuthorization: (to) => {
-      memory.authorizationUrl = to
-    },
-    saveCodeVerifier: (saved) => {
-      verifier = saved
-    },
-    codeVerifier: () => verifier,
+    ...memoryProvider<StoredOAuthClientInformation, StoredOAuthTokens>(memory, memory.client),
     saveDiscoveryState: (saved) => {
       discovered = saved
     },

@@ -134,7 +134,18 @@ export async function openStage(parts: FoundParts, visitor: Visitor): Promise<St
       'tools/everything': { url: upstreams.everything.url, auth: { type: 'none' } },
       'secret/vault': { url: upstreams.wiki.url, auth: { type: 'none' } },
     },
+    virtualServers: {
+      'team/desk': {
+        tools: {
+          'public/wiki': ['echo', 'add'],
+          'dev/notes': { include: ['whoami'], prefix: 'notes_' },
+          'dev/tasks': { include: ['add'], rename: { whoami: 'who_at_tasks' }, prefix: 'tasks_' },
+        },
+        prompts: { 'public/wiki': '*' },
+      },
+    },
     access: [
+      { to: 'user:corp/*', on: 'team/*' },
       { to: 'user:corp/*', on: ['public/*', 'data/*', 'dev/*', 'core/*', 'legacy/*', 'tools/*'] },
       { to: 'virtual-account:ci', on: ['public/*', 'data/*', 'dev/*', 'core/*'] },
     ],

@@ -32,6 +32,12 @@ export const LEFT_OUT: readonly LeftOut[] = [
     reason:
       'the Tasks extension: no npm package has a server with it, so that there is nothing behind the gateway to relay',
   })),
+  ...['bridged-legacy', 'virtual-legacy'].map((form) => ({
+    side: 'server' as const,
+    scenario: 'input-required-result-basic-elicitation',
+    at: { form, revision: '2026-07-28' },
+    reason: 'it wants a key of the server\'s own choice, "user_name": requests of 2025-11-25 have none to choose',
+  })),
   ...['dpop', 'dpop-nonce', 'wif-jwt-bearer'].map((name) => ({
     side: 'client' as const,
     scenario: `auth/${name}`,

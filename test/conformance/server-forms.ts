@@ -1,12 +1,7 @@
 /** The forms in which a gateway is a server to the suite: each a gateway that anybody may use, in front of the fixture. */
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { generateKey } from 'sallyport'
-import { createGateway, type GatewayConfig } from 'sallyport/gateway'
-import { sallyport } from 'sallyport/node'
-import { memoryStore } from 'sallyport/stores/memory'
+import type { GatewayConfig } from 'sallyport/gateway'
 import { startFixture } from './fixture/start-fixture.ts'
+import { startGatewayServer } from './gateway-server.ts'
 
 /** A server for the suite. */
 export interface TriedServer {
@@ -37,41 +32,41 @@ export const SERVER_FORMS: readonly ServerForm[] = [
   throughGateway('plain', 'conformance/fixture', (url) => ({
     servers: { 'conformance/fixture': { url, auth: { type: 'none' } } },
   })),
+  // The revision that the fixture does not speak crosses the bridge.
+  throughGateway('bridged-legacy', 'conformance/fixture', bridged, 'legacy'),
+  throughGateway('bridged-modern', 'conformance/fixture', bridged, 'modern'),
+  throughGateway('virtual', 'conformance/virtual', virtual),
+  throughGateway('virtual-legacy', 'conformance/virtual', virtual, 'legacy'),
+  throughGateway('virtual-modern', 'conformance/virtual', virtual, 'modern'),
 ]
+
+function bridged(url: string): Pick<GatewayConfig, 'servers'> {
+  return { servers: { 'conformance/fixture': { url, auth: { type: 'none' }, bridge: true } } }
+}
+
+function virtual(url: string): Pick<GatewayConfig, 'servers' | 'virtualServers'> {
+  const all = { 'conformance/fixture': '*' } as const
+  return {
+    servers: { 'conformance/fixture': { url, auth: { type: 'none' } } },
+    virtualServers: { 'conformance/virtual': { tools: all, prompts: all, resources: all } },
+  }
+}
 
 function throughGateway(
   name: string,
   tried: string,
   configure: (url: string) => Pick<GatewayConfig, 'servers'> & Partial<GatewayConfig>,
+  eras: 'both' | 'legacy' | 'modern' = 'both',
 ): ServerForm {
   return {
     name,
     counts: true,
     async start() {
-      const fixture = await startFixture()
-      const server = createServer()
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-      const gateway = createGateway({
-        url: origin,
-        store: memoryStore(),
-        keys: [generateKey()],
-        access: [ANYBODY],
-        ...configure(fixture.url),
-      })
-      await gateway.ready()
-      server.on(
-        'request',
-        sallyport(gateway)((_request, response) => void response.writeHead(404).end()),
-      )
+      const fixture = await startFixture(eras)
+      const gateway = await startGatewayServer({ access: [ANYBODY], ...configure(fixture.url) })
       return {
-        url: `${origin}/mcp/${tried}/server`,
+        url: `${gateway.origin}/mcp/${tried}/server`,
         async close() {
-          const closed = once(server, 'close')
-          server.close()
-          server.closeAllConnections()
-          await closed
           await gateway.close()
           await fixture.close()
         },

@@ -8,6 +8,7 @@ import { sallyport } from 'sallyport/node'
 import { memoryStore } from 'sallyport/stores/memory'
 import { FormBrowser } from '../../support/form-browser.ts'
 import { AUDIENCE, startKeyServer } from '../../support/identity-provider.ts'
+import { recoverKey } from './recovered-key.ts'
 
 /** See the top of the file. */
 export interface ScenarioGateway {
@@ -20,23 +21,34 @@ export interface ScenarioGateway {
   close(): Promise<void>
 }
 
+/** Who comes with a token that was not made here. */
+export interface Visitor {
+  readonly token: string
+  readonly issuer: string
+  readonly audience: string
+}
+
 /** The suite expects clients to have their metadata document on this host; the gateway serves it from its own origin. */
 const ORIGIN = 'https://conformance-test.local'
 const SERVER = 'conformance/scenario'
+const KEYS = '/keys-of-the-visitor'
 
 /** Starts it. The gateway thinks that it is at {@link ORIGIN}, behind a proxy. */
-export async function startScenarioGateway(server: McpServer): Promise<ScenarioGateway> {
+export async function startScenarioGateway(server: McpServer, visitor?: Visitor): Promise<ScenarioGateway> {
   const provider = await startKeyServer()
   const http = createServer()
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
   const { port } = http.address() as AddressInfo
+  const keysAt = `http://127.0.0.1:${port}${KEYS}`
   const config: GatewayConfig = {
     url: ORIGIN,
     allowedHosts: ['127.0.0.1'],
     store: memoryStore(),
     keys: [generateKey()],
-    integrations: { corp: { issuer: provider.issuer, audience: AUDIENCE } },
+    integrations: {
+      corp: visitor === undefined ? { issuer: provider.issuer, audience: AUDIENCE } : integrationOf(visitor, keysAt),
+    },
     // There is no login in front of it: whose browser it is, is not what the suite is about.
     signIn: 'link',
     servers: { [SERVER]: server },
@@ -47,14 +59,18 @@ export async function startScenarioGateway(server: McpServer): Promise<ScenarioG
   gateway.on('audit', (event) => {
     if (event.type === 'connection') told.push(`${event.kind}: ${event.detail}`)
   })
-  await gateway.ready()
   http.on(
     'request',
-    sallyport(gateway)((_request, response) => void response.writeHead(404).end()),
+    sallyport(gateway)((request, response) => {
+      const keys = visitor !== undefined && request.url === KEYS ? [recoverKey(visitor.token)] : undefined
+      response.writeHead(keys === undefined ? 404 : 200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ keys }))
+    }),
   )
+  await gateway.ready()
   return {
     endpoint: new URL(`http://127.0.0.1:${port}/mcp/${SERVER}/server`),
-    token: await provider.sign({ sub: 'somebody' }),
+    token: visitor?.token ?? (await provider.sign({ sub: 'somebody' })),
     async consent(link) {
       const before = told.length
       const browser = new FormBrowser(new Map([[ORIGIN, port]]))
@@ -71,4 +87,12 @@ export async function startScenarioGateway(server: McpServer): Promise<ScenarioG
       await provider.close()
     },
   }
+}
+
+/** The identity provider of an ID token. */
+function integrationOf(
+  { issuer, audience }: Visitor,
+  jwksUri: string,
+): NonNullable<GatewayConfig['integrations']>[string] {
+  return { issuer, audience, jwksUri, jwtSource: 'id_token' }
 }

@@ -10,6 +10,11 @@ export interface Scenario {
   readonly context: {
     readonly client_id?: string
     readonly client_secret?: string
+    readonly private_key_pem?: string
+    /** Of the enterprise's identity provider, with what somebody has who has signed in there. */
+    readonly idp_client_id?: string
+    readonly idp_id_token?: string
+    readonly idp_issuer?: string
     readonly toolCalls?: readonly { readonly name: string; readonly arguments: Record<string, unknown> }[]
   }
 }

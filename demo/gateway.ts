@@ -1,9 +1,9 @@
 /**
- * The configuration of the gateway: four MCP servers, one for each way in, and who may use what. A reader who wants to know
- * what the gateway can do reads this file.
+ * The configuration of the gateway: MCP servers, one for each way in, virtual servers with something of each, and who may use
+ * what. A reader who wants to know what the gateway can do reads this file.
  */
 import type { Guard, TokenStore } from 'sallyport'
-import { type AuditEvent, createGateway, type Gateway } from 'sallyport/gateway'
+import { type AuditEvent, createGateway, type Gateway, type McpServer, type VirtualMcpServer } from 'sallyport/gateway'
 import type { Place } from './guard.ts'
 import { TOOLS_API } from './provider-clients.ts'
 import { CODE_SCOPE } from './upstreams/code.ts'
@@ -32,9 +32,31 @@ export interface GatewaySurroundings {
   readonly audit: (event: AuditEvent) => void
 }
 
+/** A server with a key for everybody, one with accounts of people's own, and one that takes the caller's JWT. */
+const ASSISTANT: VirtualMcpServer = {
+  description: 'What the team works with every day',
+  tools: {
+    'data/hub': { include: ['search_*'], rename: { search_dataset: 'find_rows' } },
+    'dev/code': { include: ['list_*', 'who_am_i'], prefix: 'code_' },
+    'dev/review': { rename: { who_am_i: 'reviewer' }, include: ['who_am_i'] },
+    'core/orders': ['my_orders'],
+  },
+  prompts: { 'data/hub': ['summarise'] },
+}
+
 /** The gateway of `server`, where the guard signs people in. */
 export function createDemoGateway(server: Place, guard: Guard, surroundings: GatewaySurroundings): Gateway {
   const { store, key, corp, branch, code, upstreams, audit } = surroundings
+  const ownAccount: McpServer = {
+    url: upstreams.code,
+    auth: {
+      type: 'oauth2',
+      issuer: code,
+      clientId: CODE_CLIENT.id,
+      clientSecret: { secret: 'vault:code' },
+      scopes: [CODE_SCOPE],
+    },
+  }
   return createGateway({
     url: server.url,
     store,
@@ -70,18 +92,15 @@ export function createDemoGateway(server: Place, guard: Guard, surroundings: Gat
           values: { key: { secret: 'vault:hub' } },
         },
       },
-      'dev/code': {
-        label: 'Code',
-        url: upstreams.code,
-        auth: {
-          type: 'oauth2',
-          issuer: code,
-          clientId: CODE_CLIENT.id,
-          clientSecret: { secret: 'vault:code' },
-          scopes: [CODE_SCOPE],
-        },
-      },
+      'dev/code': { label: 'Code', ...ownAccount },
+      // The same vendor once more: people connect the two separately.
+      'dev/review': { label: 'Review', ...ownAccount },
       'core/orders': { url: upstreams.orders, auth: { type: 'passthrough', audience: TOOLS_API } },
+    },
+    // G5: chosen tools of several servers under one endpoint.
+    virtualServers: {
+      'team/assistant': { ...ASSISTANT, require: 'all' },
+      'team/anything': { ...ASSISTANT, require: 'any' },
     },
 
     // G4, G15: what is not given here, nobody has.
@@ -97,6 +116,8 @@ export function createDemoGateway(server: Place, guard: Guard, surroundings: Gat
       },
       { to: 'virtual-account:nightly', on: 'dev/code', tools: ['list_*'] },
       { to: 'external-identity:acme', on: 'dev/code', tools: ['list_*', 'who_am_i'] },
+      // Enough for what is chosen there: bob, for one, has no role on dev/code itself.
+      { to: 'group:corp/staff', on: 'team/*' },
     ],
   })
 }

@@ -21,6 +21,7 @@ import { sharedHeader } from './checks/gateway-header.ts'
 import { passthrough } from './checks/gateway-passthrough.ts'
 import { refreshing } from './checks/gateway-refresh.ts'
 import { restart } from './checks/gateway-restart.ts'
+import { virtualServers } from './checks/gateway-virtual.ts'
 import { signingIn, signingOut } from './checks/login.ts'
 import { outage, sessionOutage } from './checks/outage.ts'
 import { basic, secrets } from './checks/passwords.ts'
@@ -69,6 +70,7 @@ const GATEWAY_CHAPTERS: readonly GatewayChapter[] = [
   refreshing,
   restart,
   revoking,
+  virtualServers,
   changes,
   audit,
 ]
@@ -102,7 +104,7 @@ function printServers({ targets, corp, branch, code, gateways: { upstreams } }: 
       ['a third one', code.issuer, 'Code, the authorization server of the MCP server dev/code'],
       ['MCP server', upstreams.calculator.url, 'public/calculator, open to all'],
       ['MCP server', upstreams.hub.url, 'data/hub, one key for everybody'],
-      ['MCP server', upstreams.code.url, 'dev/code, everybody with an account of their own'],
+      ['MCP server', upstreams.code.url, 'dev/code and dev/review, everybody with an account of their own'],
       ['MCP server', upstreams.orders.url, 'core/orders, trusts Corp itself'],
       ...targets.map(({ name, url, guard }) => [
         name,

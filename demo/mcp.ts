@@ -61,10 +61,16 @@ export async function initialize(target: Pick<Target, 'url'>, talk: Talk): Promi
 
 /** The link in the answer to somebody who has yet to give consent (G16), found as the clients in the field find it. */
 export async function consentLink(target: Pick<Target, 'url'>, talk: Talk): Promise<string> {
+  const [link = ''] = await consentLinks(target, talk)
+  return link
+}
+
+/** All of them, where several are missing. */
+export async function consentLinks(target: Pick<Target, 'url'>, talk: Talk): Promise<string[]> {
   const { message } = await begin(target, talk)
-  const [, url] = /Please visit:\s*(.+)$/.exec(String(message?.error?.data)) ?? []
-  if (url === undefined) throw new Error(`no link to visit: ${JSON.stringify(message)}`)
-  return url
+  const [, urls] = /Please visit:\s*(.+)$/.exec(String(message?.error?.data)) ?? []
+  if (urls === undefined) throw new Error(`no link to visit: ${JSON.stringify(message)}`)
+  return urls.split(' , ')
 }
 
 /** The URL of a server's endpoint. */

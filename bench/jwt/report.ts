@@ -1,4 +1,5 @@
 /** The suite's findings, as tables for people and as one object for machines. */
+import { heading, percent, range, short, spread } from '../lib/format.ts'
 import type { Side } from '../lib/pairs.ts'
 import { round, type Summary } from '../lib/stats.ts'
 import { table } from '../lib/table.ts'
@@ -184,26 +185,6 @@ function side({ requestsPerSecond, cpuUsPerRequest, utilisation, clientUtilisati
   }
 }
 
-function short(summary: Summary): number {
-  return round(summary.median)
-}
-
-function spread({ p10, p90, samples }: Summary): object {
-  return { p10: round(p10), p90: round(p90), samples }
-}
-
-function range({ p10, p90 }: Summary): string {
-  return `${p10.toFixed(2)}–${p90.toFixed(2)}`
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(0)} %`
-}
-
 function megabytes(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(1)} MiB`
-}
-
-function heading(text: string): string {
-  return `\n${text}`
 }

@@ -85,6 +85,6 @@ function isUpstreamToken(credential: string): boolean {
   return credential.startsWith('Bearer upstream-')
 }
 
-function expect(condition: boolean, message: string): void {
+export function expect(condition: boolean, message: string): void {
   if (!condition) throw new Error(message)
 }

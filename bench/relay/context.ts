@@ -14,6 +14,8 @@ export interface Context {
 export interface GatewayContext extends Context {
   /** Origin of the authorization server that protects the upstream. */
   readonly authorizationServer: string
+  /** How many members the virtual server has; none without. */
+  readonly members?: number
 }
 
 /** What the suite itself knows. */
@@ -29,6 +31,11 @@ export const AUDIENCE = 'relay-bench'
 export const SERVER = 'bench/upstream'
 /** Where the gateway serves it. The upstream has the same path, so that one request fits everywhere. */
 export const PATH = '/mcp/bench/upstream/server'
+/** The virtual server, and where the gateway serves it. */
+export const VIRTUAL = 'bench/assistant'
+export const VIRTUAL_PATH = '/mcp/bench/assistant/server'
+/** Tools that a member lists and that are chosen. There is {@link HIDDEN_TOOL} beside them. */
+export const TOOLS_PER_MEMBER = 40
 export const REVISION = '2025-11-25'
 export const TOOL = 'search_orders'
 /** Not granted to anybody, though the upstream would answer. */
@@ -58,6 +65,11 @@ export function claimsOf(number: number): TokenOptions {
       jti: undefined,
     },
   }
+}
+
+/** A member of the virtual server, from 1 on: its name in the gateway, its path at the upstream, what is in front of its tools. */
+export function memberOf(number: number): { readonly name: string; readonly path: string; readonly prefix: string } {
+  return { name: `bench/member-${number}`, path: `/members/${number}`, prefix: `m${number}_` }
 }
 
 /** The token that the authorization server gives for the nth consent. */
@@ -105,9 +117,15 @@ export function requestHeaders(token: string, session: string | undefined): Reco
 }
 
 /** A whole request as it goes over the wire. */
-export function requestBytes(method: 'POST' | 'GET', host: string, headers: Record<string, string>, body = ''): Buffer {
+export function requestBytes(
+  method: 'POST' | 'GET',
+  host: string,
+  headers: Record<string, string>,
+  body = '',
+  path = PATH,
+): Buffer {
   const length: [string, string][] = body === '' ? [] : [['content-length', String(Buffer.byteLength(body))]]
   const lines = [['host', host], ['connection', 'keep-alive'], ...Object.entries(headers), ...length]
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  return Buffer.from(`${method} ${PATH} HTTP/1.1\r\n${head}\r\n${body}`, 'latin1')
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\n${head}\r\n${body}`, 'latin1')
 }

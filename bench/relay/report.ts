@@ -1,19 +1,23 @@
 /** The suite's findings, as tables for people and as one object for machines. */
-import { round, type Summary } from '../lib/stats.ts'
+import { heading, percent, range, short, spread } from '../lib/format.ts'
+import { round } from '../lib/stats.ts'
 import { table } from '../lib/table.ts'
 import type { Kilobytes, Streams } from './streams.ts'
 import type { Comparison, Peer, Throughput } from './throughput.ts'
+import type { Virtual } from './virtual.ts'
+import { virtualFigures, virtualLines, virtualSpreads } from './virtual-report.ts'
 
 /** What has been measured; a part that was left out or failed is missing. */
 export interface Findings {
   readonly fixed?: Throughput
   readonly sdk?: Throughput
   readonly streams?: Streams
+  readonly virtual?: Virtual
 }
 
 const GOALS = { vsBareProxyC32: 0.85, addedMsP50: 0.3, kbPerStream: 60 }
 
-export function forMachines({ fixed, sdk, streams }: Findings): object {
+export function forMachines({ fixed, sdk, streams, virtual }: Findings): object {
   return {
     suite: 'relay',
     ...(fixed && ratios(fixed)),
@@ -30,16 +34,18 @@ export function forMachines({ fixed, sdk, streams }: Findings): object {
     ...(sdk && {
       sdkServer: { ...ratios(sdk), addedMs: addedMs(sdk), cpuRatios: cpuRatios(sdk), servers: servers(sdk) },
     }),
+    ...(virtual && { virtual: virtualFigures(virtual) }),
     goals: GOALS,
     spread: {
       ...(fixed && spreads(fixed)),
       ...(streams && { kbPerStream: spread(streams.kbBeyondProxy) }),
       ...(sdk && { sdkServer: spreads(sdk) }),
+      ...(virtual && { virtual: virtualSpreads(virtual) }),
     },
   }
 }
 
-export function forPeople({ fixed, sdk, streams }: Findings): string {
+export function forPeople({ fixed, sdk, streams, virtual }: Findings): string {
   const sections: string[] = []
   if (fixed) {
     sections.push(...waysTo('an upstream that answers at once', fixed))
@@ -47,6 +53,7 @@ export function forPeople({ fixed, sdk, streams }: Findings): string {
   }
   if (sdk) sections.push(...waysTo('a server made with the TypeScript SDK 2.x', sdk))
   if (streams) sections.push(...memoryOf(streams))
+  if (virtual) sections.push(...virtualLines(virtual))
   if (fixed || streams)
     sections.push(heading('Goals'), ...goals({ ...(fixed && { fixed }), ...(streams && { streams }) }))
   return sections.join('\n')
@@ -219,24 +226,4 @@ function spreads(throughput: Throughput): object {
 
 function kilobytes({ rss, heapUsed, external }: Kilobytes): object {
   return { rss: round(rss.median, 1), heapUsed: round(heapUsed.median, 1), external: round(external.median, 1) }
-}
-
-function short(summary: Summary): number {
-  return round(summary.median)
-}
-
-function spread({ p10, p90, samples }: Summary): object {
-  return { p10: round(p10), p90: round(p90), samples }
-}
-
-function range({ p10, p90 }: Summary, digits: number): string {
-  return `${p10.toFixed(digits)}–${p90.toFixed(digits)}`
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(0)} %`
-}
-
-function heading(text: string): string {
-  return `\n${text}`
 }

@@ -106,7 +106,7 @@ export async function compareWays(upstreamKind: Upstream, suite: Suite): Promise
 }
 
 /** By requests, since a busy machine gets few of them done in any given time and would measure code that is not compiled yet. */
-async function warmUp(load: Load, requests: number): Promise<void> {
+export async function warmUp(load: Load, requests: number): Promise<void> {
   const start = performance.now()
   while (load.answered() < requests && performance.now() - start < MAX_WARM_UP_MS) await load.run(250)
 }
@@ -118,12 +118,18 @@ export function createCallers({ key, issuer }: Suite): Caller[] {
 }
 
 /** Starts an authorization server, which counts from 0, and the gateway before the upstream. */
-export async function startGateway(upstream: ChildServer, suite: Suite, servers: ChildServer[]): Promise<ChildServer> {
+export async function startGateway(
+  upstream: ChildServer,
+  suite: Suite,
+  servers: ChildServer[],
+  members = 0,
+): Promise<ChildServer> {
   const authorization = await startServer(new URL('./servers/authorization.js', import.meta.url), [], null)
   servers.push(authorization)
   const context: GatewayContext = {
     ...contextOf(upstream, suite),
     authorizationServer: `http://127.0.0.1:${authorization.port}`,
+    members,
   }
   const gateway = await startServer(new URL('./servers/gateway.js', import.meta.url), [], context)
   servers.push(gateway)

@@ -8,9 +8,10 @@ import { createGateway, type GatewayConfig } from 'sallyport/gateway'
 import { sallyport } from 'sallyport/node'
 import { sqliteStore } from 'sallyport/stores/sqlite'
 import { contextFromParent, serve } from '../../lib/child.ts'
-import { AUDIENCE, type GatewayContext, PATH, SERVER } from '../context.ts'
+import { AUDIENCE, type GatewayContext, memberOf, PATH, SERVER, VIRTUAL } from '../context.ts'
 
-const { issuer, jwksUri, authorizationServer, upstream } = contextFromParent<GatewayContext>()
+const { issuer, jwksUri, authorizationServer, upstream, members: count = 0 } = contextFromParent<GatewayContext>()
+const members = Array.from({ length: count }, (_, index) => memberOf(index + 1))
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
@@ -30,20 +31,24 @@ function configOf(port: number): GatewayConfig {
       ...Object.fromEntries(
         TEAMS.map((team) => [`${team}/notes`, { url: `${upstream}/${team}`, auth: { type: 'none' } }]),
       ),
-      [SERVER]: {
-        url: `${upstream}${PATH}`,
-        auth: {
-          type: 'oauth2',
-          clientId: 'gateway',
-          clientSecret: 'a secret of the bench',
-          authorizationUrl: `${authorizationServer}/authorize`,
-          tokenUrl: `${authorizationServer}/token`,
-        },
-      },
+      [SERVER]: protectedServer(PATH),
+      ...Object.fromEntries(members.map(({ name, path }) => [name, protectedServer(path)])),
     },
+    ...(members.length === 0
+      ? {}
+      : {
+          virtualServers: {
+            [VIRTUAL]: {
+              tools: Object.fromEntries(
+                members.map(({ name, prefix }) => [name, { include: ['get_*', 'search_*'], prefix }]),
+              ),
+            },
+          },
+        }),
     access: [
       ...TEAMS.map((team) => ({ to: `group:corp/${team}`, on: `${team}/*` })),
       { to: 'group:corp/engineering', on: 'bench/*', tools: ['get_*', 'search_*'] },
+      ...(members.length === 0 ? [] : [{ to: 'group:corp/engineering', on: VIRTUAL }]),
       { to: 'user:corp/*@example.com', on: 'bench/upstream', tools: ['whoami'] },
     ],
     // Nobody signs in here: the bench follows its links itself.
@@ -53,6 +58,19 @@ function configOf(port: number): GatewayConfig {
     audit: (event) => {
       const kind = event.type === 'request' ? `${event.methods[0] ?? event.httpMethod} ${event.outcome}` : event.type
       outcomes[kind] = (outcomes[kind] ?? 0) + 1
+    },
+  }
+}
+
+function protectedServer(path: string): GatewayConfig['servers'][string] {
+  return {
+    url: `${upstream}${path}`,
+    auth: {
+      type: 'oauth2',
+      clientId: 'gateway',
+      clientSecret: 'a secret of the bench',
+      authorizationUrl: `${authorizationServer}/authorize`,
+      tokenUrl: `${authorizationServer}/token`,
     },
   }
 }

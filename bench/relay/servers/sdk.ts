@@ -11,7 +11,7 @@ import type { Seen } from './fixed.ts'
 contextFromParent()
 const transports = new Map<string, NodeStreamableHTTPServerTransport>()
 const calls = new Map<string, number>()
-let last: Seen['last'] = { authorization: '', session: '', headers: [] }
+let last: Seen['last'] = { authorization: '', session: '', headers: [], path: '' }
 
 const ORDERS = z.object({
   customer: z.string(),
@@ -37,7 +37,7 @@ const server = createServer(async (req, res) => {
   }
   const authorization = req.headers.authorization ?? ''
   calls.set(authorization, (calls.get(authorization) ?? 0) + 1)
-  last = { authorization, session: String(session), headers: Object.keys(req.headers) }
+  last = { authorization, session: String(session), headers: Object.keys(req.headers), path: req.url ?? '' }
   await known.handleRequest(req, res)
 })
 

@@ -23,6 +23,7 @@ const rooms = [
   'guard',
   'broker',
   'mcp',
+  'portal',
   'gateway',
 ]
 
@@ -57,7 +58,7 @@ const rules = [
     name: 'index-without-gateway',
     comment: "import 'sallyport' loads nothing of the MCP gateway",
     from: { path: '^src/index\\.ts$' },
-    to: { path: folder('broker', 'mcp', 'gateway'), reachable: true },
+    to: { path: folder('broker', 'mcp', 'portal', 'gateway'), reachable: true },
   },
   {
     name: 'index-without-drivers',

@@ -32,6 +32,22 @@ export interface Connection {
   /** Of the access token; it is refreshed before. Absent where the server does not say, or nothing can be told. */
   readonly expiresAt?: number
   readonly scope?: string
+  /** When a call last used it, to the hour; absent where none has, and where consent has to be given again. */
+  readonly lastUsedAt?: number
+}
+
+/** A connection, and whose it is. */
+export interface OwnedConnection extends Connection {
+  /** The `id` of an identity. */
+  readonly owner: string
+}
+
+/** Which connections of everybody are wanted. */
+export interface ConnectionPage {
+  /** Those to one of these servers only. */
+  readonly servers?: readonly string[]
+  /** `next` of the page before. */
+  readonly after?: string
 }
 
 /** A consent to be asked for. */
@@ -120,6 +136,8 @@ export interface Broker {
   connectUrl(request: ConnectRequest): Promise<string>
   /** An owner's connections, by server. */
   list(owner: string): Promise<Connection[]>
+  /** Connections of everybody, about a hundred at a time. A page can be empty and have a next one. */
+  all(page?: ConnectionPage): Promise<{ readonly connections: readonly OwnedConnection[]; readonly next?: string }>
   /** Ends a connection, here at once and upstream where that is offered; whether there was one. */
   disconnect(owner: string, server: string): Promise<boolean>
   /** Whether a path is one of the broker's pages, by its exact shape: whatever else is beside them is the application's. */

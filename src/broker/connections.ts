@@ -1,14 +1,15 @@
 /** Connections in the store: tokens by owner and server, refreshed in time, told of without ever being shown (G9, G13, G14). */
 import type { Clock } from '../core/clock.ts'
+import { createLastUse, type LastUseOptions } from '../identity/last-use.ts'
 import { AuthorizationError } from '../oauth/authorization-error.ts'
 import { decodeRecord } from '../store/connection-record.ts'
 import { everyRecord } from '../store/every-record.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
 import { createRefresher, type FoundTokens } from '../store/refresher.ts'
-import type { Key, TokenStore } from '../store/token-store.ts'
+import type { Key, Page, TokenStore } from '../store/token-store.ts'
 import type { BoundClient } from './bound-client.ts'
-import type { Connection, ConnectionEvent, StepUp, TokenOptions } from './broker.ts'
+import type { Broker, Connection, ConnectionEvent, OwnedConnection, StepUp, TokenOptions } from './broker.ts'
 import { stepUpFor } from './step-up.ts'
 import { isSameTokenOrigin, toUpstreamTokens, type UpstreamTokens } from './tokens.ts'
 import type { UpstreamClient } from './upstream-client.ts'
@@ -36,6 +37,8 @@ export interface Connections {
   /** Stores new tokens in place of whatever was there. */
   connect(owner: string, tokens: UpstreamTokens): Promise<void>
   list(owner: string): Promise<Connection[]>
+  /** See `Broker.all`. */
+  readonly all: Broker['all']
   disconnect(owner: string, server: string): Promise<boolean>
   /** Revokes tokens upstream that have not been stored. Throws where the authorization server does not take it. */
   revoke(tokens: UpstreamTokens): Promise<void>
@@ -44,10 +47,16 @@ export interface Connections {
 }
 
 const SPACE = 'connections'
+/** A write an hour for each connection that is in use, by each process. */
+const LAST_USE: LastUseOptions = { space: 'connections-last-use', writeEveryMs: 3_600_000 }
+/** Of the store's pages, for one of ours; what else there is comes on the next. */
+const MAX_SCANS = 20
+const ENOUGH = 100
 
 /** See the top of the file. */
 export function createConnections({ store, clock, times, client, tell }: ConnectionSettings): Connections {
   const keyOf = (owner: string, server: string): Key => ({ space: SPACE, owner, id: server })
+  const lastUse = createLastUse(store, clock, LAST_USE)
   const refresher = createRefresher<UpstreamTokens>({
     store,
     clock,
@@ -126,6 +135,21 @@ export function createConnections({ store, clock, times, client, tell }: Connect
     }
   }
 
+  function noted(owner: string, server: string, found: FoundTokens<UpstreamTokens>): FoundTokens<UpstreamTokens> {
+    if (found.kind === 'tokens') lastUse.note(owner, server)
+    return found
+  }
+
+  /** What is known of a record, with when it was used. */
+  async function known(record: Page['records'][number]): Promise<OwnedConnection | undefined> {
+    const { owner, id: server } = record.key
+    await client(server)?.known()
+    const connection = describe(record)
+    if (connection?.state !== 'connected') return connection && { ...connection, owner }
+    const lastUsedAt = await lastUse.at(owner, server)
+    return { ...connection, owner, ...(lastUsedAt === undefined ? {} : { lastUsedAt }) }
+  }
+
   return {
     tokens(owner, server, options = {}) {
       const upstream = client(server)
@@ -133,7 +157,8 @@ export function createConnections({ store, clock, times, client, tell }: Connect
       if (upstream === undefined) return { kind: 'none' }
       const key = keyOf(owner, server)
       const atHand = options.rejected === undefined ? refresher.known(key) : undefined
-      return atHand ?? lookFor(upstream, key, options)
+      if (atHand !== undefined) return noted(owner, server, atHand)
+      return lookFor(upstream, key, options).then((found) => noted(owner, server, found))
     },
     async stepUp(owner, server, challenge) {
       const bound = await client(server)?.known()
@@ -145,19 +170,36 @@ export function createConnections({ store, clock, times, client, tell }: Connect
     async list(owner) {
       const connections: Connection[] = []
       for await (const record of everyRecord((page) => store.list(SPACE, owner, page))) {
-        await client(record.key.id)?.known()
-        const connection = describe(record)
-        if (connection !== undefined) connections.push(connection)
+        const found = await known(record)
+        if (found === undefined) continue
+        const { owner: _, ...connection } = found
+        connections.push(connection)
       }
       return connections.sort((one, other) => (one.server < other.server ? -1 : 1))
+    },
+    async all({ servers, after } = {}) {
+      const connections: OwnedConnection[] = []
+      let next = after
+      for (let scans = 0; scans < MAX_SCANS; scans++) {
+        const page = await store.scan(SPACE, next === undefined ? {} : { after: next })
+        const wanted = page.records.filter(({ key }) => servers?.includes(key.id) ?? true)
+        for (const found of await Promise.all(wanted.map(known))) if (found !== undefined) connections.push(found)
+        next = page.next
+        if (next === undefined || connections.length >= ENOUGH) break
+      }
+      return { connections, ...(next === undefined ? {} : { next }) }
     },
     async disconnect(owner, server) {
       const ended = await refresher.disconnect(keyOf(owner, server))
       if (ended) tell({ kind: 'disconnected', server, owner })
+      // A time that stays behind says nothing of a connection that is not there, and goes by itself.
+      if (ended) await lastUse.forget(owner, server).catch(() => {})
       return ended
     },
     revoke,
-    close: () => refresher.close(),
+    async close() {
+      await Promise.all([refresher.close(), lastUse.close()])
+    },
   }
 }
 

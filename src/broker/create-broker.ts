@@ -187,6 +187,7 @@ export function createBroker(settings: BrokerSettings): Broker {
     },
 
     list: (owner) => connections.list(owner),
+    all: (page) => connections.all(page),
     disconnect: (owner, server) => connections.disconnect(owner, server),
     owns: (path) => randomOf(path) !== undefined || isCallback(path) || isDocument(path),
 

@@ -7,10 +7,11 @@ import type { Emitter } from '../core/events.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { KeyEvent } from '../identity/key-event.ts'
 import { type Target, targetsOf } from '../mcp/targets.ts'
-import type { AuditCaller, RequestEvent } from './audit-event.ts'
+import type { AuditCaller, AuditEvent, RequestEvent } from './audit-event.ts'
 import type { Exchange } from './exchange.ts'
 import type { GatewayEvents } from './gateway.ts'
 import type { StreamEnd } from './open-streams.ts'
+import type { RecentAudit } from './recent-audit.ts'
 
 /** What came of a request. */
 export interface Ending {
@@ -42,8 +43,14 @@ const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(?:-|$)/
 const SET_UP_WRONGLY: ReadonlySet<unknown> = new Set(['body_consumed', 'credential_rejected', 'credential_unavailable'])
 
 /** An audit that tells `emitter`. Where nobody listens, what is set up wrongly becomes a process warning, once for each server. */
-export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock): Audit {
+export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock, recent?: RecentAudit): Audit {
   const warned = new Set<string>()
+  const isHeard = () => recent !== undefined || emitter.heard('audit')
+
+  function emit(event: AuditEvent): void {
+    recent?.add(event)
+    emitter.emit('audit', event)
+  }
 
   function warn(server: string, reason: string, detail: string | null | undefined): void {
     const about = JSON.stringify([server, reason])
@@ -55,22 +62,24 @@ export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock): Audi
 
   return {
     get heard() {
-      return emitter.heard('audit')
+      return isHeard()
     },
     tell(exchange, status, ending) {
-      if (emitter.heard('audit')) emitter.emit('audit', toEvent(exchange, status, ending, clock.now()))
-      else if (ending.outcome === 'failed' && SET_UP_WRONGLY.has(ending.reason) && exchange.server !== undefined) {
+      if (isHeard()) emit(toEvent(exchange, status, ending, clock.now()))
+      if (emitter.heard('audit')) return
+      if (ending.outcome === 'failed' && SET_UP_WRONGLY.has(ending.reason) && exchange.server !== undefined) {
         warn(exchange.server.name, String(ending.reason), ending.detail)
       }
     },
     connection(event) {
-      if (emitter.heard('audit')) emitter.emit('audit', { type: 'connection', at: clock.now(), ...event })
-      else if (event.kind === 'consent_failed' && event.reason === 'rejected' && event.server !== null) {
+      if (isHeard()) emit({ type: 'connection', at: clock.now(), ...event })
+      if (emitter.heard('audit')) return
+      if (event.kind === 'consent_failed' && event.reason === 'rejected' && event.server !== null) {
         warn(event.server, 'consent rejected', event.detail)
       }
     },
     key(event) {
-      if (emitter.heard('audit')) emitter.emit('audit', { type: 'key', at: clock.now(), ...event })
+      if (isHeard()) emit({ type: 'key', at: clock.now(), ...event })
     },
   }
 }

@@ -10,6 +10,7 @@ import { checkIntegrations } from '../identity/check-integrations.ts'
 import { checkVirtualAccounts } from '../identity/check-virtual-accounts.ts'
 import type { ExternalIdentity } from '../identity/external-identities.ts'
 import { isSecureUrl } from '../net/fetch.ts'
+import { brandProblem } from '../pages/layout.ts'
 import { allowedHostProblem, allowedOriginProblem } from './admission.ts'
 import { checkConsentReach } from './check-consent-reach.ts'
 import { checkServers } from './check-servers.ts'
@@ -37,6 +38,7 @@ export function checkGatewayConfig(config: GatewayConfig): void {
   if (Array.isArray(config.keys)) problems.push(...sealingKeyProblems(config.keys))
   checkIntegrations(config.integrations, problems)
   checkPaths(config, add)
+  checkPages(config, add)
   const { callerHeaders } = config
   if (callerHeaders !== undefined && callerHeaders !== false) {
     check(callerHeadersSchema, callerHeaders, 'callerHeaders', problems)
@@ -150,6 +152,25 @@ function checkPaths({ paths }: GatewayConfig, add: Add): void {
   }
   if (typeof connect !== 'string' || typeof callback !== 'string') return
   if (liesIn(connect, callback) || liesIn(callback, connect)) add('paths', 'connect and callback are in one another')
+}
+
+function checkPages({ pages, signIn, paths }: GatewayConfig, add: Add): void {
+  if (typeof pages !== 'object' || pages === null) return
+  const { path, brand } = pages
+  if (brand !== undefined) add('pages.brand', brandProblem(brand))
+  if (typeof path !== 'string' || path === '') return
+  if (!isPlainPath(path) || path === '/') add('pages.path', `"${path}" is not a plain path such as "/gateway"`)
+  const { connect = '/connect', callback = '/oauth2/callback' } =
+    typeof paths === 'object' && paths !== null ? paths : {}
+  const taken = [...TAKEN, connect, callback].find((each) => liesIn(path, each) || liesIn(each, path))
+  if (taken !== undefined) add('pages.path', `"${path}" is in the way of "${taken}", where the gateway answers`)
+  if (signIn === undefined || signIn === 'link') {
+    const given = signIn === 'link' ? ', not "link"' : ''
+    add(
+      'pages',
+      `need signIn${given}: a guard with login, or { identify, start }, which can tell who is at the browser`,
+    )
+  }
 }
 
 function liesIn(path: string, prefix: string): boolean {

@@ -11,6 +11,7 @@ import type { SignIn } from '../identity/sign-in.ts'
 import type { Directory } from '../identity/token-owners.ts'
 import type { VirtualAccountConfig } from '../identity/virtual-account.ts'
 import type { Fetch } from '../net/fetch.ts'
+import type { Brand } from '../pages/layout.ts'
 import type { TokenStore } from '../store/token-store.ts'
 import type { AuditEvent } from './audit-event.ts'
 import type { Decide } from './decide.ts'
@@ -64,6 +65,10 @@ export interface GatewayConfig {
     /** Callbacks of authorization servers; `/oauth2/callback` by default, with a part for each of them behind it. */
     readonly callback?: string
   }
+  /** The gateway's own pages for people. Without them it has none but those of consent. Needs `signIn` that can tell who somebody is. */
+  readonly pages?: GatewayPages
+  /** How many audit events `gateway.recentAudit()` remembers; 500 by default where there are pages, else 0. */
+  readonly recentAudit?: number
   /** `x-tfy-mcp-headers`: what callers may send to upstreams themselves (G12). `false` turns it off: 400. */
   readonly callerHeaders?: CallerHeaderRules | false
   /** Reverse proxies whose `X-Forwarded-*` headers are believed, by network. None by default. */
@@ -87,6 +92,17 @@ export interface GatewayConfig {
   readonly dispatcher?: Dispatcher
   /** Used in place of the machine's clock. */
   readonly clock?: Clock
+}
+
+/** The gateway's own pages (G13), and what they look like. */
+export interface GatewayPages {
+  /**
+   * Where they are, `/gateway`: somebody's servers, connections and access tokens, and what administrators see. Left out, there are
+   * none; `brand` is then that of the pages of consent.
+   */
+  readonly path?: string
+  /** Name, logo and colours of all pages. A guard has one of its own for those of sign-in and sign-out: give it the same. */
+  readonly brand?: Brand
 }
 
 /** An MCP server behind the gateway. */

@@ -22,6 +22,7 @@ import { createCredentialStep } from './credential-step.ts'
 import type { Gateway, GatewayEvents } from './gateway.ts'
 import { createGatewayApi } from './gateway-api.ts'
 import { createGatewayConnections } from './gateway-connections.ts'
+import { createGatewayPortal } from './gateway-portal.ts'
 import { createIdentification } from './identification.ts'
 import { createIdentityParts } from './identity-parts.ts'
 import { limitsOf } from './limits.ts'
@@ -31,6 +32,7 @@ import { createOpenStreams } from './open-streams.ts'
 import { createPermissions } from './permissions.ts'
 import { createPipeline, type WatchedStream } from './pipeline.ts'
 import { issuersOf } from './protected-resource.ts'
+import { createRecentAudit } from './recent-audit.ts'
 import { createRefusedTokens } from './refused-tokens.ts'
 import { createSealingKeys } from './sealing-keys.ts'
 import { warnOfSignIn } from './sign-in-warnings.ts'
@@ -38,6 +40,9 @@ import { createVirtualServers } from './virtual/servers.ts'
 
 /** Session ids that are kept open, about 200 bytes each. */
 const SESSIONS_CACHED = 20_000
+/** What a page shows of the audit is among these. */
+const RECENT_EVENTS = 500
+
 /**
  * Makes a gateway between AI agents and MCP servers.
  *
@@ -65,7 +70,8 @@ export function createGateway(config: GatewayConfig): Gateway {
 
   const emitter = createEmitter<GatewayEvents>(['audit', 'keys'])
   if (config.audit !== undefined) emitter.on('audit', config.audit)
-  const audit = createAudit(emitter, clock)
+  const recent = createRecentAudit(config.recentAudit ?? (config.pages?.path === undefined ? 0 : RECENT_EVENTS))
+  const audit = createAudit(emitter, clock, recent)
   const keyReports = createKeyReports(emitter)
 
   const sealing = createSealingKeys(config.keys, config.store, secrets)
@@ -85,6 +91,7 @@ export function createGateway(config: GatewayConfig): Gateway {
     fetch: config.fetch,
     clock,
     linkMs: config.linkSeconds === undefined ? undefined : config.linkSeconds * 1000,
+    brand: config.pages?.brand,
   })
   broker.on(audit.connection)
 
@@ -172,6 +179,7 @@ export function createGateway(config: GatewayConfig): Gateway {
       }),
       virtualCall: virtual.step,
       places: createCallerPlaces(limits),
+      portal: () => portal,
       audit,
       trusted: config.trustProxy?.length ? parseNetworks(config.trustProxy) : undefined,
       limits,
@@ -199,26 +207,30 @@ export function createGateway(config: GatewayConfig): Gateway {
     pipeline.close()
     streams.close()
     virtual.close()
-    await Promise.allSettled([relay.close(), broker.close(), people.close()])
+    await Promise.allSettled([relay.close(), broker.close(), people.close(), portal?.close()])
     people.letGo()
   }
 
-  return createGatewayApi({
+  const gateway = createGatewayApi({
     handle: pipeline.handle,
     on: emitter.on,
     config,
     url,
+    store,
     live,
     people,
     connections,
     identification,
     permissions,
     broker,
+    recentAudit: () => recent?.list() ?? [],
     checkStreams: () => void streams.check(),
     checks: () => [sealing.ready(), live.current.credentials.ready(), broker.ready(), ...people.settling()],
     failures: keyReports.failures,
     close,
   })
+  const portal = createGatewayPortal(config, { url, store, sealer, clock, gateway })
+  return gateway
 }
 
 /** The servers that the broker has to do with. */

@@ -1,26 +1,33 @@
 /** The gateway as the host application has it: what it may ask and change, made of the parts that do it. */
 import type { Broker } from '../broker/broker.ts'
 import { messageOf, SallyportError } from '../core/errors.ts'
+import { findPeople } from '../identity/find-people.ts'
+import type { TokenStore } from '../store/token-store.ts'
 import type { GatewayConfig } from './config.ts'
 import { createDoctor } from './doctor.ts'
 import { explainAccess } from './explain.ts'
-import type { Gateway } from './gateway.ts'
+import type { Gateway, GatewayConnections } from './gateway.ts'
 import type { Identification } from './identification.ts'
 import type { IdentityParts } from './identity-parts.ts'
+import { createKnownConnections } from './known-connections.ts'
 import type { LiveStates } from './live-state.ts'
 import type { Permissions } from './permissions.ts'
 import { createGatewayGrants, createGatewayServers } from './runtime-changes.ts'
+import { createVisibleServers } from './visible-servers.ts'
 
 /** What it is made of. */
-export interface GatewayApiParts extends Pick<Gateway, 'handle' | 'on' | 'connections' | 'close'> {
+export interface GatewayApiParts extends Pick<Gateway, 'handle' | 'on' | 'recentAudit' | 'close'> {
+  readonly connections: Omit<GatewayConnections, 'all'>
   readonly config: Pick<GatewayConfig, 'paths' | 'fetch'>
   /** The gateway's public origin. */
   readonly url: string
+  /** Seals what it keeps. */
+  readonly store: TokenStore
   readonly live: LiveStates
-  readonly people: Pick<IdentityParts, 'accounts' | 'gatewayKeys'>
+  readonly people: Pick<IdentityParts, 'accounts' | 'records' | 'gatewayKeys'>
   readonly identification: Pick<Identification, 'identify' | 'callerOfSubject'>
   readonly permissions: Permissions
-  readonly broker: Pick<Broker, 'redirectUrls'>
+  readonly broker: Pick<Broker, 'redirectUrls' | 'all'>
   /** Something was taken away: whoever has a stream open by it is looked at. */
   checkStreams(): void
   /** Whether everything that requests need is there; each rejects with what is missing. */
@@ -35,7 +42,7 @@ const CALLBACK = '/oauth2/callback'
 /** Puts it together. `close` is called once. */
 export function createGatewayApi(parts: GatewayApiParts): Gateway {
   const { config, url, live, people, connections, identification, permissions, broker, checkStreams } = parts
-  const { accounts, gatewayKeys } = people
+  const { accounts, gatewayKeys, records } = people
   let closing: Promise<void> | undefined
 
   async function andCheckStreams<Done>(ending: Promise<Done>): Promise<Done> {
@@ -60,8 +67,14 @@ export function createGatewayApi(parts: GatewayApiParts): Gateway {
     connections: {
       ...connections,
       revoke: (owner, server) => andCheckStreams(connections.revoke(owner, server)),
+      all: createKnownConnections({ broker, people: records, accounts }),
     },
-    servers: createGatewayServers(live),
+    servers: {
+      ...createGatewayServers(live),
+      for: createVisibleServers({ live, permissions, callerOfSubject: identification.callerOfSubject }),
+    },
+    people: { find: (text) => findPeople(parts.store, records, text) },
+    recentAudit: parts.recentAudit,
     access: createGatewayGrants(live),
     configure: (changed) => live.change(() => changed),
     identify: identification.identify,

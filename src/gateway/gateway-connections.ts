@@ -28,7 +28,7 @@ export interface ConnectionParts {
 }
 
 /** Connections over a broker. */
-export function createGatewayConnections(parts: ConnectionParts): GatewayConnections {
+export function createGatewayConnections(parts: ConnectionParts): Omit<GatewayConnections, 'all'> {
   const { broker, live, accounts, signIn, callerOf, mayUse } = parts
 
   function idOf(subject: Subject): string {

@@ -2,13 +2,15 @@
 import type { Wanted } from '../access/decision.ts'
 import type { Explanation } from '../access/explain.ts'
 import type { Grant } from '../access/grants.ts'
-import type { Connection } from '../broker/broker.ts'
+import type { Connection, ConnectionPage } from '../broker/broker.ts'
 import type { EventSource } from '../core/events.ts'
 import type { Auth, Gate } from '../http/gate.ts'
 import type { ApiKey, NewApiKey } from '../identity/api-keys.ts'
 import type { KeyReport } from '../identity/integrations.ts'
 import type { Identity } from '../identity/sign-in.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
+import type { KnownConnection } from '../portal/parts.ts'
+import type { VisibleServer } from '../portal/visible-server.ts'
 import type { AuditEvent } from './audit-event.ts'
 import type { GatewayConfig, McpServer } from './config.ts'
 import type { DoctorReport } from './doctor-report.ts'
@@ -35,6 +37,8 @@ export interface Gateway extends Gate, EventSource<GatewayEvents> {
   readonly servers: GatewayServers
   /** Grants, changed while it runs (G23). */
   readonly access: GatewayGrants
+  /** What is known of people. */
+  readonly people: GatewayPeople
   /**
    * Takes over a changed configuration as a whole, without dropping a request: each is served by the one that it began under.
    * What is left out becomes empty. What cannot change while it runs (`url`, `store`, `keys`, …) is not part of it.
@@ -73,6 +77,11 @@ export interface Gateway extends Gate, EventSource<GatewayEvents> {
    * @throws GatewayError (`ERR_UNKNOWN_SERVER`)
    */
   doctor(server: string): Promise<DoctorReport>
+  /**
+   * The latest audit events that this process remembers, oldest first: for a page, not for the record. Other processes have their
+   * own, and a restart forgets them. How many is set by `recentAudit`.
+   */
+  recentAudit(): readonly AuditEvent[]
   /** The endpoints of all servers. */
   endpoints(): { readonly server: string; readonly urls: readonly string[]; readonly auth: string }[]
 }
@@ -124,10 +133,31 @@ export interface GatewayConnections {
   }): Promise<string>
   /** Ends a connection; whether there was one. */
   revoke(owner: Subject, server: string): Promise<boolean>
+  /**
+   * Connections of everybody, about a hundred at a time, for administrators: whoever shows them sees to it that nobody else does. A
+   * page can be empty and have a next one.
+   */
+  all(page?: ConnectionPage): Promise<{ readonly connections: readonly KnownConnection[]; readonly next?: string }>
+}
+
+/** People who have signed in, or made a personal token. */
+export interface GatewayPeople {
+  /**
+   * The person with this id, at once; else those with this e-mail address or subject, at most 20, for which every record is looked
+   * at. As they were when they last signed in.
+   */
+  find(text: string): Promise<Identity[]>
 }
 
 /** MCP servers. */
 export interface GatewayServers {
+  /**
+   * What somebody may use, servers and virtual servers, as they may know them: what a page of their own is made of. Connections are
+   * in `gateway.connections.list`.
+   *
+   * @throws GatewayError (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`, `ERR_UNAVAILABLE`)
+   */
+  for(who: Identity | { readonly virtualAccount: string }): Promise<VisibleServer[]>
   list(): Readonly<Record<string, McpServer>>
   /** Adds a server, or replaces the one of that name. @throws ConfigError (`ERR_CONFIG`) */
   set(name: string, server: McpServer): Promise<void>

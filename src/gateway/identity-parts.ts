@@ -56,6 +56,8 @@ export function createIdentityParts(
 
   return {
     accounts,
+    /** What sign-ins have left of people. */
+    records: people,
     /** `undefined` where people are looked up in a directory. */
     remember,
     /** The keys as the host application has them. */

@@ -2,7 +2,7 @@
 export type { AccessDecision, GrantRef, Wanted } from '../access/decision.ts'
 export type { Explanation, GrantExplanation } from '../access/explain.ts'
 export type { Grant, Role } from '../access/grants.ts'
-export type { Connection, ConnectionEvent } from '../broker/broker.ts'
+export type { Connection, ConnectionEvent, ConnectionPage } from '../broker/broker.ts'
 export type { CallerHeaderRules } from '../broker/caller-headers.ts'
 export type { CredentialKind } from '../broker/credential.ts'
 export type {
@@ -34,6 +34,9 @@ export type { Person } from '../identity/people.ts'
 export type { Directory, DirectoryEntry } from '../identity/token-owners.ts'
 export type { VirtualAccount, VirtualAccountConfig } from '../identity/virtual-account.ts'
 export type { VirtualAccounts } from '../identity/virtual-accounts.ts'
+export type { Brand } from '../pages/layout.ts'
+export type { ConnectionOwner, KnownConnection } from '../portal/parts.ts'
+export type { VisibleMember, VisibleServer } from '../portal/visible-server.ts'
 export type {
   AuditCaller,
   AuditEvent,
@@ -41,7 +44,7 @@ export type {
   KeyAuditEvent,
   RequestEvent,
 } from './audit-event.ts'
-export type { GatewayConfig, GatewayLimits, McpServer } from './config.ts'
+export type { GatewayConfig, GatewayLimits, GatewayPages, McpServer } from './config.ts'
 export { createGateway } from './create-gateway.ts'
 export type { AccessQuestion, Decide } from './decide.ts'
 export type { DoctorFinding, DoctorReport } from './doctor-report.ts'
@@ -51,6 +54,7 @@ export type {
   GatewayEvents,
   GatewayGrants,
   GatewayKeys,
+  GatewayPeople,
   GatewayServers,
   LiveConfig,
   Subject,

@@ -5,6 +5,7 @@ import type { GateRequest, Outcome, Reply } from '../http/gate.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
 import { readPath } from '../http/path.ts'
 import { problem } from '../http/replies.ts'
+import type { Portal } from '../portal/create-portal.ts'
 import type { Admission } from './admission.ts'
 import type { LiveStates } from './live-state.ts'
 
@@ -21,6 +22,8 @@ export interface PageParts {
   readonly live: LiveStates
   readonly admission: Pick<Admission, 'host'>
   readonly broker: Pick<Broker, 'owns' | 'answer'>
+  /** The gateway's own pages; made of the gateway, so that they are asked for late. */
+  readonly portal: () => Portal | undefined
 }
 
 const SKIP: Outcome = { kind: 'skip' }
@@ -30,7 +33,10 @@ const METADATA = '/.well-known/oauth-protected-resource'
 const COULD_BE_OURS = /mcp|oauth-protected-resource|connect|callback/i
 
 /** Puts them together. */
-export function createPages({ live, admission, broker }: PageParts): Pages {
+export function createPages({ live, admission, broker, portal }: PageParts): Pages {
+  /** Who answers requests to a path. */
+  const ownerOf = (path: string) => (broker.owns(path) ? broker : portal()?.owns(path) === true ? portal() : undefined)
+
   return {
     ambiguous({ target }) {
       const reading = readPath(target)
@@ -38,20 +44,21 @@ export function createPages({ live, admission, broker }: PageParts): Pages {
       const { path, others: otherPaths } = reading
       const ours =
         live.current.endpoints.find({ path, otherPaths }) !== undefined ||
-        [path, ...otherPaths].some((each) => broker.owns(each) || each.startsWith(METADATA))
+        [path, ...otherPaths].some((each) => ownerOf(each) !== undefined || each.startsWith(METADATA))
       return ours ? replyOf(problem(400)) : SKIP
     },
     answer(request, normalised, closed) {
       const { path, otherPaths } = normalised
       const metadata = live.current.protectedResource.answer(request, normalised)
-      const isBrokers = broker.owns(path) || otherPaths.some((each) => broker.owns(each))
-      if (metadata === undefined && !isBrokers) return SKIP
+      const owner = [path, ...otherPaths].map(ownerOf).find((each) => each !== undefined)
+      if (metadata === undefined && owner === undefined) return SKIP
       if (metadata === 'ambiguous' || otherPaths.length > 0) return replyOf(problem(400))
       if (closed) return replyOf(problem(503, RETRY_AFTER))
       const foreign = admission.host(normalised)
       if (foreign !== undefined) return replyOf(foreign.reply)
       if (metadata !== undefined) return replyOf(metadata)
-      return broker
+      if (owner === undefined) return SKIP
+      return owner
         .answer(request, normalised)
         .then(replyOf, (error: unknown) => replyOf(isOutage(error) ? problem(503, RETRY_AFTER) : problem(500)))
     },

@@ -12,6 +12,7 @@ import { problem } from '../http/replies.ts'
 import type { Caller } from '../identity/caller.ts'
 import { GatewayCode } from '../mcp/error-codes.ts'
 import { jsonRpcError } from '../mcp/json-rpc-reply.ts'
+import type { Portal } from '../portal/create-portal.ts'
 import { type Admission, type Admitted, withHeaders } from './admission.ts'
 import { type Audit, endingOfStream } from './audit.ts'
 import { leavePlace } from './caller-places.ts'
@@ -32,6 +33,8 @@ export interface PipelineParts extends Omit<MessageStepParts, 'limits'> {
   readonly admission: Admission
   readonly broker: Pick<Broker, 'owns' | 'answer' | 'tokens'>
   readonly permissions: Permissions
+  /** The gateway's own pages, asked for late. */
+  readonly portal: () => Portal | undefined
   readonly streams: OpenStreams<WatchedStream>
   readonly audit: Audit
   readonly trusted: Networks | undefined

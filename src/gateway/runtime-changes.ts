@@ -3,7 +3,7 @@ import type { GatewayGrants, GatewayServers } from './gateway.ts'
 import { isEqual, type LiveStates } from './live-state.ts'
 
 /** Servers of the current state. */
-export function createGatewayServers(live: LiveStates): GatewayServers {
+export function createGatewayServers(live: LiveStates): Omit<GatewayServers, 'for'> {
   return {
     list: () => live.current.config.servers,
     set: (name, server) => live.change((now) => ({ ...now, servers: { ...now.servers, [name]: server } })),

@@ -54,6 +54,8 @@ export const gatewaySchema = strict({
   directory: callable.optional(),
   maxPersonAgeSeconds: seconds(60).optional(),
   paths: strict({ connect: text.optional(), callback: text.optional() }).optional(),
+  pages: strict({ path: text.optional(), brand: z.unknown().optional() }).optional(),
+  recentAudit: whole.min(0, 'at least 0').max(100_000, 'at most 100000').optional(),
   callerHeaders: z.unknown().optional(),
   trustProxy: z.array(problems(networkProblem)).optional(),
   allowedHosts: z.array(text).optional(),

@@ -15,6 +15,7 @@ import { createSignatureCache } from '../jwt/signature-cache.ts'
 import { createTokenVerifier, type TokenIntegration } from '../jwt/token-verifier.ts'
 import { createLogin, type Login, type RedirectUrls } from '../login/create-login.ts'
 import { identityOf } from '../login/identity.ts'
+import { PAGES } from '../login/places.ts'
 import { createProvider } from '../login/provider.ts'
 import { createRouteTable } from '../match/route-table.ts'
 import { createBasicRoute } from './basic-route.ts'
@@ -308,6 +309,7 @@ export function createGuard(config: GuardConfig): Guard {
     redirectUrls: () => login?.redirectUrls() ?? [],
     identify,
     start,
+    signOutUrl: login?.places.url(PAGES.signOut),
     integrations: Object.freeze([...(login?.providers.keys() ?? [])]),
     on: emitter.on,
   }

@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import type { TokenStore } from '../store/token-store.ts'
 import { ApiKeyError } from './identity-errors.ts'
 import { type KeyEvent, VIA } from './key-event.ts'
-import { digestOfKey, isWellFormedKey, kindOfKey, makeKey, makeKeyId } from './key-format.ts'
+import { digestOfKey, isWellFormedKey, kindOfKey, makeKey, makeKeyId, prefixOfKey } from './key-format.ts'
 import { type KeyOwner, ownerId, ownerText } from './key-owner.ts'
 import { createKeyRecords, isExpired, KEYS, type KeyRecord, tooManyKeys } from './key-records.ts'
 import { createLastUse } from './last-use.ts'
@@ -30,6 +30,8 @@ export interface ApiKey {
   readonly name: string
   readonly createdAt: number
   readonly expiresAt?: number
+  /** How its text begins: `spp_` and 4 more characters. Absent of keys from before that was kept. */
+  readonly prefix?: string
   /** To the minute; absent where it has not been used in the last 400 days. */
   readonly lastUsedAt?: number
 }
@@ -118,7 +120,8 @@ export function createApiKeys(settings: ApiKeySettings): ApiKeys {
       const expiresAt = endOf(request, now)
       const key = makeKey(owner.kind)
       const id = makeKeyId()
-      const record = { id, owner, name, createdAt: now, ...(expiresAt === undefined ? {} : { expiresAt }) }
+      const prefix = prefixOfKey(key)
+      const record = { id, owner, name, prefix, createdAt: now, ...(expiresAt === undefined ? {} : { expiresAt }) }
       for (let tries = 1; !(await records.add(digestOfKey(key), record)); tries++) {
         if (tries === MAX_TRIES) throw tooManyKeys(maxKeysPerOwner)
         await pause(Math.random() * 20 * 2 ** tries)

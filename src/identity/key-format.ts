@@ -15,12 +15,19 @@ const RANDOM_BYTES = 32
 const RANDOM_DIGITS = 43
 /** 62^6 is the first power that is larger than 2^32. */
 const CHECKSUM_DIGITS = 6
+/** Of the kind, and four random ones. */
+const PREFIX_CHARACTERS = 8
 const KEY = new RegExp(`^(?:${Object.values(PREFIXES).join('|')})[0-9A-Za-z]{${RANDOM_DIGITS + CHECKSUM_DIGITS}}$`)
 
 /** A new random key. */
 export function makeKey(kind: KeyKind): string {
   const text = PREFIXES[kind] + base62(randomBytes(RANDOM_BYTES), RANDOM_DIGITS)
   return text + checksum(text)
+}
+
+/** How a key begins: enough to tell somebody's keys apart, and 24 bits less to guess of 256. */
+export function prefixOfKey(key: string): string {
+  return key.slice(0, PREFIX_CHARACTERS)
 }
 
 /** The kind of key that a text wants to be by its prefix, or `undefined` for something else, such as a JWT. */

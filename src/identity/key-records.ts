@@ -19,6 +19,8 @@ export interface KeyRecord {
   readonly name: string
   readonly createdAt: number
   readonly expiresAt?: number
+  /** How its text begins, for people to tell their keys apart; absent of keys that are older than this. */
+  readonly prefix?: string
 }
 
 /** What the index has of a key. */

@@ -1,6 +1,6 @@
 /**
- * When API keys were last used: in records of their own, so that a key's record is never written by those who use it.
- * Written now and then, behind the request's back; what cannot be written is given up.
+ * When something was last used (an API key, a connection): in records of their own, so that what is used is never written by
+ * those who use it. Written now and then, behind the request's back; what cannot be written is given up.
  */
 import { setImmediate as afterThis } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
@@ -10,27 +10,36 @@ import type { Key, TokenStore } from '../store/token-store.ts'
 
 /** See the top of the file. */
 export interface LastUse {
-  /** The key has been used just now. */
+  /** It has been used just now. */
   note(owner: string, id: string): void
-  /** When each of the owner's keys was used, in epoch milliseconds. */
+  /** When each thing of the owner's was used, in epoch milliseconds. */
   read(owner: string): Promise<ReadonlyMap<string, number>>
+  /** When one was used; `undefined` where that was never, or too long ago. */
+  at(owner: string, id: string): Promise<number | undefined>
   forget(owner: string, id: string): Promise<void>
   /** Waits for what is being written. */
   close(): Promise<void>
 }
 
-const SPACE = 'api-keys-last-use'
-/** A key's use is written at most so often by one process. */
-const WRITE_EVERY_MS = 60_000
+/** What is looked at, and how closely. */
+export interface LastUseOptions {
+  /** Where the times are kept. */
+  readonly space: string
+  /** A use is written at most so often by one process. */
+  readonly writeEveryMs: number
+}
+
+const KEYS: LastUseOptions = { space: 'api-keys-last-use', writeEveryMs: 60_000 }
 /** After so long it is forgotten, and so is what another process wrote while the key was being revoked. */
 const KEPT_MS = 400 * 24 * 3_600_000
-const REMEMBERED_KEYS = 10_000
+const REMEMBERED = 10_000
 
-/** Times of use in `store`. */
-export function createLastUse(store: TokenStore, clock: Clock): LastUse {
-  const written = new LRUCache<string, number>({ max: REMEMBERED_KEYS })
+/** Times of use in `store`; of API keys, unless something else is said. */
+export function createLastUse(store: TokenStore, clock: Clock, options: LastUseOptions = KEYS): LastUse {
+  const { space, writeEveryMs } = options
+  const written = new LRUCache<string, number>({ max: REMEMBERED })
   const writing = new Set<Promise<void>>()
-  const keyOf = (owner: string, id: string): Key => ({ space: SPACE, owner, id })
+  const keyOf = (owner: string, id: string): Key => ({ space, owner, id })
 
   async function write(key: Key, at: number): Promise<void> {
     // A store in this process works at once; the request goes first.
@@ -43,9 +52,10 @@ export function createLastUse(store: TokenStore, clock: Clock): LastUse {
   return {
     note(owner, id) {
       const now = performance.now()
-      const before = written.get(id)
-      if (before !== undefined && now - before < WRITE_EVERY_MS) return
-      written.set(id, now)
+      const name = `${owner} ${id}`
+      const before = written.get(name)
+      if (before !== undefined && now - before < writeEveryMs) return
+      written.set(name, now)
       const work: Promise<void> = write(keyOf(owner, id), clock.now())
         .catch(() => {})
         .finally(() => writing.delete(work))
@@ -53,11 +63,16 @@ export function createLastUse(store: TokenStore, clock: Clock): LastUse {
     },
     async read(owner) {
       const times = new Map<string, number>()
-      for await (const { key, value } of everyRecord((page) => store.list(SPACE, owner, page)))
+      for await (const { key, value } of everyRecord((page) => store.list(space, owner, page)))
         times.set(key.id, timeIn(value))
       return times
     },
+    async at(owner, id) {
+      const found = await store.get(keyOf(owner, id))
+      return found && timeIn(found.value)
+    },
     async forget(owner, id) {
+      written.delete(`${owner} ${id}`)
       await store.delete(keyOf(owner, id))
     },
     async close() {

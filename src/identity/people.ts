@@ -20,7 +20,8 @@ export interface People {
   close(): void
 }
 
-const SPACE = 'people'
+/** Where they are kept. */
+export const PEOPLE = 'people'
 const MAX_TRIES = 20
 
 /**
@@ -29,12 +30,12 @@ const MAX_TRIES = 20
  * @param cacheMs - how long a record that was read is believed, where the store does not tell of changes
  */
 export function createPeople(store: TokenStore, cacheMs = 0): People {
-  const keyOf = (id: string) => ({ space: SPACE, owner: id, id: 'person' })
+  const keyOf = (id: string) => ({ space: PEOPLE, owner: id, id: 'person' })
   const cache = createReadCache(async (id) => {
     const found = await store.get(keyOf(id))
-    return found && deepFreeze(read(found.value))
+    return found && deepFreeze(personIn(found.value))
   }, cacheMs)
-  const unsubscribe = cacheMs > 0 ? forgetOnChange(store, SPACE, cache) : () => {}
+  const unsubscribe = cacheMs > 0 ? forgetOnChange(store, PEOPLE, cache) : () => {}
   return {
     async write(person) {
       const value = Buffer.from(JSON.stringify(person))
@@ -42,7 +43,7 @@ export function createPeople(store: TokenStore, cacheMs = 0): People {
         for (let tries = 0; tries < MAX_TRIES; tries++) {
           const before = await store.get(keyOf(person.id))
           // Two sign-ins at once: the later one counts.
-          if (before !== undefined && read(before.value).seenAt > person.seenAt) return
+          if (before !== undefined && personIn(before.value).seenAt > person.seenAt) return
           const written = await store.put(keyOf(person.id), value, { ifVersion: before?.version ?? null })
           if (written !== 'conflict') return
         }
@@ -55,6 +56,7 @@ export function createPeople(store: TokenStore, cacheMs = 0): People {
   }
 }
 
-function read(value: Uint8Array): Person {
+/** The person in a record. */
+export function personIn(value: Uint8Array): Person {
   return JSON.parse(Buffer.from(value).toString('utf8'))
 }

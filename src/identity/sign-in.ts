@@ -36,4 +36,6 @@ export interface SignIn {
    * grant that whoever it is to will never be able to consent.
    */
   readonly integrations?: readonly string[]
+  /** Where somebody signs out: a page on the gateway's origin. Where it is left out, no page of the gateway has a link to it. */
+  readonly signOutUrl?: string | undefined
 }

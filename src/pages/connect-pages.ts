@@ -6,6 +6,7 @@ import type { Reply } from '../http/gate.ts'
 import { type Html, html } from './html.ts'
 import { type Brand, page } from './layout.ts'
 import { CSRF_FIELD } from './login-pages.ts'
+import { scopeWords } from './scope-words.ts'
 
 /** What every page takes. */
 interface Branded {
@@ -45,7 +46,7 @@ ${description !== undefined && html`<p><bdi>${description}</bdi></p>\n`}${
   scopes.length > 0 &&
   html`<p>It asks for:</p>
 <ul>
-${scopes.map((scope) => html`<li><code>${scope}</code></li>\n`)}</ul>
+${scopes.map(scopeItem)}</ul>
 `
 }<p>If you did not start this yourself, close this page.</p>
 <form method="post" action="${action}" autocomplete="off">
@@ -56,6 +57,12 @@ ${cancelHref !== undefined && html`<a class="button" href="${cancelHref}">Cancel
 </form>`
   const title = `Connect ${label}`
   return page({ ...(brand && { brand }), status: 200, title, body, formTargets: 'anywhere' })
+}
+
+/** In plain words where there are any; always with the name, which is what the authorization server will be asked for. */
+function scopeItem(scope: string): Html {
+  const words = scopeWords(scope)
+  return html`<li>${words !== undefined && `${words} `}<code>${scope}</code></li>\n`
 }
 
 function forWhom(owner: string | true | undefined): Html {

@@ -11,6 +11,7 @@ import { isColour } from './colours.ts'
 import { type Html, html, safeUrl } from './html.ts'
 import { gateIcon, tabIcon } from './icons.ts'
 import { styleElement } from './styles.ts'
+import { wideStyleElement } from './wide-styles.ts'
 
 /** The looks of a product on the pages that people see. */
 export interface Brand {
@@ -40,16 +41,38 @@ export interface PageOptions {
   readonly formTargets?: readonly string[] | 'anywhere'
   /** More header fields, such as `set-cookie`. They do not replace those of the page. */
   readonly headers?: ReplyHeaders
+  /** What is above a page that is one of several. Such a page is as wide as there is room. */
+  readonly navigation?: Navigation
+  /** A script element with this nonce. The page must work without it. It may fetch from its own origin. */
+  readonly script?: (nonce: string) => Html
 }
 
-/** A page without any script, in light and dark, for phone and desktop. */
+/** The bar above a page. */
+export interface Navigation {
+  /** Where the product's name leads. */
+  readonly homeHref: string
+  readonly links: readonly NavigationLink[]
+  /** Who is signed in, as that person knows it. */
+  readonly who: string
+  readonly signOutHref?: string | undefined
+}
+
+/** A page that one can go to. */
+export interface NavigationLink {
+  readonly label: string
+  readonly href: string
+  /** Whether it is this page, or one above it. */
+  readonly current: boolean
+}
+
+/** A page in light and dark, for phone and desktop; without any script, unless one is given. */
 export function page(options: PageOptions): Reply {
-  const { title, status, body, brand = {}, formTargets = [], headers } = options
+  const { brand = {}, formTargets = [], headers, script } = options
   const nonce = randomBytes(16).toString('base64url')
   return {
-    status,
-    headers: { ...headers, ...pageHeaders(nonce, brand, formTargets) },
-    body: String(documentOf(title, body, brand, nonce)),
+    status: options.status,
+    headers: { ...headers, ...pageHeaders(nonce, brand, formTargets, script !== undefined) },
+    body: String(documentOf(options, brand, nonce)),
   }
 }
 
@@ -80,11 +103,17 @@ function isBrandUrl(value: string): boolean {
   return safeUrl(value) !== '#' && !/^http:/i.test(value)
 }
 
-function pageHeaders(nonce: string, { logoUrl }: Brand, formTargets: readonly string[] | 'anywhere'): ReplyHeaders {
+function pageHeaders(
+  nonce: string,
+  { logoUrl }: Brand,
+  formTargets: readonly string[] | 'anywhere',
+  hasScript: boolean,
+): ReplyHeaders {
   const forms = formTargets === 'anywhere' ? ['https:', 'http:'] : new Set(formTargets.flatMap(originOf))
   const policy = [
     "default-src 'none'",
     `style-src 'nonce-${nonce}'`,
+    ...(hasScript ? [`script-src 'nonce-${nonce}'`, "connect-src 'self'"] : []),
     // All of https, since a logo's server may redirect.
     `img-src 'self' data:${/^https:/i.test(logoUrl ?? '') ? ' https:' : ''}`,
     ['form-action', "'self'", ...forms].join(' '),
@@ -111,7 +140,7 @@ function originOf(target: string): string[] {
   return /^https?:\/\/[\w.:[\]-]+$/.test(origin) ? [origin] : []
 }
 
-function documentOf(title: string, body: Html, brand: Brand, nonce: string): Html {
+function documentOf({ title, body, navigation, script }: PageOptions, brand: Brand, nonce: string): Html {
   const { name, footerLink } = brand
   const accent = brand.accentColor !== undefined && isColour(brand.accentColor) ? brand.accentColor : undefined
   return html`<!doctype html>
@@ -124,10 +153,8 @@ function documentOf(title: string, body: Html, brand: Brand, nonce: string): Htm
 <meta name="robots" content="noindex">
 ${tabIcon}
 ${styleElement(nonce, accent)}
-</head>
-<body>
-<header>${logoOf(brand)}${name !== undefined && html`<span>${name}</span>`}</header>
-<main>
+${navigation !== undefined && wideStyleElement(nonce)}</head>
+${navigation === undefined ? narrowTop(brand) : wideTop(navigation, brand)}
 <h1>${title}</h1>
 ${body}
 </main>
@@ -135,9 +162,33 @@ ${
   footerLink !== undefined &&
   html`<footer><a href="${footerLink.url}" rel="noreferrer">${footerLink.text}</a></footer>
 `
-}</body>
+}${script?.(nonce)}</body>
 </html>
 `
+}
+
+function narrowTop(brand: Brand): Html {
+  return html`<body>
+<header>${logoOf(brand)}${brand.name !== undefined && html`<span>${brand.name}</span>`}</header>
+<main>`
+}
+
+/** The bar, and in front of it a way past it (WCAG 2.2, 2.4.1). */
+function wideTop({ homeHref, links, who, signOutHref }: Navigation, brand: Brand): Html {
+  return html`<body class="wide">
+<a class="skip" href="#content">Skip to the content</a>
+<header>
+<a class="home" href="${homeHref}">${logoOf(brand)}<span>${brand.name ?? 'MCP gateway'}</span></a>
+<div class="person"><bdi>${who}</bdi>${signOutHref !== undefined && html` <a href="${signOutHref}">Sign out</a>`}</div>
+<nav aria-label="Pages">
+<ul role="list">
+${links.map(
+  ({ label, href, current }) =>
+    html`<li>${current ? html`<a href="${href}" aria-current="page">${label}</a>` : html`<a href="${href}">${label}</a>`}</li>\n`,
+)}</ul>
+</nav>
+</header>
+<main id="content" tabindex="-1">`
 }
 
 /** The brand's logo, else a gate. The name beside it says what it is. */

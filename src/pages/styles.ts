@@ -58,11 +58,11 @@ body {
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "Liberation Sans", Arial, sans-serif;
   overflow-wrap: anywhere;
 }
-header, main, footer { width: 100%; max-width: 26rem; }
-header { display: flex; align-items: center; justify-content: center; gap: .75rem; font-weight: 600; }
+body:not(.wide) > header, body:not(.wide) > main, footer { width: 100%; max-width: 26rem; }
+body:not(.wide) > header { display: flex; align-items: center; justify-content: center; gap: .75rem; font-weight: 600; }
 header svg { width: 2rem; height: 2rem; flex: none; color: var(--accent-text); }
 header img { display: block; max-width: 12rem; height: 2.25rem; object-fit: contain; }
-main {
+body:not(.wide) > main {
   padding: 2rem;
   background: var(--card);
   border: 1px solid var(--line);
@@ -72,7 +72,7 @@ main {
 footer { text-align: center; font-size: .875rem; }
 h1 { margin: 0 0 .75rem; font-size: 1.375rem; line-height: 1.3; font-weight: 650; letter-spacing: -.01em; text-wrap: balance; }
 p { margin: 0 0 .75rem; text-wrap: pretty; }
-main > :last-child { margin-bottom: 0; }
+body:not(.wide) > main > :last-child { margin-bottom: 0; }
 ol { margin: 0 0 .75rem; padding-left: 1.25rem; }
 ol li { padding-left: .25rem; }
 ol li + li { margin-top: .375rem; }
@@ -110,7 +110,7 @@ code { font: .9375em ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation 
 :focus-visible { outline: 3px solid var(--accent-text); outline-offset: 2px; border-radius: .25rem; }
 .button:focus-visible { border-radius: .625rem; }
 @media (max-width: 30rem) {
-  main { padding: 1.5rem 1.25rem; }
+  body:not(.wide) > main { padding: 1.5rem 1.25rem; }
 }
 @media (prefers-reduced-motion: reduce) {
   .button { transition: none; }

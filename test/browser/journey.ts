@@ -75,7 +75,7 @@ export async function walk(journey: Journey, on: TestServer, browser: Browser): 
 }
 
 /** No page may break its own policy or its own scripts, whatever the journey is about. */
-function watch(page: Page, violations: string[]): void {
+export function watch(page: Page, violations: string[]): void {
   page.on('console', (message) => {
     if (/content security policy|content-security-policy/i.test(message.text())) violations.push(message.text())
   })

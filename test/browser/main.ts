@@ -9,8 +9,9 @@ import { parseArgs } from 'node:util'
 import { type Browser, launch } from '../support/browser.ts'
 import { part } from '../support/parts.ts'
 import { ACCESSIBILITY } from './accessibility.ts'
-import { type Journey, walk } from './journey.ts'
+import { walk } from './journey.ts'
 import { ORIGINS } from './origins.ts'
+import { PORTAL, walkPortal } from './portal.ts'
 import { createReporter, type Reporter } from './report.ts'
 import { SERVERS, type TestServer } from './servers.ts'
 import { SESSIONS } from './sessions.ts'
@@ -27,12 +28,33 @@ if (unknown.length > 0) {
   throw new Error(`no such server: ${unknown.join(', ')}. There are ${SERVERS.map(({ name }) => name).join(', ')}`)
 }
 
-const walks = [...SIGN_IN, ...SESSIONS, ...SIGN_OUT, ...TROUBLE, ...ORIGINS, ...ACCESSIBILITY]
+/** A journey on one server. */
+interface Walk {
+  readonly title: string
+  readonly server: TestServer
+  /** Whether pages that are left stay alive for the back button. */
+  readonly keeping: boolean
+  go(browser: Browser): Promise<void>
+}
+
+const logins = [...SIGN_IN, ...SESSIONS, ...SIGN_OUT, ...TROUBLE, ...ORIGINS, ...ACCESSIBILITY].map((journey) => ({
+  ...journey,
+  go: (server: TestServer, browser: Browser) => walk(journey, server, browser),
+}))
+const portals = PORTAL.map((journey) => ({
+  ...journey,
+  backForwardCache: false,
+  go: (server: TestServer, browser: Browser) => walkPortal(journey, server, browser),
+}))
+const walks: readonly Walk[] = [...logins, ...portals]
   .filter(({ title }) => values.journey === undefined || title.includes(values.journey))
-  .flatMap((journey) =>
-    SERVERS.filter(({ name }) => (wanted?.includes(name) ?? true) && (journey.only?.includes(name) ?? true)).map(
-      (server) => ({ journey, server }),
-    ),
+  .flatMap(({ title, only, backForwardCache = false, go }) =>
+    SERVERS.filter(({ name }) => (wanted?.includes(name) ?? true) && (only?.includes(name) ?? true)).map((server) => ({
+      title,
+      server,
+      keeping: backForwardCache,
+      go: (browser: Browser) => go(server, browser),
+    })),
   )
 
 const chromium = part('chromium')
@@ -60,9 +82,8 @@ async function walkAll({ usual, keeping }: Record<'usual' | 'keeping', Browser>)
   let told = 0
 
   async function work(): Promise<void> {
-    for (const [index, { journey, server }] of queue) {
-      const browser = journey.backForwardCache === true ? keeping : usual
-      results[index] = await result(journey, server, browser, reporter)
+    for (const [index, each] of queue) {
+      results[index] = await result(each, each.keeping ? keeping : usual, reporter)
       for (let tell = results[told]; tell !== undefined; tell = results[told]) {
         tell()
         told++
@@ -75,14 +96,14 @@ async function walkAll({ usual, keeping }: Record<'usual' | 'keeping', Browser>)
 }
 
 /** Walks one; what to call to tell how it went. */
-async function result(journey: Journey, server: TestServer, browser: Browser, reporter: Reporter): Promise<() => void> {
+async function result({ title, server, go }: Walk, browser: Browser, reporter: Reporter): Promise<() => void> {
   const began = performance.now()
   try {
-    await walk(journey, server, browser)
+    await go(browser)
     const ms = performance.now() - began
-    return () => reporter.passed(server.name, journey.title, ms)
+    return () => reporter.passed(server.name, title, ms)
   } catch (error) {
     const ms = performance.now() - began
-    return () => reporter.failed(server.name, journey.title, ms, error)
+    return () => reporter.failed(server.name, title, ms, error)
   }
 }

@@ -189,6 +189,40 @@ describe('what newcomers write is answered with what they meant', () => {
     expect(JSON.stringify(problems)).not.toContain('0a0a')
   })
 
+  test.each([
+    ['pages without signIn', { pages: { path: '/gateway' } }, { pages: 'need signIn: a guard with login' }],
+    ['pages by link', { pages: { path: '/gateway' }, signIn: 'link' }, { pages: 'need signIn, not "link"' }],
+    [
+      'at the root',
+      { pages: { path: '/' }, signIn: signIn() },
+      { 'pages.path': 'not a plain path such as "/gateway"' },
+    ],
+    ['a relative path', { pages: { path: 'gateway' }, signIn: signIn() }, { 'pages.path': 'not a plain path' }],
+    ['over the endpoints', { pages: { path: '/mcp/x' }, signIn: signIn() }, { 'pages.path': 'in the way of "/mcp"' }],
+    ['over consent', { pages: { path: '/connect' }, signIn: signIn() }, { 'pages.path': 'in the way of "/connect"' }],
+    [
+      'over a callback that is elsewhere',
+      { pages: { path: '/back' }, paths: { callback: '/back/to/us' }, signIn: signIn() },
+      { 'pages.path': 'in the way of "/back/to/us"' },
+    ],
+    [
+      'a brand that is none',
+      { pages: { path: '/gateway', brand: { accentColor: 'red', nam: 'x' } }, signIn: signIn() },
+      { 'pages.brand': 'did you mean "name"?' },
+    ],
+    ['a misspelt key', { pages: { paht: '/gateway' }, signIn: signIn() }, { pages: 'did you mean "path"?' }],
+    ['half an event', { recentAudit: 0.5 }, { recentAudit: 'whole number' }],
+  ])('%s', (_, changes, expected) => {
+    const problems = problemsOf(changes)
+    expect(Object.keys(problems)).toEqual(Object.keys(expected))
+    for (const [path, words] of Object.entries(expected)) expect(problems[path]).toContain(words)
+  })
+
+  test('pages with a way to sign in, and a brand of consent alone', () => {
+    expect(problemsOf({ pages: { path: '/gateway', brand: { name: 'Acme' } }, signIn: signIn() })).toEqual({})
+    expect(problemsOf({ pages: { brand: { name: 'Acme' } } })).toEqual({})
+  })
+
   test('a change while it runs is told the same way', async () => {
     const gateway = createGateway(good())
     await expect(gateway.configure({ servers: {}, acess: [] } as never)).rejects.toThrow('did you mean "access"?')

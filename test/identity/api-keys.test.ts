@@ -37,7 +37,12 @@ describe('G1 an API key', () => {
   it('is shown once, and found by its text', async () => {
     const { keys, clock } = setUp()
     const { key, ...known } = await keys.create({ owner: alice, name: 'laptop' })
-    expect(known).toEqual({ id: expect.stringMatching(/^[0-9A-Za-z]{17}$/), name: 'laptop', createdAt: clock.now() })
+    expect(known).toEqual({
+      id: expect.stringMatching(/^[0-9A-Za-z]{17}$/),
+      name: 'laptop',
+      prefix: key.slice(0, 8),
+      createdAt: clock.now(),
+    })
     expect(await keys.list(alice)).toEqual([known])
     expect(await keys.verify(key)).toEqual({ kind: 'found', record: { ...known, owner: alice } })
   })
@@ -403,7 +408,9 @@ describe('G1 the last use of a key', () => {
     clock.advance(100)
     keys.noteUse(await recordOf(keys, key))
     await keys.close()
-    expect(await keys.list(alice)).toEqual([{ id, name: 'x', createdAt, lastUsedAt: clock.now() }])
+    expect(await keys.list(alice)).toEqual([
+      { id, name: 'x', prefix: key.slice(0, 8), createdAt, lastUsedAt: clock.now() },
+    ])
     expect(await store.get((await scanKeys(store, 'api-keys'))[0] as never)).toEqual(before)
   })
 

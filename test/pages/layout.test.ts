@@ -149,6 +149,36 @@ describe('the document', () => {
   )
 })
 
+describe('a page with navigation', () => {
+  const navigation = {
+    homeHref: '/gateway',
+    links: [
+      { label: 'One <1>', href: '/one', current: true },
+      { label: 'Two', href: 'javascript:alert(1)', current: false },
+    ],
+    who: 'Ann <b>',
+    signOutHref: '/out',
+  }
+
+  it('has a bar, a way past it, and who is signed in; a page without has none of it', () => {
+    const body = String(make({ navigation, brand: { name: 'Acme' } }).body)
+    expect(body).toContain('<a class="skip" href="#content">Skip to the content</a>')
+    expect(body).toContain('<li><a href="/one" aria-current="page">One &lt;1&gt;</a></li>')
+    expect(body).toContain('<li><a href="#">Two</a></li>')
+    expect(body).toContain('<bdi>Ann &lt;b&gt;</bdi> <a href="/out">Sign out</a>')
+    expect(body).toMatch(/<main id="content" tabindex="-1">\n<h1>A title<\/h1>/)
+    expect(String(make({ navigation: { ...navigation, signOutHref: undefined } }).body)).not.toContain('Sign out')
+    expect(String(make().body)).not.toMatch(/<nav|class="skip"|class="wide"/)
+  })
+
+  it('has a script only where one is given, and a policy that lets that one run', () => {
+    const reply = make({ navigation, script: (nonce) => html`<script nonce="${nonce}">1</script>` })
+    const [, nonce] = /<script nonce="([\w-]{22})">/.exec(String(reply.body)) ?? []
+    expect(policyOf(reply)).toMatchObject({ 'script-src': [`'nonce-${nonce}'`], 'connect-src': ["'self'"] })
+    expect(policyOf(make({ navigation }))).not.toHaveProperty('script-src')
+  })
+})
+
 describe('brandProblem', () => {
   it.each<[string, Brand]>([
     ['nothing at all', {}],

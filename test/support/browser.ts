@@ -77,6 +77,7 @@ export interface ContextOptions {
   readonly colorScheme?: 'light' | 'dark'
   readonly viewport?: { width: number; height: number }
   readonly deviceScaleFactor?: number
+  readonly permissions?: readonly string[]
 }
 
 /** A browser profile of its own: cookies, cache and tabs are shared with no other. */

@@ -7,9 +7,7 @@ import type { VirtualLists } from './lists.ts'
 import type { Route } from './routes.ts'
 
 /** Fields for the member, or what is wrong with those of the client. */
-export type CallFields =
-  | { readonly kind: 'fields'; readonly fields: Readonly<Record<string, string>> }
-  | MessageProblem
+export type CallFields = { readonly kind: 'fields'; readonly fields: Readonly<Record<string, string>> } | MessageProblem
 
 const PARAMETER = /^mcp-param-[!#$%&'*+.^_`|~\w-]+$/
 const NONE: CallFields = { kind: 'fields', fields: {} }

@@ -1,0 +1,40 @@
+/** Finds people by what others call them: for an administrator who has a question about somebody. */
+import { everyRecord } from '../store/every-record.ts'
+import type { TokenStore } from '../store/token-store.ts'
+import { PEOPLE, type People, type Person, personIn } from './people.ts'
+import type { Identity } from './sign-in.ts'
+
+/** No more people of one name are shown. */
+const MOST = 20
+/** A question must not take minutes, however many people there are. */
+const MOST_LOOKED_AT = 100_000
+
+/** What `identityId` makes. */
+const ID = /^[\w-]{43}$/
+
+/**
+ * The one whose id is `text`, else those whose e-mail address or subject is `text`, as they were when they last signed in. Looks at every
+ * record of a person where it is no id, so that it takes its time.
+ */
+export async function findPeople(
+  store: Pick<TokenStore, 'scan'>,
+  people: Pick<People, 'read'>,
+  text: string,
+): Promise<Identity[]> {
+  const one = ID.test(text) ? await people.read(text) : undefined
+  if (one !== undefined) return [identityIn(one)]
+  const found: Identity[] = []
+  const wanted = text.toLowerCase()
+  let looked = 0
+  for await (const { value } of everyRecord((page) => store.scan(PEOPLE, { ...page, limit: 1_000 }))) {
+    const person = personIn(value)
+    if (person.subject === text || person.email?.toLowerCase() === wanted) found.push(identityIn(person))
+    looked++
+    if (found.length === MOST || looked === MOST_LOOKED_AT) break
+  }
+  return found
+}
+
+function identityIn({ issuer: _, seenAt: _seenAt, ...known }: Person): Identity {
+  return { ...known, claims: {} }
+}

@@ -1,0 +1,35 @@
+/** An MCP server as somebody who may use it sees it. */
+import type { Role } from '../access/grants.ts'
+import type { UpstreamAuth } from '../broker/upstream-auth.ts'
+
+/** See the top of the file. Never holds what the gateway reaches the server with, nor where that is. */
+export interface VisibleServer {
+  /** `group/server`. */
+  readonly name: string
+  readonly kind: 'server' | 'virtual'
+  /** What people know it as; its name where nothing is configured. */
+  readonly label: string
+  readonly description?: string
+  /** Where clients connect: by its name, then by its id. */
+  readonly urls: readonly string[]
+  /** How the gateway is authorized there; `virtual` of a virtual server, whose members have ways of their own. */
+  readonly auth: UpstreamAuth['type'] | 'virtual'
+  /** What consent asks for, of `oauth2`, as far as that is configured; of connections, `scope` has what was given. */
+  readonly scopes: readonly string[]
+  /** Of a virtual server: what it is made of. */
+  readonly members: readonly VisibleMember[]
+  /** The highest role that they have. */
+  readonly role: Role
+  /** Whether all of its tools, prompts and resources are theirs by the grants. */
+  readonly everything: boolean
+  /** Whether they have a role of their own, and not only the one that everybody has (`anonymous`). */
+  readonly byName: boolean
+}
+
+/** A member of a virtual server. */
+export interface VisibleMember {
+  readonly name: string
+  readonly label: string
+  readonly auth: UpstreamAuth['type']
+  readonly scopes: readonly string[]
+}

@@ -1,0 +1,113 @@
+/** G13: what somebody may use, as a method of the gateway, for pages of the host application's own. */
+import type { Identity } from 'sallyport'
+import { expect, test } from 'vitest'
+import { identityId } from '../../src/identity/identity.ts'
+import { startWorld, type World, type WorldOptions } from './world.ts'
+
+const UPSTREAM = 'https://mcp.example.com/mcp'
+
+async function open(options: WorldOptions = {}): Promise<World> {
+  return startWorld({
+    signIn: 'link',
+    virtualAccounts: { ci: {} },
+    servers: {
+      'dev/notes': {
+        id: 'notes',
+        label: 'Notes',
+        description: 'By page.',
+        url: UPSTREAM,
+        auth: {
+          type: 'oauth2',
+          clientId: 'x',
+          authorizationUrl: 'https://auth.example.com/authorize',
+          tokenUrl: 'https://auth.example.com/token',
+          scopes: ['repo'],
+        },
+      },
+      'data/hub': { url: UPSTREAM, auth: { type: 'header', headers: { authorization: 'the-shared-key' } } },
+      'open/all': { url: UPSTREAM, auth: { type: 'none' } },
+    },
+    virtualServers: { 'team/all': { tools: { 'dev/notes': '*', 'open/all': '*' } } },
+    access: [
+      { to: 'group:corp/staff', on: ['dev/*', 'team/*'] },
+      { to: 'user:corp/ann', on: 'data/hub', tools: ['search_*'] },
+      { to: 'user:corp/ann', on: 'dev/notes', role: 'manage' },
+      { to: 'virtual-account:ci', on: 'data/*', role: 'admin' },
+      { to: 'anonymous', on: 'open/*' },
+    ],
+    ...options,
+  })
+}
+
+function ann({ provider }: World): Identity {
+  const id = identityId(provider.issuer, 'ann')
+  return { id, integration: 'corp', subject: 'ann', groups: ['staff'], claims: {} }
+}
+
+test('servers and virtual servers, with what people may know of them and nothing of how they are reached', async () => {
+  const world = await open()
+  const servers = await world.gateway.servers.for(ann(world))
+  expect(servers).toEqual([
+    {
+      name: 'dev/notes',
+      kind: 'server',
+      label: 'Notes',
+      description: 'By page.',
+      urls: [`${world.origin}/mcp/dev/notes/server`, `${world.origin}/api/llm/mcp/notes/server`],
+      auth: 'oauth2',
+      scopes: ['repo'],
+      members: [],
+      role: 'manage',
+      everything: true,
+      byName: true,
+    },
+    expect.objectContaining({ name: 'data/hub', label: 'data/hub', role: 'use', everything: false, byName: true }),
+    expect.objectContaining({ name: 'open/all', role: 'use', byName: false }),
+    expect.objectContaining({
+      name: 'team/all',
+      kind: 'virtual',
+      auth: 'virtual',
+      members: [
+        { name: 'dev/notes', label: 'Notes', auth: 'oauth2', scopes: ['repo'] },
+        { name: 'open/all', label: 'open/all', auth: 'none', scopes: [] },
+      ],
+    }),
+  ])
+  expect(JSON.stringify(servers)).not.toMatch(/mcp\.example\.com|the-shared-key|auth\.example\.com/)
+})
+
+test('those of a virtual account, and of nobody who is known', async () => {
+  const world = await open()
+  const names = async (who: Parameters<typeof world.gateway.servers.for>[0]) =>
+    (await world.gateway.servers.for(who)).map(({ name, role }) => `${name} ${role}`)
+  expect(await names({ virtualAccount: 'ci' })).toEqual(['data/hub admin', 'open/all use'])
+  expect(await names({ ...ann(world), subject: 'eve', groups: [] })).toEqual(['open/all use'])
+  await expect(names({ virtualAccount: 'no-such' })).rejects.toMatchObject({ code: 'ERR_UNKNOWN_VIRTUAL_ACCOUNT' })
+})
+
+test('a function of the user’s own decides here too, and where it fails nothing is said', async () => {
+  let fails = false
+  const world = await open({
+    decide({ server, granted }) {
+      if (fails) throw new Error('the policy service is away')
+      return granted.allowed && server !== 'dev/notes'
+    },
+  })
+  const found = await world.gateway.servers.for(ann(world))
+  expect(found.map(({ name }) => name)).toEqual(['data/hub', 'open/all', 'team/all'])
+  fails = true
+  await expect(world.gateway.servers.for(ann(world))).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE' })
+})
+
+test('people are found by id, e-mail address and subject, as they were when they were last seen', async () => {
+  const world = await open()
+  const { gateway } = world
+  const me = await gateway.identify(`Bearer ${await world.jwt('ann', { groups: ['staff'] })}`)
+  for (const text of [me?.id ?? '', 'ANN@example.com', 'ann']) {
+    expect([text, await gateway.people.find(text)]).toMatchObject([
+      text,
+      [{ id: me?.id, subject: 'ann', integration: 'corp', email: 'ann@example.com', claims: {} }],
+    ])
+  }
+  for (const text of ['', 'an', '*', 'x'.repeat(43)]) expect(await gateway.people.find(text)).toEqual([])
+})

@@ -1,6 +1,6 @@
 /** How the gateway authenticates to an upstream MCP server, in configuration (G6, G7, G8, G10). */
 import type { Secret } from '../core/secrets.ts'
-import type { GrantedUpstreamAuth } from './granted-auth.ts'
+import type { GrantedUpstreamAuth } from './granted/auth.ts'
 
 /** One of these models; docs/gateway.md helps to choose. */
 export type UpstreamAuth =

@@ -10,7 +10,7 @@ import { findServer } from '../oauth/find-server.ts'
 import { rememberMetadata } from '../oauth/remembered-metadata.ts'
 import { AUTHORIZATION_SERVER_LIMITS, type BoundClient, createBoundClient } from './bound-client.ts'
 import type { OAuth2Server } from './broker.ts'
-import { authorizationServerOf, callbackPathOf } from './callback-path.ts'
+import { authorizationServerOf, callbackPathOf } from './consent/callback-path.ts'
 
 /** See the top of the file. */
 export interface UpstreamClient {

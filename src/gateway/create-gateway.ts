@@ -2,7 +2,7 @@
 import type { OAuth2Server } from '../broker/broker.ts'
 import { createBroker } from '../broker/create-broker.ts'
 import { createCredentials } from '../broker/credentials.ts'
-import { createGrantedServers } from '../broker/granted-servers.ts'
+import { createGrantedServers } from '../broker/granted/servers.ts'
 import { systemClock } from '../core/clock.ts'
 import { createEmitter } from '../core/events.ts'
 import { parseNetworks } from '../core/networks.ts'

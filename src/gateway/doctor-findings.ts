@@ -1,6 +1,6 @@
 /** From what was seen of a server to what an operator should know about it. Pure: looking is done in `broker/examine.ts`. */
-import type { Examination, ExaminedServer } from '../broker/examine.ts'
-import type { Probe } from '../broker/probe.ts'
+import type { Examination, ExaminedServer } from '../broker/discovery/examine.ts'
+import type { Probe } from '../broker/discovery/probe.ts'
 import type { ServerMetadata } from '../oauth/metadata.ts'
 import { chooseScopes, OFFLINE_ACCESS } from '../oauth/scopes.ts'
 import type { McpServer } from './config.ts'

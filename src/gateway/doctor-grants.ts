@@ -1,7 +1,7 @@
 /** What an operator should know about a server whose tokens an authorization server gives by itself. */
-import type { Examination } from '../broker/examine.ts'
-import { type ExaminedGrant, examineGrants } from '../broker/examine-grants.ts'
-import type { GrantedUpstreamAuth } from '../broker/granted-auth.ts'
+import type { Examination } from '../broker/discovery/examine.ts'
+import type { GrantedUpstreamAuth } from '../broker/granted/auth.ts'
+import { type ExaminedGrant, examineGrants } from '../broker/granted/examine.ts'
 import type { Fetch } from '../net/fetch.ts'
 import type { ServerMetadata } from '../oauth/metadata.ts'
 import { OFFLINE_ACCESS } from '../oauth/scopes.ts'

@@ -1,6 +1,6 @@
 /** `gateway.doctor`: looks at a server of the configuration, and says in plain words what it found and what to do (B5). */
-import { callbackPathOf } from '../broker/callback-path.ts'
-import { examine } from '../broker/examine.ts'
+import { callbackPathOf } from '../broker/consent/callback-path.ts'
+import { examine } from '../broker/discovery/examine.ts'
 import { suggest } from '../core/suggest.ts'
 import type { Fetch } from '../net/fetch.ts'
 import { doctorFindings } from './doctor-findings.ts'

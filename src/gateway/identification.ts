@@ -1,7 +1,7 @@
 /** Who somebody is, for code of the host application, and whether they may use a server: judged as a request of theirs would be. */
 
 import { isOwner } from '../access/owners.ts'
-import type { ConsentQuestion } from '../broker/consent-parts.ts'
+import type { ConsentQuestion } from '../broker/consent/parts.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Identity } from '../identity/sign-in.ts'
 import type { VirtualAccount } from '../identity/virtual-account.ts'

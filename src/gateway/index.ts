@@ -13,7 +13,7 @@ export type {
   IdentityAssertionUpstreamAuth,
   SubjectTokenType,
   TokenExchangeUpstreamAuth,
-} from '../broker/granted-auth.ts'
+} from '../broker/granted/auth.ts'
 export type {
   HeaderOverride,
   HeaderUpstreamAuth,

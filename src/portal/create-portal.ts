@@ -2,7 +2,7 @@
  * The gateway's own pages for people who are signed in (G13): finds out who is at the browser, which page is meant, and whether a
  * form is one of ours, before any page does anything.
  */
-import { createSameAnswers } from '../broker/same-answer.ts'
+import { createSameAnswers } from '../broker/consent/same-answer.ts'
 import { isOutage, SallyportError } from '../core/errors.ts'
 import type { GateRequest, Reply } from '../http/gate.ts'
 import { kindOfRequest } from '../http/navigation.ts'

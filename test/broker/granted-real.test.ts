@@ -3,7 +3,7 @@ import { createRemoteJWKSet, decodeProtectedHeader, exportJWK, exportPKCS8, gene
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { CredentialResult } from '../../src/broker/credential.ts'
 import { createCredentials } from '../../src/broker/credentials.ts'
-import type { ClientCredentialsUpstreamAuth } from '../../src/broker/granted-auth.ts'
+import type { ClientCredentialsUpstreamAuth } from '../../src/broker/granted/auth.ts'
 import type { Caller } from '../../src/identity/caller.ts'
 import { API, startLoginProvider } from '../support/login-provider.ts'
 

@@ -1,7 +1,7 @@
 /** Tokens that are kept in memory: when one is asked for, and when not. */
 import { describe, expect, it } from 'vitest'
-import { createGrantedTokens, type FoundGrant } from '../../src/broker/granted-tokens.ts'
-import type { Grant, GrantRequest } from '../../src/broker/grants.ts'
+import type { Grant, GrantRequest } from '../../src/broker/granted/grants.ts'
+import { createGrantedTokens, type FoundGrant } from '../../src/broker/granted/tokens.ts'
 import { FetchError } from '../../src/core/errors.ts'
 import { AuthorizationError } from '../../src/oauth/authorization-error.ts'
 import { RedeemError } from '../../src/store/redeem-error.ts'

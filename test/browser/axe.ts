@@ -3,17 +3,10 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Page } from '../support/browser.ts'
 
-/** The text of axe-core; `undefined` where it is not installed. */
-export function axeSource(): string | undefined {
-  try {
-    return readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-  } catch {
-    return undefined
-  }
-}
+const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** What axe-core finds on the page as it is now: a line for each kind of problem, with where it is. */
-export async function axeProblems(page: Page, source: string): Promise<string[]> {
+export async function axeProblems(page: Page): Promise<string[]> {
   await page.evaluate(`${source}\n;undefined`)
   return page.evaluate<string[]>(
     `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type PortalWorld, startPortal } from '../portal/portal-world.ts'
 import type { Browser, BrowserContext, ContextOptions, Page } from '../support/browser.ts'
-import { axeProblems, axeSource } from './axe.ts'
+import { axeProblems } from './axe.ts'
 import { watch } from './journey.ts'
 import { agreeAtService, enter, portalTour, pressButton, pressLink } from './portal-tour.ts'
 import type { TestServer } from './servers.ts'
@@ -30,9 +30,8 @@ export const WIDTHS = [360, 1100] as const
 const PATIENCE_MS = 15_000
 /** The pages of {@link portalTour}. */
 const STOPS = 18
-const axe = axeSource()
 
-/** See the top of the file. What needs axe-core is left out where it is not installed. */
+/** See the top of the file. */
 export const PORTAL: readonly PortalJourney[] = [
   { title: 'portal: every page and button without scripts', context: { javaScriptEnabled: false }, walk: wholeTour },
   { title: 'portal: every page and button with scripts', walk: wholeTour },
@@ -42,7 +41,7 @@ export const PORTAL: readonly PortalJourney[] = [
     context: { viewport: { width: 360, height: 740 }, colorScheme: 'dark' },
     walk: wholeTour,
   },
-  ...(axe === undefined ? [] : [accessible(axe)]),
+  accessible(),
   {
     title: 'portal: consent in another tab shows by itself',
     async walk({ world, context, page }) {
@@ -129,7 +128,7 @@ async function wholeTour({ world, page }: PortalStage): Promise<void> {
 }
 
 /** Every page with axe-core, in both schemes and widths, and by keyboard. */
-function accessible(source: string): PortalJourney {
+function accessible(): PortalJourney {
   return {
     title: 'portal: axe-core finds nothing on any page, light or dark, phone or desktop',
     only: ['node:http'],
@@ -140,7 +139,7 @@ function accessible(source: string): PortalJourney {
           await page.setViewportSize({ width, height: 800 })
           for (const colorScheme of COLOUR_SCHEMES) {
             await lookIn(page, colorScheme)
-            const found = await axeProblems(page, source)
+            const found = await axeProblems(page)
             problems.push(...found.map((each) => `${name}, ${width} px, ${colorScheme}: ${each}`))
           }
         }

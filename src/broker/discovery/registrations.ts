@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { StoreError } from '../core/errors.ts'
-import type { RegisteredClient } from '../oauth/register-client.ts'
-import type { Key, TokenStore } from '../store/token-store.ts'
+import { StoreError } from '../../core/errors.ts'
+import type { RegisteredClient } from '../../oauth/register-client.ts'
+import type { Key, TokenStore } from '../../store/token-store.ts'
 
 /** One, as it is stored. */
 export interface Registration extends RegisteredClient {

@@ -2,15 +2,15 @@
  * Finds out how to get tokens for an MCP server, from the server itself (B5; MCP 2026-07-28, Authorization Server Discovery):
  * its challenge, its metadata, the metadata of an authorization server that it names, and a way to be a client there.
  */
-import { messageOf } from '../core/errors.ts'
-import { isSecureUrl } from '../net/fetch.ts'
-import { AuthorizationError } from '../oauth/authorization-error.ts'
-import { discoverIssuer } from '../oauth/discover-issuer.ts'
-import type { DocumentFetch } from '../oauth/fetch-document.ts'
-import type { ServerMetadata } from '../oauth/metadata.ts'
-import { discoverResource, type ResourceMetadata } from '../oauth/resource-metadata.ts'
-import { chooseScopes } from '../oauth/scopes.ts'
-import type { OAuth2Server } from './broker.ts'
+import { messageOf } from '../../core/errors.ts'
+import { isSecureUrl } from '../../net/fetch.ts'
+import { AuthorizationError } from '../../oauth/authorization-error.ts'
+import { discoverIssuer } from '../../oauth/discover-issuer.ts'
+import type { DocumentFetch } from '../../oauth/fetch-document.ts'
+import type { ServerMetadata } from '../../oauth/metadata.ts'
+import { discoverResource, type ResourceMetadata } from '../../oauth/resource-metadata.ts'
+import { chooseScopes } from '../../oauth/scopes.ts'
+import type { OAuth2Server } from '../broker.ts'
 import { type Probe, probeServer } from './probe.ts'
 
 /** How we are a client: as configured, by our own metadata document, or by registering. */

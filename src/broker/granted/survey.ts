@@ -1,12 +1,12 @@
 /** What an MCP server says about the tokens that it wants (RFC 9728), for servers whose configuration leaves that out. */
-import { AuthorizationError } from '../oauth/authorization-error.ts'
-import { discoverIssuer } from '../oauth/discover-issuer.ts'
-import type { DocumentFetch } from '../oauth/fetch-document.ts'
-import { tokenEndpointProblem } from '../oauth/find-token-endpoint.ts'
-import type { ServerMetadata } from '../oauth/metadata.ts'
-import { chooseScopes, OFFLINE_ACCESS } from '../oauth/scopes.ts'
-import { JWT_BEARER } from '../oauth/token-grant.ts'
-import { findResource } from './find-authorization.ts'
+import { AuthorizationError } from '../../oauth/authorization-error.ts'
+import { discoverIssuer } from '../../oauth/discover-issuer.ts'
+import type { DocumentFetch } from '../../oauth/fetch-document.ts'
+import { tokenEndpointProblem } from '../../oauth/find-token-endpoint.ts'
+import type { ServerMetadata } from '../../oauth/metadata.ts'
+import { chooseScopes, OFFLINE_ACCESS } from '../../oauth/scopes.ts'
+import { JWT_BEARER } from '../../oauth/token-grant.ts'
+import { findResource } from '../discovery/find-authorization.ts'
 
 /** See the top of the file. */
 export interface GrantSurvey {

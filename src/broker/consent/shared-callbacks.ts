@@ -2,13 +2,13 @@
  * Callback paths that several authorization servers share: any of them could pass off another's answer as its own (mix-up,
  * RFC 9700 §4.4). So sharing is for servers that say who they are in every answer (RFC 9207).
  */
-import { joinPath } from '../core/config.ts'
-import type { ConfigProblem } from '../core/errors.ts'
-import { AuthorizationError } from '../oauth/authorization-error.ts'
-import type { BoundClient } from './bound-client.ts'
-import type { OAuth2Server } from './broker.ts'
+import { joinPath } from '../../core/config.ts'
+import type { ConfigProblem } from '../../core/errors.ts'
+import { AuthorizationError } from '../../oauth/authorization-error.ts'
+import type { BoundClient } from '../bound-client.ts'
+import type { OAuth2Server } from '../broker.ts'
+import type { UpstreamClient } from '../upstream-client.ts'
 import { authorizationServerOf } from './callback-path.ts'
-import type { UpstreamClient } from './upstream-client.ts'
 
 /** What is wrong with shared paths, as far as the configuration tells. */
 export function sharedCallbackProblems(

@@ -2,8 +2,8 @@
  * The gateway's own metadata as an OAuth client, which authorization servers fetch (Client ID Metadata Document): its URL is the
  * client id, so that nobody has to register anything.
  */
-import type { Reply } from '../http/gate.ts'
-import { clientMetadata, isDocumentUrl } from '../oauth/client-metadata.ts'
+import type { Reply } from '../../http/gate.ts'
+import { clientMetadata, isDocumentUrl } from '../../oauth/client-metadata.ts'
 
 /** What people read at authorization servers, beside the host. */
 export const CLIENT_NAME = 'sallyport MCP gateway'

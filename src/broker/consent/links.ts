@@ -3,10 +3,10 @@
  * for the person whose agent asked for it, and is good once. A retrying agent gets the same one until it expires.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import type { Clock } from '../core/clock.ts'
-import { StoreError } from '../core/errors.ts'
-import type { Key, TokenStore } from '../store/token-store.ts'
-import type { ConnectRequest } from './broker.ts'
+import type { Clock } from '../../core/clock.ts'
+import { StoreError } from '../../core/errors.ts'
+import type { Key, TokenStore } from '../../store/token-store.ts'
+import type { ConnectRequest } from '../broker.ts'
 
 /** What a link is for. */
 export interface ConsentLink extends ConnectRequest {

@@ -3,11 +3,11 @@
  * answer counts for nothing but the very question, whatever the configuration says meanwhile.
  */
 import { createHash } from 'node:crypto'
-import { ATTEMPT_MS } from '../http/attempt-cookies.ts'
-import type { Key, TokenStore } from '../store/token-store.ts'
-import type { BoundClient } from './bound-client.ts'
-import type { ConnectRequest } from './broker.ts'
-import { isSameTokenOrigin, type TokenOrigin } from './tokens.ts'
+import { ATTEMPT_MS } from '../../http/attempt-cookies.ts'
+import type { Key, TokenStore } from '../../store/token-store.ts'
+import type { BoundClient } from '../bound-client.ts'
+import type { ConnectRequest } from '../broker.ts'
+import { isSameTokenOrigin, type TokenOrigin } from '../tokens.ts'
 
 /** What is remembered of one. */
 export interface ConsentFlow extends ConnectRequest {

@@ -1,6 +1,6 @@
 /** Which authorization server an upstream has been found to have: remembered by all processes together, and changed by one. */
-import type { Key, TokenStore } from '../store/token-store.ts'
-import type { OAuth2Server } from './broker.ts'
+import type { Key, TokenStore } from '../../store/token-store.ts'
+import type { OAuth2Server } from '../broker.ts'
 import type { FoundAuthorization } from './find-authorization.ts'
 
 /** What is remembered of a server. */

@@ -2,9 +2,9 @@
  * Asks an MCP server for its challenge: a request without a credential, of the modern era first and then `initialize`, since a
  * server of one era may refuse the other for reasons that have nothing to do with authorization.
  */
-import { FetchError } from '../core/errors.ts'
-import { type Fetch, fetchHead } from '../net/fetch.ts'
-import { type BearerChallenge, readBearerChallenge } from '../oauth/challenge-parameters.ts'
+import { FetchError } from '../../core/errors.ts'
+import { type Fetch, fetchHead } from '../../net/fetch.ts'
+import { type BearerChallenge, readBearerChallenge } from '../../oauth/challenge-parameters.ts'
 
 /** What a server has answered to somebody without a credential. */
 export interface Probe {

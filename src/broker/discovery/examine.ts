@@ -2,16 +2,17 @@
  * Looks at an MCP server and its authorization servers from outside, as a stranger with the gateway's configuration sees them:
  * facts for `gateway.doctor`. Nothing is registered, stored or sent that is secret.
  */
-import { messageOf } from '../core/errors.ts'
-import type { Fetch } from '../net/fetch.ts'
-import { guardedFetch } from '../net/guarded-fetch.ts'
-import { discoverIssuer, metadataUrls } from '../oauth/discover-issuer.ts'
-import { type DocumentFetch, fetchDocument } from '../oauth/fetch-document.ts'
-import { findServer } from '../oauth/find-server.ts'
-import type { ServerMetadata } from '../oauth/metadata.ts'
-import { discoverResource, type ResourceMetadata } from '../oauth/resource-metadata.ts'
-import { AUTHORIZATION_SERVER_LIMITS } from './bound-client.ts'
-import type { OAuth2Server } from './broker.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { Fetch } from '../../net/fetch.ts'
+import { guardedFetch } from '../../net/guarded-fetch.ts'
+import { discoverIssuer, metadataUrls } from '../../oauth/discover-issuer.ts'
+import { type DocumentFetch, fetchDocument } from '../../oauth/fetch-document.ts'
+import { findServer } from '../../oauth/find-server.ts'
+import type { ServerMetadata } from '../../oauth/metadata.ts'
+import { discoverResource, type ResourceMetadata } from '../../oauth/resource-metadata.ts'
+import { AUTHORIZATION_SERVER_LIMITS } from '../bound-client.ts'
+import type { OAuth2Server } from '../broker.ts'
+import { writtenIn } from '../upstream-client.ts'
 import { documentUrl } from './client-document.ts'
 import {
   type AuthorizationSource,
@@ -21,7 +22,6 @@ import {
   wayOf,
 } from './find-authorization.ts'
 import { type Probe, probeServer } from './probe.ts'
-import { writtenIn } from './upstream-client.ts'
 
 /** Something that was looked for. */
 export type Looked<T> =

@@ -3,7 +3,7 @@
  * answer as its own (mix-up, RFC 9700 §4.4).
  */
 import { createHash } from 'node:crypto'
-import type { OAuth2UpstreamAuth } from './upstream-auth.ts'
+import type { OAuth2UpstreamAuth } from '../upstream-auth.ts'
 
 /** The path of a server's callback: `/oauth2/callback/github.com-1f0c92ab`, or the configured one. */
 export function callbackPathOf(auth: OAuth2UpstreamAuth, base: string): string {

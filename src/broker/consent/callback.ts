@@ -2,18 +2,18 @@
  * The authorization server's answer (RFC 6749 §4.1.2). In this order: the browser is the one that began, the flow is used up,
  * the person is still the one who is signed in, the answer is of the server that was asked; only then is the code redeemed.
  */
-import { messageOf } from '../core/errors.ts'
-import type { GateRequest, Reply } from '../http/gate.ts'
-import { readForm, readQuery } from '../http/parameters.ts'
-import { redirect, withCookies } from '../http/redirect.ts'
-import { problem } from '../http/replies.ts'
-import { AuthorizationError } from '../oauth/authorization-error.ts'
-import { connectedPage } from '../pages/connect-pages.ts'
-import type { BoundClient } from './bound-client.ts'
-import { type ConsentFlow, stillFits } from './consent-flows.ts'
-import { CONSENT, type ConsentParts, consentFailed, isFor, nameOf, reasonOf, visitorOf } from './consent-parts.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { GateRequest, Reply } from '../../http/gate.ts'
+import { readForm, readQuery } from '../../http/parameters.ts'
+import { redirect, withCookies } from '../../http/redirect.ts'
+import { problem } from '../../http/replies.ts'
+import { AuthorizationError } from '../../oauth/authorization-error.ts'
+import { connectedPage } from '../../pages/connect-pages.ts'
+import type { BoundClient } from '../bound-client.ts'
+import { toUpstreamTokens, type UpstreamTokens } from '../tokens.ts'
+import { type ConsentFlow, stillFits } from './flows.ts'
+import { CONSENT, type ConsentParts, consentFailed, isFor, nameOf, reasonOf, visitorOf } from './parts.ts'
 import { boundOf, sharesCallback } from './shared-callbacks.ts'
-import { toUpstreamTokens, type UpstreamTokens } from './tokens.ts'
 
 /** Answers requests to the callback at `path`. */
 export type ConsentCallback = (request: GateRequest, path: string) => Promise<Reply>

@@ -4,23 +4,24 @@
  * nobody is asked anew for them.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Clock } from '../core/clock.ts'
-import { StoreError } from '../core/errors.ts'
-import { guardedFetch } from '../net/guarded-fetch.ts'
-import { AuthorizationError } from '../oauth/authorization-error.ts'
-import { readBearerChallenge } from '../oauth/challenge-parameters.ts'
-import type { ClientAuthentication } from '../oauth/client-authentication.ts'
-import { rememberCredentials } from '../oauth/client-credentials.ts'
-import type { DocumentFetch } from '../oauth/fetch-document.ts'
-import { findServer } from '../oauth/find-server.ts'
-import type { ServerMetadata } from '../oauth/metadata.ts'
-import { registerClient } from '../oauth/register-client.ts'
-import { rememberMetadata } from '../oauth/remembered-metadata.ts'
-import type { TokenStore } from '../store/token-store.ts'
+import type { Clock } from '../../core/clock.ts'
+import { StoreError } from '../../core/errors.ts'
+import { guardedFetch } from '../../net/guarded-fetch.ts'
+import { AuthorizationError } from '../../oauth/authorization-error.ts'
+import { readBearerChallenge } from '../../oauth/challenge-parameters.ts'
+import type { ClientAuthentication } from '../../oauth/client-authentication.ts'
+import { rememberCredentials } from '../../oauth/client-credentials.ts'
+import type { DocumentFetch } from '../../oauth/fetch-document.ts'
+import { findServer } from '../../oauth/find-server.ts'
+import type { ServerMetadata } from '../../oauth/metadata.ts'
+import { registerClient } from '../../oauth/register-client.ts'
+import { rememberMetadata } from '../../oauth/remembered-metadata.ts'
+import type { TokenStore } from '../../store/token-store.ts'
+import { AUTHORIZATION_SERVER_LIMITS, type BoundClient, createBoundClient } from '../bound-client.ts'
+import type { ConnectionEvent, OAuth2Server } from '../broker.ts'
+import { callbackPathOf, DOCUMENT_PART } from '../consent/callback-path.ts'
+import { resourceOf, type UpstreamClient, type UpstreamClientSettings, writtenIn } from '../upstream-client.ts'
 import { type Binding, createBindings } from './bindings.ts'
-import { AUTHORIZATION_SERVER_LIMITS, type BoundClient, createBoundClient } from './bound-client.ts'
-import type { ConnectionEvent, OAuth2Server } from './broker.ts'
-import { callbackPathOf, DOCUMENT_PART } from './callback-path.ts'
 import { CLIENT_NAME, documentUrl } from './client-document.ts'
 import {
   defaultEndpoints,
@@ -32,7 +33,6 @@ import {
 } from './find-authorization.ts'
 import type { Probe } from './probe.ts'
 import type { Registration, Registrations } from './registrations.ts'
-import { resourceOf, type UpstreamClient, type UpstreamClientSettings, writtenIn } from './upstream-client.ts'
 
 /** What one works with. */
 export interface DiscoveredClientSettings extends UpstreamClientSettings {

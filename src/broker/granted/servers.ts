@@ -1,8 +1,8 @@
 /** The granted tokens of all servers. They outlive changes of the configuration, as long as what it says of their server stays. */
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../core/clock.ts'
-import { createGrantedTokens, type GrantedTokens } from './granted-tokens.ts'
+import type { Clock } from '../../core/clock.ts'
 import { createGranter, type GrantServer, type GrantSettings } from './grants.ts'
+import { createGrantedTokens, type GrantedTokens } from './tokens.ts'
 
 /** See the top of the file. */
 export interface GrantedServers {

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Reply } from '../http/gate.ts'
+import type { Reply } from '../../http/gate.ts'
 
 /** See the top of the file. */
 export interface SameAnswers {

@@ -1,8 +1,8 @@
 /** Why an authorization server gave no token, by who can do something about it: the caller, the operator, or time. */
-import { messageOf } from '../core/errors.ts'
-import { AuthorizationError } from '../oauth/authorization-error.ts'
-import { RedeemError } from '../store/redeem-error.ts'
-import type { CredentialResult } from './credential.ts'
+import { messageOf } from '../../core/errors.ts'
+import { AuthorizationError } from '../../oauth/authorization-error.ts'
+import { RedeemError } from '../../store/redeem-error.ts'
+import type { CredentialResult } from '../credential.ts'
 
 /** What is answered, and how long it is answered without asking again, in milliseconds. */
 export interface GrantFailure {

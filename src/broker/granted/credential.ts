@@ -1,9 +1,9 @@
 /** The credential of a call to a server whose tokens an authorization server gives by itself. */
-import { bearer } from './bearer-credential.ts'
-import type { CredentialRequest, CredentialResult } from './credential.ts'
-import type { FoundGrant, GrantedTokenRequest, GrantedTokens } from './granted-tokens.ts'
+import { bearer } from '../bearer-credential.ts'
+import type { CredentialRequest, CredentialResult } from '../credential.ts'
+import { ownToken } from '../own-token.ts'
 import type { GrantServer } from './grants.ts'
-import { ownToken } from './own-token.ts'
+import type { FoundGrant, GrantedTokenRequest, GrantedTokens } from './tokens.ts'
 
 type Refused = Extract<CredentialResult, { kind: 'refused' }>
 

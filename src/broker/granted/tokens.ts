@@ -4,11 +4,11 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../core/clock.ts'
-import { readBearerChallenge } from '../oauth/challenge-parameters.ts'
-import { unlessAborted } from '../oauth/reporting.ts'
-import type { CredentialResult } from './credential.ts'
-import { grantFailure } from './grant-failure.ts'
+import type { Clock } from '../../core/clock.ts'
+import { readBearerChallenge } from '../../oauth/challenge-parameters.ts'
+import { unlessAborted } from '../../oauth/reporting.ts'
+import type { CredentialResult } from '../credential.ts'
+import { grantFailure } from './failure.ts'
 import type { Grant, Granter } from './grants.ts'
 
 /** Who wants one. */

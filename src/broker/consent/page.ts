@@ -3,15 +3,17 @@
  * previews come first. The button sends the browser off to the authorization server.
  */
 import { randomBytes } from 'node:crypto'
-import { messageOf } from '../core/errors.ts'
-import type { GateRequest, Reply } from '../http/gate.ts'
-import { readForm, readQuery } from '../http/parameters.ts'
-import { redirect } from '../http/redirect.ts'
-import { problem } from '../http/replies.ts'
-import { isSameOrigin } from '../http/same-origin.ts'
-import { connectCancelledPage, connectedPage, connectPage, linkGonePage } from '../pages/connect-pages.ts'
-import { CSRF_FIELD } from '../pages/login-pages.ts'
-import type { ConsentFlow } from './consent-flows.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { GateRequest, Reply } from '../../http/gate.ts'
+import { readForm, readQuery } from '../../http/parameters.ts'
+import { redirect } from '../../http/redirect.ts'
+import { problem } from '../../http/replies.ts'
+import { isSameOrigin } from '../../http/same-origin.ts'
+import { connectCancelledPage, connectedPage, connectPage, linkGonePage } from '../../pages/connect-pages.ts'
+import { CSRF_FIELD } from '../../pages/login-pages.ts'
+import type { ConsentPreview, UpstreamClient } from '../upstream-client.ts'
+import type { ConsentFlow } from './flows.ts'
+import type { ConsentLink } from './links.ts'
 import {
   CONSENT,
   type ConsentParts,
@@ -22,10 +24,8 @@ import {
   type Visitor,
   visitorOf,
   wayOf,
-} from './consent-parts.ts'
-import type { ConsentLink } from './links.ts'
+} from './parts.ts'
 import { assertNoMixUp, boundOf } from './shared-callbacks.ts'
-import type { ConsentPreview, UpstreamClient } from './upstream-client.ts'
 
 /** Answers requests to a link; `random` is what stands behind the path. */
 export type ConsentPage = (request: GateRequest, random: string) => Promise<Reply>

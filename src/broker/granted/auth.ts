@@ -2,7 +2,7 @@
  * Upstream auth by which the gateway asks an authorization server for a token by itself, in configuration: nobody has to consent
  * in a browser, since the authorization server decides by its own rules.
  */
-import type { Secret } from '../core/secrets.ts'
+import type { Secret } from '../../core/secrets.ts'
 
 /** One of the three. */
 export type GrantedUpstreamAuth =

@@ -1,7 +1,7 @@
 /** Checks upstream auth by which the gateway asks for tokens by itself. */
-import type { ConfigProblem } from '../core/errors.ts'
-import { type AddProblem, checkClientSecrets, urlProblem } from '../oauth/check-client.ts'
-import type { GrantClient, GrantedUpstreamAuth } from './granted-auth.ts'
+import type { ConfigProblem } from '../../core/errors.ts'
+import { type AddProblem, checkClientSecrets, urlProblem } from '../../oauth/check-client.ts'
+import type { GrantClient, GrantedUpstreamAuth } from './auth.ts'
 
 /** Adds what is wrong with it, beyond its shape, to `problems`. */
 export function checkGrantedAuth(auth: GrantedUpstreamAuth, at: string, problems: ConfigProblem[]): void {

@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Key, TokenStore } from '../store/token-store.ts'
+import type { Key, TokenStore } from '../../store/token-store.ts'
 
 /** See the top of the file. */
 export interface ConnectedNotes {

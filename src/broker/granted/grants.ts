@@ -1,13 +1,13 @@
 /** How tokens are asked for that an authorization server gives without a browser: which requests go where, kind by kind. */
-import type { SecretResolver } from '../core/secrets.ts'
-import { type Fetch, isSecureUrl } from '../net/fetch.ts'
-import { guardedFetch } from '../net/guarded-fetch.ts'
-import { rememberCredentials } from '../oauth/client-credentials.ts'
-import type { DocumentFetch } from '../oauth/fetch-document.ts'
-import { findTokenEndpoint } from '../oauth/find-token-endpoint.ts'
-import type { ServerMetadata } from '../oauth/metadata.ts'
-import { rememberMetadata } from '../oauth/remembered-metadata.ts'
-import { unionOf } from '../oauth/scopes.ts'
+import type { SecretResolver } from '../../core/secrets.ts'
+import { type Fetch, isSecureUrl } from '../../net/fetch.ts'
+import { guardedFetch } from '../../net/guarded-fetch.ts'
+import { rememberCredentials } from '../../oauth/client-credentials.ts'
+import type { DocumentFetch } from '../../oauth/fetch-document.ts'
+import { findTokenEndpoint } from '../../oauth/find-token-endpoint.ts'
+import type { ServerMetadata } from '../../oauth/metadata.ts'
+import { rememberMetadata } from '../../oauth/remembered-metadata.ts'
+import { unionOf } from '../../oauth/scopes.ts'
 import {
   CLIENT_CREDENTIALS,
   createTokenGrants,
@@ -16,16 +16,16 @@ import {
   JWT_BEARER,
   TOKEN_EXCHANGE,
   TOKEN_TYPES,
-} from '../oauth/token-grant.ts'
-import { AUTHORIZATION_SERVER_LIMITS } from './bound-client.ts'
-import { findAssertionServer, surveyServer } from './grant-survey.ts'
+} from '../../oauth/token-grant.ts'
+import { AUTHORIZATION_SERVER_LIMITS } from '../bound-client.ts'
 import type {
   ClientCredentialsUpstreamAuth,
   GrantClient,
   GrantedUpstreamAuth,
   IdentityAssertionUpstreamAuth,
   TokenExchangeUpstreamAuth,
-} from './granted-auth.ts'
+} from './auth.ts'
+import { findAssertionServer, surveyServer } from './survey.ts'
 
 /** A server whose tokens are granted. */
 export interface GrantServer {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -13,5 +14,11 @@ export default defineConfig({
       { find: /^sallyport\/testing$/, replacement: at('src/testing/index.ts') },
     ],
   },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 20_000, hookTimeout: 60_000 },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    // Two also on two cores: much of the time goes to servers and databases that the tests wait for.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+  },
 })

@@ -55,14 +55,19 @@ export interface ConnectRequest {
   readonly server: string
   /** Whose connection it will be: the `id` of an identity, a person's or a virtual account's. */
   readonly owner: string
-  /** Who has to be signed in with the browser; `null` where nobody can be told (`signIn: 'link'`). */
-  readonly by: Pick<Identity, 'id' | 'integration'> | null
+  /** Who will connect it: has to be signed in with the browser then, unless nobody can be told (`signIn: 'link'`). */
+  readonly by: Pick<Identity, 'id' | 'integration'>
   /** What people know the owner as, where that is not the person: the name of a virtual account. */
   readonly ownerLabel?: string
   /** Where to go afterwards: a URL of the host application; a page of ours by default. */
   readonly returnTo?: string
   /** More scopes than before are wanted: see `Broker.stepUp`. */
   readonly stepUp?: StepUp
+}
+
+/** The same as it is kept: `by` is `null` where nobody can be told. */
+export interface KeptConnectRequest extends Omit<ConnectRequest, 'by'> {
+  readonly by: ConnectRequest['by'] | null
 }
 
 /** Consent once more, for more scopes (RFC 6750 §3.1, `insufficient_scope`). */
@@ -131,7 +136,7 @@ export interface Broker {
    * The URL where consent begins: the open one of this owner, server and person until it expires. Whether the owner may use the
    * server has been checked by whoever asks, and is checked again when consent starts (G21).
    *
-   * @throws TypeError for a server that does not exist, a `returnTo` that is no http(s) URL, and nobody as `by` with a `signIn`
+   * @throws TypeError for a server that does not exist and a `returnTo` that is no http(s) URL
    */
   connectUrl(request: ConnectRequest): Promise<string>
   /** An owner's connections, by server. */

@@ -179,11 +179,10 @@ export function createBroker(settings: BrokerSettings): Broker {
       if (!clients.has(request.server)) {
         throw new TypeError(`there is no oauth2 server named ${JSON.stringify(request.server)}`)
       }
-      if (request.by === null && signIn !== 'link')
-        throw new TypeError('expected the person who will connect it, as by')
-      const { returnTo: _, ...asked } = request
+      const { returnTo: _, by: person, ...asked } = request
       const returnTo = request.returnTo === undefined ? {} : { returnTo: checkedReturnTo(request.returnTo, url) }
-      return `${url}${connectPath}/${await links.open({ ...asked, ...returnTo })}`
+      const by = signIn === 'link' ? null : { id: person.id, integration: person.integration }
+      return `${url}${connectPath}/${await links.open({ ...asked, by, ...returnTo })}`
     },
 
     list: (owner) => connections.list(owner),

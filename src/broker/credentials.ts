@@ -6,7 +6,6 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { isOutage, messageOf, SecretError } from '../core/errors.ts'
 import type { SecretResolver } from '../core/secrets.ts'
 import { headerLines } from '../http/header-scan.ts'
-import type { SignIn } from '../identity/sign-in.ts'
 import type { FoundTokens } from '../store/refresher.ts'
 import { bearer, unavailable } from './bearer-credential.ts'
 import type { Broker } from './broker.ts'
@@ -35,8 +34,6 @@ export interface CredentialSettings {
   readonly servers: Iterable<CredentialServer>
   /** Has the same `oauth2` servers. */
   readonly broker: Pick<Broker, 'tokens' | 'connectUrl'>
-  /** As configured: who consents is whoever is signed in, or, for `link`, whoever has the link. */
-  readonly signIn: SignIn | 'link' | undefined
   /** Those of the configuration before, so that nothing is asked for again because it has changed; new ones by default. */
   readonly granted?: GrantedServers | undefined
   /** What callers may send themselves; `false` for nothing. */
@@ -55,7 +52,7 @@ interface Server {
 
 /** One resolver for all servers and methods. Nothing is looked up yet. */
 export function createCredentials(settings: CredentialSettings): Credentials {
-  const { broker, signIn, secrets, clock = systemClock } = settings
+  const { broker, secrets, clock = systemClock } = settings
   const readCallerHeaders = createCallerHeaders(settings.callerHeaders)
   const { granted = createGrantedServers({ secrets, clock, fetch: undefined }) } = settings
   const servers = new Map<string, Server>([...settings.servers].map((server) => [server.id, toServer(server)]))
@@ -129,9 +126,8 @@ export function createCredentials(settings: CredentialSettings): Credentials {
       case 'revoked':
       case 'reauth_required': {
         if (kind === 'virtual-account') return { kind: 'authorization_required', need: { kind: 'person' } }
-        const by = signIn === 'link' ? null : { id: identity.id, integration: identity.integration }
         return broker
-          .connectUrl({ server, owner: identity.id, by })
+          .connectUrl({ server, owner: identity.id, by: identity })
           .then((url) => ({ kind: 'authorization_required', need: { kind: 'visit', urls: [url] } }))
       }
     }

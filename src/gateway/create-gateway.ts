@@ -107,7 +107,6 @@ export function createGateway(config: GatewayConfig): Gateway {
         servers: [...servers.values()].map(({ name, config: { url: at, auth } }) => ({ id: name, url: at, auth })),
         granted,
         broker,
-        signIn,
         callerHeaders: config.callerHeaders,
         secrets,
         clock,
@@ -148,7 +147,6 @@ export function createGateway(config: GatewayConfig): Gateway {
     requestStates,
     broker,
     refusedTokens,
-    signIn,
   })
   const relay = createRelay({
     upstreams,
@@ -172,7 +170,7 @@ export function createGateway(config: GatewayConfig): Gateway {
           permissions,
           sessionIds,
           requestStates,
-          next: createCredentialStep({ permissions, relay, requestStates, broker, refusedTokens, signIn }),
+          next: createCredentialStep({ permissions, relay, requestStates, broker, refusedTokens }),
         }),
         virtualCall: virtual.step,
         eras: virtual.eras,
@@ -198,7 +196,6 @@ export function createGateway(config: GatewayConfig): Gateway {
     broker,
     live,
     accounts: people.accounts,
-    signIn,
     callerOf: identification.callerOf,
     mayUse: identification.mayUse,
   })

@@ -20,7 +20,6 @@ import type { RequestStates } from '../mcp/request-state.ts'
 import { authorizationSignal, type SignalSituation } from '../mcp/signal.ts'
 import { isInsufficientScope, readBearerChallenge } from '../oauth/challenge-parameters.ts'
 import type { Call } from './call-step.ts'
-import type { GatewayConfig } from './config.ts'
 import { type Ended, failure, unavailable } from './ending.ts'
 import { DecideError, type Permissions } from './permissions.ts'
 import type { RefusedTokens } from './refused-tokens.ts'
@@ -33,7 +32,6 @@ export interface CredentialStepParts {
   readonly requestStates: Pick<RequestStates, 'seal'>
   readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
   readonly refusedTokens: RefusedTokens
-  readonly signIn: GatewayConfig['signIn']
 }
 
 type RelayAnswer = Extract<RelayResult, { kind: 'answer' }>
@@ -41,7 +39,7 @@ type Found = Extract<CredentialResult, { kind: 'credential' }>
 
 /** Puts the step together. */
 export function createCredentialStep(parts: CredentialStepParts): (call: Call) => Promise<Ended> {
-  const { permissions, relay, requestStates, broker, refusedTokens, signIn } = parts
+  const { permissions, relay, requestStates, broker, refusedTokens } = parts
 
   function resolve(
     { exchange, server, asker }: Call,
@@ -118,10 +116,9 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
   async function askAgain(call: Call, reason: string, stepUp?: StepUp): Promise<Ended> {
     const { caller } = call.asker
     if (caller.kind !== 'person') return signal(call, { kind: 'person' }, reason)
-    const { id, integration } = caller.identity
-    const by = signIn === 'link' ? null : { id, integration }
+    const { identity: by } = caller
     const more = stepUp === undefined ? {} : { stepUp }
-    const url = await broker.connectUrl({ server: call.server.name, owner: id, by, ...more })
+    const url = await broker.connectUrl({ server: call.server.name, owner: by.id, by, ...more })
     return signal(call, { kind: 'visit', urls: [url] }, reason)
   }
 

@@ -7,7 +7,6 @@ import type { Caller } from '../identity/caller.ts'
 import { virtualAccountId } from '../identity/identity.ts'
 import type { Identity } from '../identity/sign-in.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
-import type { GatewayConfig } from './config.ts'
 import type { GatewayConnections, Subject } from './gateway.ts'
 import { GatewayError } from './gateway-error.ts'
 import { accountOf } from './gateway-keys.ts'
@@ -20,7 +19,6 @@ export interface ConnectionParts {
   readonly broker: Pick<Broker, 'list' | 'connectUrl' | 'disconnect'>
   readonly live: LiveStates
   readonly accounts: Pick<VirtualAccounts, 'get'>
-  readonly signIn: GatewayConfig['signIn']
   /** Who somebody is at a server by their credentials; rejects with a `GatewayError` where they are nobody. */
   readonly callerOf: (who: Identity | { readonly authorization: string }, server: string) => Promise<Caller>
   /** Whether a caller may use a server at all. */
@@ -29,7 +27,7 @@ export interface ConnectionParts {
 
 /** Connections over a broker. */
 export function createGatewayConnections(parts: ConnectionParts): Omit<GatewayConnections, 'all'> {
-  const { broker, live, accounts, signIn, callerOf, mayUse } = parts
+  const { broker, live, accounts, callerOf, mayUse } = parts
 
   function idOf(subject: Subject): string {
     checkSubject(subject, SUBJECT)
@@ -55,11 +53,10 @@ export function createGatewayConnections(parts: ConnectionParts): Omit<GatewayCo
         const whose = forVirtualAccount === undefined ? 'they have' : `the virtual account "${forVirtualAccount}" has`
         throw new GatewayError('ERR_ACCESS', `${whose} no role on "${server}"`)
       }
-      const { id, integration } = by.identity
       return broker.connectUrl({
         server,
         owner: owner.identity.id,
-        by: signIn === 'link' ? null : { id, integration },
+        by: by.identity,
         ...(forVirtualAccount === undefined ? {} : { ownerLabel: forVirtualAccount }),
         ...(returnTo === undefined ? {} : { returnTo }),
       })

@@ -9,7 +9,6 @@ import type { UpstreamAuth } from '../../src/broker/upstream-auth.ts'
 import { FetchError, SealError, SecretError, StoreError } from '../../src/core/errors.ts'
 import type { Caller } from '../../src/identity/caller.ts'
 import { ANONYMOUS, identityId, virtualAccountId } from '../../src/identity/identity.ts'
-import type { SignIn } from '../../src/identity/sign-in.ts'
 import type { FoundTokens } from '../../src/store/refresher.ts'
 
 const JWT = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln'
@@ -94,11 +93,9 @@ function brokerWith(connections: Readonly<Record<string, FoundTokens<UpstreamTok
   return { broker, looked, links }
 }
 
-const guard: SignIn = { identify: async () => null, start: () => ({ status: 302, headers: {} }) }
-
 function credentialsWith(broker: CredentialSettings['broker'], more: Partial<CredentialSettings> = {}) {
   const servers = Object.entries(auths).map(([id, auth]) => ({ id, url: `https://mcp.example.com/${id}`, auth }))
-  return createCredentials({ servers, broker, signIn: guard, secrets: async () => undefined, ...more })
+  return createCredentials({ servers, broker, secrets: async () => undefined, ...more })
 }
 
 function ask(caller: Caller, server: string, sent?: object | string, more: Partial<CredentialRequest> = {}) {
@@ -216,41 +213,28 @@ describe('G8 oauth2', () => {
           need: { kind: 'visit', urls: [expect.stringMatching(/^https:\/\/gw\.example\.com\/connect\/\d$/)] },
         })
       }
-      const { id, integration } = ann.identity
-      expect(links).toEqual(Array(2).fill({ server: 'dev/github', owner: id, by: { id, integration } }))
+      const { identity } = ann
+      expect(links).toEqual(Array(2).fill({ server: 'dev/github', owner: identity.id, by: identity }))
     },
   )
 
-  it('a link is for whoever has it only where that is typed out', async () => {
-    const { broker, links } = brokerWith({})
-    await credentialsWith(broker, { signIn: 'link' }).resolve(ask(ann, 'dev/github'))
-    expect(links).toEqual([{ server: 'dev/github', owner: ann.identity.id, by: null }])
-    const other = brokerWith({})
-    await credentialsWith(other.broker, { signIn: undefined }).resolve(ask(ann, 'dev/github'))
-    expect(other.links[0]?.by).toEqual({ id: ann.identity.id, integration: 'corp' })
-  })
-
   it.each(['none', 'revoked', 'reauth_required'] as const)('G2 %s: a virtual account needs a person', async (kind) => {
-    for (const signIn of [guard, 'link'] as const) {
-      const { broker, links } = brokerWith({ [ci.identity.id]: { kind } })
-      expect(await credentialsWith(broker, { signIn }).resolve(ask(ci, 'dev/github'))).toEqual({
-        kind: 'authorization_required',
-        need: { kind: 'person' },
-      })
-      expect(links).toEqual([])
-    }
+    const { broker, links } = brokerWith({ [ci.identity.id]: { kind } })
+    expect(await credentialsWith(broker).resolve(ask(ci, 'dev/github'))).toEqual({
+      kind: 'authorization_required',
+      need: { kind: 'person' },
+    })
+    expect(links).toEqual([])
   })
 
   it('anonymous callers have no connection, not even where there is one under their id', async () => {
     const { broker, looked, links } = brokerWith({ [nobody.identity.id]: tokens('t') })
-    for (const signIn of [guard, 'link'] as const) {
-      expect(await credentialsWith(broker, { signIn }).resolve(ask(nobody, 'dev/github'))).toEqual({
-        kind: 'refused',
-        status: 403,
-        reason: 'anonymous',
-        message: 'This server is called with an account of your own: bring a gateway key or a JWT',
-      })
-    }
+    expect(await credentialsWith(broker).resolve(ask(nobody, 'dev/github'))).toEqual({
+      kind: 'refused',
+      status: 403,
+      reason: 'anonymous',
+      message: 'This server is called with an account of your own: bring a gateway key or a JWT',
+    })
     expect(looked).toEqual([])
     expect(links).toEqual([])
   })

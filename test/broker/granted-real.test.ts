@@ -40,7 +40,6 @@ async function resolve(auth: ClientCredentialsUpstreamAuth): Promise<CredentialR
   const credentials = createCredentials({
     servers: [{ id: 'core/orders', url: API, auth }],
     broker: { tokens: () => ({ kind: 'none' }), connectUrl: async () => '' },
-    signIn: undefined,
   })
   await credentials.ready()
   return credentials.resolve({ caller: anybody, principals: [], server: 'core/orders', headers: {} })

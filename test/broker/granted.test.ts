@@ -57,7 +57,6 @@ async function openDesk(
       const credentials = createCredentials({
         servers: [{ id: SERVER, url, auth }],
         broker: { tokens: () => ({ kind: 'none' }), connectUrl: async () => '' },
-        signIn: undefined,
         secrets,
         granted: createGrantedServers({ secrets, fetch, clock: systemClock }),
       })

@@ -6,11 +6,11 @@ import { createHash } from 'node:crypto'
 import { ATTEMPT_MS } from '../../http/attempt-cookies.ts'
 import type { Key, TokenStore } from '../../store/token-store.ts'
 import type { BoundClient } from '../bound-client.ts'
-import type { ConnectRequest } from '../broker.ts'
+import type { KeptConnectRequest } from '../broker.ts'
 import { isSameTokenOrigin, type TokenOrigin } from '../tokens.ts'
 
 /** What is remembered of one. */
-export interface ConsentFlow extends ConnectRequest {
+export interface ConsentFlow extends KeptConnectRequest {
   readonly origin: TokenOrigin
   readonly redirectUri: string
   /** Those of the server, without what `stepUp` adds. */

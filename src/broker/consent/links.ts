@@ -6,10 +6,10 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
 import { StoreError } from '../../core/errors.ts'
 import type { Key, TokenStore } from '../../store/token-store.ts'
-import type { ConnectRequest } from '../broker.ts'
+import type { KeptConnectRequest } from '../broker.ts'
 
 /** What a link is for. */
-export interface ConsentLink extends ConnectRequest {
+export interface ConsentLink extends KeptConnectRequest {
   /** Epoch milliseconds. */
   readonly createdAt: number
 }
@@ -17,7 +17,7 @@ export interface ConsentLink extends ConnectRequest {
 /** Consent links in a store. */
 export interface ConsentLinks {
   /** The random part of the open link for this very request; a new one where there is none. */
-  open(request: ConnectRequest): Promise<string>
+  open(request: KeptConnectRequest): Promise<string>
   /** What a link is for; `undefined` for one that is used, expired, or was never made. Changes nothing. */
   look(random: string): Promise<ConsentLink | undefined>
   /** Uses a link up: of many who try, one gets it. */

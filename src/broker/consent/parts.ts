@@ -9,7 +9,7 @@ import { displayName } from '../../login/sign-out.ts'
 import { AuthorizationError } from '../../oauth/authorization-error.ts'
 import { type ConnectFailedOptions, type ConnectFailure, connectFailedPage } from '../../pages/connect-pages.ts'
 import type { Brand } from '../../pages/layout.ts'
-import type { ConnectionEvent, ConnectRequest } from '../broker.ts'
+import type { ConnectionEvent, KeptConnectRequest } from '../broker.ts'
 import type { Connections } from '../connections.ts'
 import type { UpstreamClient } from '../upstream-client.ts'
 import type { ConnectedNotes } from './connected-notes.ts'
@@ -60,7 +60,7 @@ export type Visitor = { readonly kind: 'anyone' | 'nobody' } | { readonly kind: 
 export async function visitorOf(
   signIn: SignIn | 'link',
   request: GateRequest,
-  by: ConnectRequest['by'] | undefined,
+  by: KeptConnectRequest['by'] | undefined,
 ): Promise<Visitor> {
   if (signIn === 'link') return { kind: 'anyone' }
   const identity = await signIn.identify(request, wayOf(by))
@@ -68,12 +68,12 @@ export async function visitorOf(
 }
 
 /** At which provider somebody signs in. */
-export function wayOf(by: ConnectRequest['by'] | undefined): { readonly integration?: string } {
+export function wayOf(by: KeptConnectRequest['by'] | undefined): { readonly integration?: string } {
   return by ? { integration: by.integration } : {}
 }
 
 /** Whether a consent of `by` is this visitor's to give. */
-export function isFor(by: ConnectRequest['by'], visitor: Visitor): boolean {
+export function isFor(by: KeptConnectRequest['by'], visitor: Visitor): boolean {
   return visitor.kind === 'anyone' || (visitor.kind === 'person' && visitor.identity.id === by?.id)
 }
 
@@ -88,7 +88,7 @@ export function nameOf(visitor: Visitor): string | undefined {
 export function consentFailed(
   { tell, brand, clients }: Pick<ConsentParts, 'tell' | 'brand' | 'clients'>,
   reason: ConnectFailure,
-  about: ConnectRequest | undefined,
+  about: KeptConnectRequest | undefined,
   detail: string,
   page: Pick<ConnectFailedOptions, 'retryHref' | 'who'> & { readonly by?: string | null } = {},
 ): Reply {

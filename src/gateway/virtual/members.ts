@@ -22,7 +22,6 @@ import type {
   UpstreamSessions,
 } from '../../mcp/upstream-peer.ts'
 import { isInsufficientScope } from '../../oauth/challenge-parameters.ts'
-import type { GatewayConfig } from '../config.ts'
 import type { RefusedTokens } from '../refused-tokens.ts'
 import type { VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
@@ -79,7 +78,6 @@ export interface VirtualMemberParts {
   readonly kept: Pick<VirtualSessions, 'link' | 'keep' | 'drop'>
   readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
   readonly refusedTokens: RefusedTokens
-  readonly signIn: GatewayConfig['signIn']
 }
 
 /** Clients without sessions, by member: what has been settled for them is kept here. */
@@ -89,7 +87,7 @@ const MAX_TRIES = 3
 
 /** See the top of the file. */
 export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers {
-  const { sessions, kept, broker, refusedTokens, signIn } = parts
+  const { sessions, kept, broker, refusedTokens } = parts
   const links = new LRUCache<string, UpstreamLink>({ max: MAX_LINKS, ttl: LINK_MS })
   const opening = new Map<string, Promise<UpstreamLink | UpstreamFault>>()
 
@@ -198,14 +196,9 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
   async function anew({ asker }: VirtualContext, { server }: LiveMember, stepUp?: StepUp): Promise<MemberProblem> {
     const { caller } = asker
     if (caller.kind !== 'person') return { kind: 'need', need: { kind: 'person' } }
-    const { id, integration } = caller.identity
-    const by = signIn === 'link' ? null : { id, integration }
-    const url = await broker.connectUrl({
-      server: server.name,
-      owner: id,
-      by,
-      ...(stepUp === undefined ? {} : { stepUp }),
-    })
+    const { identity: by } = caller
+    const more = stepUp === undefined ? {} : { stepUp }
+    const url = await broker.connectUrl({ server: server.name, owner: by.id, by, ...more })
     return { kind: 'need', need: { kind: 'visit', urls: [url] } }
   }
 

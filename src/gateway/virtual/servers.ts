@@ -7,7 +7,6 @@ import type { KnownEras } from '../../mcp/upstream-peer.ts'
 import { createUpstreamSessions } from '../../mcp/upstream-session.ts'
 import type { Upstreams } from '../../net/upstream.ts'
 import type { TokenStore } from '../../store/token-store.ts'
-import type { GatewayConfig } from '../config.ts'
 import type { Permissions } from '../permissions.ts'
 import type { RefusedTokens } from '../refused-tokens.ts'
 import { createClientAnswers } from './answers-of-clients.ts'
@@ -37,7 +36,6 @@ export interface VirtualServerParts {
   readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
   /** Those that plain servers have refused, too: a server may be both. */
   readonly refusedTokens: RefusedTokens
-  readonly signIn: GatewayConfig['signIn']
 }
 
 /** See the top of the file. */
@@ -53,12 +51,11 @@ const MEMBER_MS = 10_000
 
 /** See the top of the file. */
 export function createVirtualServers(parts: VirtualServerParts): VirtualServers {
-  const { upstreams, store, clock, limits, permissions, requestStates, broker, refusedTokens, signIn, sessionMs } =
-    parts
+  const { upstreams, store, clock, limits, permissions, requestStates, broker, refusedTokens, sessionMs } = parts
   const memberMs = limits.answerMs === 0 ? MEMBER_MS : Math.min(MEMBER_MS, limits.answerMs)
   const upstream = createUpstreamSessions({ upstreams, clock, limits, openMs: memberMs })
   const sessions = createVirtualSessions(store, clock, sessionMs)
-  const members = createVirtualMembers({ sessions: upstream, kept: sessions, broker, refusedTokens, signIn })
+  const members = createVirtualMembers({ sessions: upstream, kept: sessions, broker, refusedTokens })
   const lists = createVirtualLists(members, clock, memberMs)
   const answers = createClientAnswers(store)
   const parked = createParkedCalls()

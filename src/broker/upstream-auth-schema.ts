@@ -1,18 +1,14 @@
 /** The shapes of a server's `auth`; what goes beyond shape is in `check-upstream-auth.ts`. */
 import { z } from 'zod'
 import { oneOrMore, secret, strict, text } from '../core/config.ts'
-import { scope } from '../identity/integration-schema.ts'
+import { clientAuthenticationFields, scope } from '../identity/integration-schema.ts'
 
 const secrets = z.record(z.string(), secret)
 const resource = z.union([z.boolean(), text], { error: 'expected a URI, true or false' })
-const clientAuthentication = z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
 const tokenType = z.enum(['access_token', 'id_token', 'jwt'])
 const grantClient = {
   clientId: text,
-  clientSecret: secret.optional(),
-  clientAuthentication: clientAuthentication.optional(),
-  privateKey: secret.optional(),
-  privateKeyId: text.optional(),
+  ...clientAuthenticationFields,
   issuer: text.optional(),
   tokenUrl: text.optional(),
   allowInsecureHttp: z.boolean().optional(),
@@ -31,10 +27,7 @@ export const upstreamAuthSchemas = {
   oauth2: strict({
     type: z.literal('oauth2'),
     clientId: text.optional(),
-    clientSecret: secret.optional(),
-    clientAuthentication: clientAuthentication.optional(),
-    privateKey: secret.optional(),
-    privateKeyId: text.optional(),
+    ...clientAuthenticationFields,
     scopes: z.array(scope).optional(),
     issuer: text.optional(),
     metadataUrl: text.optional(),

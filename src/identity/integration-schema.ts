@@ -39,12 +39,17 @@ export const integrationSchema = strict({
 /** RFC 6749 §3.3 */
 export const scope = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'not a scope (RFC 6749 §3.3)')
 
-export const oauth2Schema = strict({
-  clientId: text,
+/** How a client authenticates (RFC 6749 §2.3, RFC 7523). */
+export const clientAuthenticationFields = {
   clientSecret: secret.optional(),
   clientAuthentication: z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']).optional(),
   privateKey: secret.optional(),
   privateKeyId: text.optional(),
+}
+
+export const oauth2Schema = strict({
+  clientId: text,
+  ...clientAuthenticationFields,
   scopes: z.array(scope).optional(),
   resource: text.optional(),
   authorizationUrl: text.optional(),

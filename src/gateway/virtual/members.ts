@@ -4,14 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Broker, StepUp } from '../../broker/broker.ts'
-import {
-  type AuthorizationNeed,
-  type CredentialKind,
-  type CredentialResult,
-  isGranted,
-  isRenewable,
-} from '../../broker/credential.ts'
+import type { Broker } from '../../broker/broker.ts'
+import type { CredentialKind, CredentialResult } from '../../broker/credential.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import type {
   SendResult,
@@ -21,10 +15,10 @@ import type {
   UpstreamSend,
   UpstreamSessions,
 } from '../../mcp/upstream-peer.ts'
-import { isInsufficientScope } from '../../oauth/challenge-parameters.ts'
 import type { RefusedTokens } from '../refused-tokens.ts'
 import type { VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
+import { createMemberCredentials, type MemberProblem } from './member-credential.ts'
 import type { VirtualSessions } from './sessions.ts'
 
 /** What came of reaching for a member. */
@@ -38,12 +32,6 @@ export type MemberResult =
       readonly result: Exclude<SendResult, UpstreamFault | { readonly kind: 'session_over' }>
     }
   | MemberProblem
-
-/** Why a member was not reached. */
-export type MemberProblem =
-  | { readonly kind: 'need'; readonly need: AuthorizationNeed }
-  | Extract<CredentialResult, { kind: 'refused' | 'unavailable' | 'misconfigured' }>
-  | Extract<UpstreamFault, { kind: 'failed' }>
 
 /** A member with what is needed to talk to it. */
 export interface ReachedMember {
@@ -88,21 +76,9 @@ const MAX_TRIES = 3
 /** See the top of the file. */
 export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers {
   const { sessions, kept, broker, refusedTokens } = parts
+  const credentials = createMemberCredentials(broker, refusedTokens)
   const links = new LRUCache<string, UpstreamLink>({ max: MAX_LINKS, ttl: LINK_MS })
   const opening = new Map<string, Promise<UpstreamLink | UpstreamFault>>()
-
-  function credential(
-    context: VirtualContext,
-    { server }: LiveMember,
-    refusal?: { readonly rejected: string; readonly challenge: string | undefined },
-  ): CredentialResult | Promise<CredentialResult> {
-    const { asker, exchange, virtual } = context
-    const { headers, rawHeaders } = exchange.request
-    // Of a plain server what a caller sends itself is in the plain form.
-    const form = virtual.bridged === undefined ? { members: [...virtual.byName.keys()] } : {}
-    const request = { ...asker, server: server.name, headers, rawHeaders, ...form }
-    return exchange.state.credentials.resolve({ ...request, ...refusal })
-  }
 
   async function linked(
     context: VirtualContext,
@@ -151,107 +127,47 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
     return { server: server.relay, era: server.config.era, credential: fields, headers, client }
   }
 
-  /** Does something with a credential; with a renewed one where the member does not take it. */
-  async function withCredential<Result extends { readonly kind: string }>(
-    context: VirtualContext,
-    member: LiveMember,
-    work: (peer: UpstreamPeer, credential: CredentialKind) => Promise<Result | Unauthorized>,
-  ): Promise<Result | MemberProblem> {
-    let found = await credential(context, member)
-    let isWider = false
-    for (let tries = 0; ; tries++) {
-      if (found.kind === 'authorization_required') return { kind: 'need', need: found.need }
-      if (found.kind !== 'credential') return found
-      const { credential: kind, stamp } = found
-      context.exchange.credential = kind
-      const result = await work(peerOf(context, member, found.headers), kind)
-      if (!isUnauthorized(result)) {
-        const challenge = isRenewable(kind) ? challengeOf(result) : undefined
-        if (challenge === undefined) return result
-        if (isGranted(kind)) {
-          if (isWider || stamp === undefined || !isInsufficientScope(challenge)) return result
-          const wider = await credential(context, member, { rejected: stamp, challenge })
-          if (wider.kind !== 'credential' || wider.stamp === stamp) return result
-          isWider = true
-          found = wider
-          continue
-        }
-        const { id } = context.asker.caller.identity
-        const stepUp = await broker.stepUp(id, member.server.name, challenge)
-        return stepUp ? anew(context, member, stepUp) : result
-      }
-      if (!isRenewable(kind) || stamp === undefined) return notTaken(member, kind)
-      const noOther = () => (isGranted(kind) ? notTaken(member, kind) : anew(context, member))
-      if (tries > 0) refusedTokens.add(stamp)
-      if (refusedTokens.has(stamp)) return noOther()
-      const { challenge } = result
-      const renewed = await credential(context, member, { rejected: stamp, challenge })
-      // Where it cannot be renewed, it is the same one.
-      if (renewed.kind === 'credential' && renewed.stamp === stamp) return noOther()
-      found = renewed
-    }
-  }
-
-  /** The member takes none of the caller's tokens, or they are good for too little: somebody has to consent anew. */
-  async function anew({ asker }: VirtualContext, { server }: LiveMember, stepUp?: StepUp): Promise<MemberProblem> {
-    const { caller } = asker
-    if (caller.kind !== 'person') return { kind: 'need', need: { kind: 'person' } }
-    const { identity: by } = caller
-    const more = stepUp === undefined ? {} : { stepUp }
-    const url = await broker.connectUrl({ server: server.name, owner: by.id, by, ...more })
-    return { kind: 'need', need: { kind: 'visit', urls: [url] } }
-  }
-
   return {
-    credential: (context, member) => credential(context, member),
+    credential: credentials.find,
     reach(context, member, { fresh = false } = {}) {
-      return withCredential(context, member, async (peer, kind): Promise<ReachedMember | UpstreamFault> => {
-        if (!fresh) {
-          const link = await linked(context, peer)
-          return 'kind' in link ? link : { kind: 'reached', credential: kind, peer, link }
-        }
-        const opened = await sessions.open(peer)
-        return opened.kind === 'link' ? { kind: 'reached', credential: kind, peer, link: opened.link } : opened
-      })
+      return credentials.use(
+        context,
+        member,
+        async ({ credential, headers }): Promise<ReachedMember | UpstreamFault> => {
+          const peer = peerOf(context, member, headers)
+          if (!fresh) {
+            const link = await linked(context, peer)
+            return 'kind' in link ? link : { kind: 'reached', credential, peer, link }
+          }
+          const opened = await sessions.open(peer)
+          return opened.kind === 'link' ? { kind: 'reached', credential, peer, link: opened.link } : opened
+        },
+      )
     },
     send(context, member, make, signal) {
-      return withCredential(context, member, async (peer, kind): Promise<MemberResult | UpstreamFault> => {
-        let before: UpstreamLink | undefined
-        for (let tries = 0; tries < MAX_TRIES; tries++) {
-          const link = await linked(context, peer, before)
-          if ('kind' in link) return link
-          const result = await sessions.send(peer, link, make(link, peer), signal)
-          if (result.kind !== 'session_over') {
-            context.exchange.upstreamStatus = result.upstreamStatus
-            return result.kind === 'failed' || result.kind === 'unauthorized'
-              ? result
-              : { kind: 'sent', credential: kind, peer, link, result }
+      return credentials.use(
+        context,
+        member,
+        async ({ credential, headers }): Promise<MemberResult | UpstreamFault> => {
+          const peer = peerOf(context, member, headers)
+          let before: UpstreamLink | undefined
+          for (let tries = 0; tries < MAX_TRIES; tries++) {
+            const link = await linked(context, peer, before)
+            if ('kind' in link) return link
+            const result = await sessions.send(peer, link, make(link, peer), signal)
+            if (result.kind !== 'session_over') {
+              context.exchange.upstreamStatus = result.upstreamStatus
+              return result.kind === 'failed' || result.kind === 'unauthorized'
+                ? result
+                : { kind: 'sent', credential, peer, link, result }
+            }
+            before = link
           }
-          before = link
-        }
-        return { kind: 'failed', reason: 'nonsense', upstreamStatus: 404, detail: 'it forgets every session at once' }
-      })
+          return { kind: 'failed', reason: 'nonsense', upstreamStatus: 404, detail: 'it forgets every session at once' }
+        },
+      )
     },
   }
-}
-
-/** The member refuses a credential, and there is no other. */
-function notTaken({ server }: LiveMember, kind: CredentialKind): MemberProblem {
-  const detail = `${server.name} does not take the credential (${kind})`
-  return { kind: 'failed', reason: 'nonsense', upstreamStatus: 401, detail }
-}
-
-type Unauthorized = Extract<UpstreamFault, { kind: 'unauthorized' }>
-
-function isUnauthorized(result: { readonly kind: string }): result is Unauthorized {
-  return result.kind === 'unauthorized'
-}
-
-/** What a member says that a token is good for too little for (RFC 6750 §3.1). */
-function challengeOf(result: object): string | undefined {
-  const inner = 'result' in result ? result.result : result
-  const challenge = typeof inner === 'object' && inner !== null && 'challenge' in inner ? inner.challenge : undefined
-  return typeof challenge === 'string' ? challenge : undefined
 }
 
 function isSame(one: UpstreamLink, other: UpstreamLink | undefined): boolean {

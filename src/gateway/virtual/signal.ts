@@ -7,7 +7,8 @@ import type { RequestStates } from '../../mcp/request-state.ts'
 import { authorizationSignal, type SignalBody } from '../../mcp/signal.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import { serverInfoOf, type VirtualContext } from './context.ts'
-import type { MemberProblem, VirtualMembers } from './members.ts'
+import type { MemberProblem } from './member-credential.ts'
+import type { VirtualMembers } from './members.ts'
 
 /** See the top of the file. */
 export interface VirtualSignal {

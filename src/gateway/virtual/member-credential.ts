@@ -1,0 +1,126 @@
+/** The credential of a call to a member: this user's own, renewed once where the member refuses it. */
+import type { Broker, StepUp } from '../../broker/broker.ts'
+import {
+  type AuthorizationNeed,
+  type CredentialKind,
+  type CredentialResult,
+  isGranted,
+  isRenewable,
+} from '../../broker/credential.ts'
+import type { UpstreamFault } from '../../mcp/upstream-peer.ts'
+import { isInsufficientScope } from '../../oauth/challenge-parameters.ts'
+import type { RefusedTokens } from '../refused-tokens.ts'
+import type { VirtualContext } from './context.ts'
+import type { LiveMember } from './live.ts'
+
+/** Why a member was not reached. */
+export type MemberProblem =
+  | { readonly kind: 'need'; readonly need: AuthorizationNeed }
+  | Extract<CredentialResult, { kind: 'refused' | 'unavailable' | 'misconfigured' }>
+  | Extract<UpstreamFault, { kind: 'failed' }>
+
+/** Header fields, names in lower case, and what kind of credential they are. */
+export type CredentialFields = Extract<CredentialResult, { kind: 'credential' }>
+
+/** See the top of the file. */
+export interface MemberCredentials {
+  /** Only whether there is one, and which. */
+  find(context: VirtualContext, member: LiveMember): CredentialResult | Promise<CredentialResult>
+  /** Does something with a credential; with a renewed one where the member does not take it. */
+  use<Result extends { readonly kind: string }>(
+    context: VirtualContext,
+    member: LiveMember,
+    work: (credential: CredentialFields) => Promise<Result | Unauthorized>,
+  ): Promise<Result | MemberProblem>
+}
+
+/** Tokens that are refused as soon as they are new are remembered in `refusedTokens`. */
+export function createMemberCredentials(
+  broker: Pick<Broker, 'connectUrl' | 'stepUp'>,
+  refusedTokens: RefusedTokens,
+): MemberCredentials {
+  function credential(
+    context: VirtualContext,
+    { server }: LiveMember,
+    refusal?: { readonly rejected: string; readonly challenge: string | undefined },
+  ): CredentialResult | Promise<CredentialResult> {
+    const { asker, exchange, virtual } = context
+    const { headers, rawHeaders } = exchange.request
+    // Of a plain server what a caller sends itself is in the plain form.
+    const form = virtual.bridged === undefined ? { members: [...virtual.byName.keys()] } : {}
+    const request = { ...asker, server: server.name, headers, rawHeaders, ...form }
+    return exchange.state.credentials.resolve({ ...request, ...refusal })
+  }
+
+  /** Does something with a credential; with a renewed one where the member does not take it. */
+  async function use<Result extends { readonly kind: string }>(
+    context: VirtualContext,
+    member: LiveMember,
+    work: (credential: CredentialFields) => Promise<Result | Unauthorized>,
+  ): Promise<Result | MemberProblem> {
+    let found = await credential(context, member)
+    let isWider = false
+    for (let tries = 0; ; tries++) {
+      if (found.kind === 'authorization_required') return { kind: 'need', need: found.need }
+      if (found.kind !== 'credential') return found
+      const { credential: kind, stamp } = found
+      context.exchange.credential = kind
+      const result = await work(found)
+      if (!isUnauthorized(result)) {
+        const challenge = isRenewable(kind) ? challengeOf(result) : undefined
+        if (challenge === undefined) return result
+        if (isGranted(kind)) {
+          if (isWider || stamp === undefined || !isInsufficientScope(challenge)) return result
+          const wider = await credential(context, member, { rejected: stamp, challenge })
+          if (wider.kind !== 'credential' || wider.stamp === stamp) return result
+          isWider = true
+          found = wider
+          continue
+        }
+        const { id } = context.asker.caller.identity
+        const stepUp = await broker.stepUp(id, member.server.name, challenge)
+        return stepUp ? anew(context, member, stepUp) : result
+      }
+      if (!isRenewable(kind) || stamp === undefined) return notTaken(member, kind)
+      const noOther = () => (isGranted(kind) ? notTaken(member, kind) : anew(context, member))
+      if (tries > 0) refusedTokens.add(stamp)
+      if (refusedTokens.has(stamp)) return noOther()
+      const { challenge } = result
+      const renewed = await credential(context, member, { rejected: stamp, challenge })
+      // Where it cannot be renewed, it is the same one.
+      if (renewed.kind === 'credential' && renewed.stamp === stamp) return noOther()
+      found = renewed
+    }
+  }
+
+  /** The member takes none of the caller's tokens, or they are good for too little: somebody has to consent anew. */
+  async function anew({ asker }: VirtualContext, { server }: LiveMember, stepUp?: StepUp): Promise<MemberProblem> {
+    const { caller } = asker
+    if (caller.kind !== 'person') return { kind: 'need', need: { kind: 'person' } }
+    const { identity: by } = caller
+    const more = stepUp === undefined ? {} : { stepUp }
+    const url = await broker.connectUrl({ server: server.name, owner: by.id, by, ...more })
+    return { kind: 'need', need: { kind: 'visit', urls: [url] } }
+  }
+
+  return { find: (context, member) => credential(context, member), use }
+}
+
+/** The member refuses a credential, and there is no other. */
+function notTaken({ server }: LiveMember, kind: CredentialKind): MemberProblem {
+  const detail = `${server.name} does not take the credential (${kind})`
+  return { kind: 'failed', reason: 'nonsense', upstreamStatus: 401, detail }
+}
+
+type Unauthorized = Extract<UpstreamFault, { kind: 'unauthorized' }>
+
+function isUnauthorized(result: { readonly kind: string }): result is Unauthorized {
+  return result.kind === 'unauthorized'
+}
+
+/** What a member says that a token is good for too little for (RFC 6750 §3.1). */
+function challengeOf(result: object): string | undefined {
+  const inner = 'result' in result ? result.result : result
+  const challenge = typeof inner === 'object' && inner !== null && 'challenge' in inner ? inner.challenge : undefined
+  return typeof challenge === 'string' ? challenge : undefined
+}

@@ -164,14 +164,15 @@ function aboutServer({ statuses, challenged, challenge }: Probe, { era, url, aut
   if (era !== undefined && seen !== undefined && era !== seen) {
     add('era', 'odd', `the configuration says that it speaks the ${era} era, and it seems to speak the ${seen} one`)
   } else if (seen === undefined) add('era', 'good', 'which era it speaks it does not say without a credential')
-  else add('era', 'good', seen === 'modern' ? 'it speaks 2026-07-28' : 'it speaks 2025-11-25 or older')
+  else if (seen === 'legacy') add('era', 'good', 'it speaks 2025-11-25 or older')
+  else add('era', 'good', initialize === 200 ? 'it speaks 2026-07-28, and revisions before it' : 'it speaks 2026-07-28')
   if (statuses.some(({ status }) => status >= 300 && status < 400)) {
     add(
       'server',
       'bad',
       'it redirects, which is not followed with a credential: configure the address that it leads to',
     )
-  } else if (!challenged && initialize >= 400) {
+  } else if (!challenged && seen === undefined && initialize >= 400) {
     add('server', 'bad', 'it takes neither a modern request nor initialize: is this its MCP endpoint?')
   }
   if (auth.type !== 'oauth2') return

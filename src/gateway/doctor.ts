@@ -22,8 +22,13 @@ export interface DoctorParts {
 /** See the top of the file. */
 export function createDoctor({ live, url, callback, fetch }: DoctorParts): (server: string) => Promise<DoctorReport> {
   return async (name) => {
-    const { servers } = live.current
+    const { servers, virtualServers } = live.current
     const found = servers.get(name)
+    const virtual = virtualServers.get(name)
+    if (virtual !== undefined) {
+      const members = [...virtual.byName.keys()].join(', ')
+      throw new GatewayError('ERR_UNKNOWN_SERVER', `"${name}" is a virtual server: ask for its members, ${members}`)
+    }
     if (found === undefined) {
       throw new GatewayError('ERR_UNKNOWN_SERVER', `there is no server "${name}"${suggest(name, servers.keys())}`)
     }

@@ -1,7 +1,7 @@
 /** The gateway as the host application has it: what it may ask and change, made of the parts that do it. */
 import type { Broker } from '../broker/broker.ts'
 import { messageOf, SallyportError } from '../core/errors.ts'
-import { findPeople } from '../identity/find-people.ts'
+import { findPeople, personWith } from '../identity/find-people.ts'
 import type { TokenStore } from '../store/token-store.ts'
 import type { GatewayConfig } from './config.ts'
 import { createDoctor } from './doctor.ts'
@@ -73,7 +73,7 @@ export function createGatewayApi(parts: GatewayApiParts): Gateway {
       ...createGatewayServers(live),
       for: createVisibleServers({ live, permissions, callerOfSubject: identification.callerOfSubject }),
     },
-    people: { find: (text) => findPeople(parts.store, records, text) },
+    people: { find: (text) => findPeople(parts.store, records, text), get: (id) => personWith(records, id) },
     recentAudit: parts.recentAudit,
     access: createGatewayGrants(live),
     configure: (changed) => live.change(() => changed),

@@ -147,6 +147,8 @@ export interface GatewayPeople {
    * at. As they were when they last signed in.
    */
   find(text: string): Promise<Identity[]>
+  /** The person with this id, as they were when they last signed in; `undefined` for one who is not known. */
+  get(id: string): Promise<Identity | undefined>
 }
 
 /** MCP servers. */

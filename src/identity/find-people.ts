@@ -21,8 +21,8 @@ export async function findPeople(
   people: Pick<People, 'read'>,
   text: string,
 ): Promise<Identity[]> {
-  const one = ID.test(text) ? await people.read(text) : undefined
-  if (one !== undefined) return [identityIn(one)]
+  const one = ID.test(text) ? await personWith(people, text) : undefined
+  if (one !== undefined) return [one]
   const found: Identity[] = []
   const wanted = text.toLowerCase()
   let looked = 0
@@ -33,6 +33,12 @@ export async function findPeople(
     if (found.length === MOST || looked === MOST_LOOKED_AT) break
   }
   return found
+}
+
+/** The one whose id it is, as they were when they last signed in. */
+export async function personWith(people: Pick<People, 'read'>, id: string): Promise<Identity | undefined> {
+  const person = await people.read(id)
+  return person && identityIn(person)
 }
 
 function identityIn({ issuer: _, seenAt: _seenAt, ...known }: Person): Identity {

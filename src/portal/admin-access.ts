@@ -29,12 +29,18 @@ export function accessRoutes(parts: PortalParts): PortalRoute[] {
     const { query } = visit
     const server = own.find(({ name }) => name === query.get('server'))
     const who = (query.get('who') ?? '').trim()
-    const answer = server !== undefined && who !== '' ? await answerTo(who, server.name, wantedOf(query)) : undefined
+    const wanted = wantedOf(query)
+    const answer =
+      server === undefined || who === ''
+        ? undefined
+        : wanted === undefined
+          ? html`<div class="note-box warn" role="status"><p>Say which one: its name, or the URI of a resource.</p></div>`
+          : await answerTo(who, server.name, wanted)
     const body = html`<form class="card" method="get" action="${`${path}/admin/access`}" autocomplete="off">
 <div class="fields">
 ${serverChoice(own, query.get('server'))}<div class="field"><label for="who">Who</label>
 <input type="text" id="who" name="who" value="${who}" maxlength="${MAX_WHO}" required aria-describedby="who-hint">
-<span class="hint" id="who-hint">An e-mail address, a subject, or virtual-account:name</span></div>
+<span class="hint" id="who-hint">A verified e-mail address, a subject, or virtual-account:name</span></div>
 <div class="field"><label for="kind">Wants</label>
 <select id="kind" name="kind">
 <option value="connect">to connect</option>
@@ -105,10 +111,12 @@ function rowOf({ index, grant, applies, why }: GrantExplanation): HtmlValue[] {
   ]
 }
 
-function wantedOf(query: URLSearchParams): Wanted {
+/** `undefined` where it is not said which tool, prompt or resource. */
+function wantedOf(query: URLSearchParams): Wanted | undefined {
   const name = query.get('name') ?? ''
   const kind = KINDS.find((each) => each === query.get('kind'))
-  if (kind === undefined || name === '') return { kind: 'connect' }
+  if (kind === undefined) return { kind: 'connect' }
+  if (name === '') return undefined
   return kind === 'resource' ? { kind, uri: name } : { kind, name }
 }
 

@@ -2,7 +2,8 @@
 import type { Reply } from '../http/gate.ts'
 import { type Html, type HtmlValue, html } from '../pages/html.ts'
 import { administered, forAdmins, serverChoice } from './admin-parts.ts'
-import type { AuditEntry, PortalParts, PortalRoute, Visit } from './parts.ts'
+import { ownersOf, ownerText } from './owner-text.ts'
+import type { AuditEntry, ConnectionOwner, PortalParts, PortalRoute, Visit } from './parts.ts'
 import { badge, moment, show, table } from './view.ts'
 
 /** The newest, on one page. */
@@ -21,11 +22,20 @@ export function auditRoutes(parts: PortalParts): PortalRoute[] {
       .filter((event) => event.type !== 'key' && event.server !== null && names.has(event.server))
       .slice(-SHOWN)
       .toReversed()
+    const owners = await ownersOf(gateway, new Set(events.flatMap((event) => ownerIn(event) ?? [])))
     const columns = [{ label: 'When' }, { label: 'Server' }, { label: 'Who' }, { label: 'What' }, { label: 'Outcome' }]
     const body = html`<form class="card" method="get" action="${`${path}/admin/audit`}"><div class="fields">
 ${serverChoice(own, chosen, 'all that you administer')}</div>
 <div class="row"><button class="button" type="submit">Show</button></div></form>
-${events.length === 0 ? html`<div class="empty"><p>Nothing has happened since this process started, or it has been pushed out by what came later.</p></div>` : html`<h2>Newest first</h2>\n${table('Events', columns, events.map(rowOf))}`}`
+${
+  events.length === 0
+    ? html`<div class="empty"><p>Nothing has happened since this process started, or it has been pushed out by what came later.</p></div>`
+    : html`<h2>Newest first</h2>\n${table(
+        'Events',
+        columns,
+        events.map((event) => rowOf(event, owners)),
+      )}`
+}`
     const lead =
       'What the process that has answered this page still remembers. Other processes have events of their own, and a restart forgets them: the audit itself is wherever the operator sends it.'
     return show(parts, visit, { title: 'Latest events', section: 'audit', lead, body })
@@ -34,7 +44,11 @@ ${events.length === 0 ? html`<div class="empty"><p>Nothing has happened since th
   return [{ path: /^\/admin\/audit$/, get: forAdmins(page) }]
 }
 
-function rowOf(event: AuditEntry): HtmlValue[] {
+function ownerIn(event: AuditEntry): string | undefined {
+  return event.type === 'connection' ? (event.owner ?? undefined) : undefined
+}
+
+function rowOf(event: AuditEntry, owners: ReadonlyMap<string, ConnectionOwner>): HtmlValue[] {
   if (event.type === 'request') {
     const { at, server, member, caller, methods, targets, outcome, reason, status } = event
     const what = [...methods, ...targets.map(({ name }) => name)].slice(0, 6).join(' ')
@@ -47,11 +61,12 @@ function rowOf(event: AuditEntry): HtmlValue[] {
     ]
   }
   const { at, kind, reason } = event
+  const owner = owners.get(ownerIn(event) ?? '')
   const failed = /failed|required/.test(kind)
   return [
     moment(at),
     event.type === 'connection' ? event.server : '–',
-    html`<span class="hushed">a connection</span>`,
+    html`${owner && ownerText(owner)} <span class="hushed">connection</span>`,
     kind.replaceAll('_', ' '),
     badge(reason ?? (failed ? 'failed' : 'done'), failed ? 'warn' : 'good'),
   ]

@@ -1,8 +1,9 @@
 /** Connection states across people, for administrators of the servers; never a token. */
 import type { Reply } from '../http/gate.ts'
-import { type Html, html } from '../pages/html.ts'
+import { html } from '../pages/html.ts'
 import { administered, forAdmins, serverChoice } from './admin-parts.ts'
-import type { ConnectionOwner, PortalParts, PortalRoute, Visit } from './parts.ts'
+import { ownerText } from './owner-text.ts'
+import type { PortalParts, PortalRoute, Visit } from './parts.ts'
 import { stateBadge } from './server-text.ts'
 import { ago, day, show, table } from './view.ts'
 
@@ -63,13 +64,4 @@ ${more !== undefined && html`<div class="row"><a class="button" href="${`${here}
   }
 
   return [{ path: /^\/admin\/connections$/, get: forAdmins(page) }]
-}
-
-function ownerText({ id, virtualAccount, email, subject, integration }: ConnectionOwner): Html {
-  if (virtualAccount !== undefined)
-    return html`<bdi>${virtualAccount}</bdi> <span class="hushed">virtual account</span>`
-  const name = email ?? subject
-  if (name === undefined)
-    return html`<span class="hushed">somebody who is not known any more</span> <code>${id.slice(0, 8)}</code>`
-  return html`<bdi>${name}</bdi> <span class="hushed">${integration}</span>`
 }

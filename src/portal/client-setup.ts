@@ -24,7 +24,7 @@ export function clientSetupRoutes(parts: PortalParts): PortalRoute[] {
 ${
   takesOwnToken(auth)
     ? html`<p>Put a token of your own sign-in where it says <code>${NO_TOKEN}</code>. Access tokens that are made here do not work with this server.</p>\n`
-    : html`<p>Put an access token of yours where it says <code>${NO_TOKEN}</code>. Clients that can sign you in themselves need the address only.</p>
+    : html`<p>Put an access token of yours where it says <code>${NO_TOKEN}</code>. Where your identity provider lets clients sign you in themselves, those need the address only.</p>
 <div class="row">${tokenLink}</div>\n`
 }${settingsList(name, url, NO_TOKEN)}`
     const section = kind === 'virtual' ? 'virtual' : 'servers'

@@ -54,7 +54,7 @@ export interface PortalGateway {
     list(): Promise<VirtualAccount[]>
     get(name: string): Promise<VirtualAccount | undefined>
   }
-  readonly people: { find(text: string): Promise<Identity[]> }
+  readonly people: { find(text: string): Promise<Identity[]>; get(id: string): Promise<Identity | undefined> }
   explain(who: PortalOwner, server: string, wanted?: Wanted | string): Promise<Explanation>
   doctor(server: string): Promise<ServerReport>
   recentAudit(): readonly AuditEntry[]

@@ -23,7 +23,7 @@ export const KINDS: Readonly<Record<Auth, string>> = {
 export const MEANINGS: Readonly<Record<Auth, string>> = {
   none: 'It needs no account.',
   header: 'Everybody here uses it with one shared account. There is nothing for you to do.',
-  oauth2: 'Agents use it with the account that you have there, once you have connected it.',
+  oauth2: 'Agents use it with your own account there.',
   passthrough:
     'It takes the token of your own sign-in, which your agent has to bring. Access tokens that are made here do not work.',
   token_exchange:

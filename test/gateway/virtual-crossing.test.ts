@@ -253,3 +253,30 @@ describe('what is of one era only', () => {
     })
   })
 })
+
+test('a handshake settles on a revision that has Streamable HTTP, and says what it wants', async () => {
+  const one = await during(startSdk2Server())
+  const { url, token } = await startVirtual({ 'dev/one': open(one.url) }, { tools: { 'dev/one': '*' } })
+  for (const [asked, settled] of [
+    ['2025-03-26', '2025-03-26'],
+    ['2024-11-05', '2025-11-25'],
+    ['1900-01-01', '2025-11-25'],
+  ]) {
+    const params = { protocolVersion: asked, capabilities: {}, clientInfo: { name: 't', version: '0' } }
+    const { json } = await rpc(url, { token, body: { jsonrpc: '2.0', id: 1, method: 'initialize', params } })
+    expect([asked, json.result.protocolVersion]).toEqual([asked, settled])
+  }
+  const mute = await rpc(url, { token, body: { jsonrpc: '2.0', id: 1, method: 'initialize' } })
+  expect(mute.json.error).toMatchObject({ code: -32602, message: expect.stringContaining('protocolVersion') })
+})
+
+test.each(['modern', 'legacy', 'both'] as const)('the doctor finds nothing wrong with a %s server', async (eras) => {
+  const one = await during(startSdk2Server({ eras }))
+  const { gateway } = await startVirtual({ 'dev/one': open(one.url) }, { tools: { 'dev/one': '*' } })
+  const { findings, text } = await gateway.doctor('dev/one')
+  expect([text, findings.filter(({ level }) => level !== 'good')]).toEqual([text, []])
+  await expect(gateway.doctor('team/all')).rejects.toMatchObject({
+    code: 'ERR_UNKNOWN_SERVER',
+    message: expect.stringContaining('dev/one'),
+  })
+})

@@ -101,6 +101,7 @@ test('B9 who may use what, and why: by e-mail, subject or account, with the gran
   expect(allowed).not.toMatch(/search_|public\/\*/)
   expect(await ask({ server: 'dev/notes', who: 'bob', kind: 'tool', name: 'write' })).toContain('the tool "write"')
   expect(await ask({ server: 'dev/notes', who: 'virtual-account:broad', kind: 'connect' })).toContain('Allowed')
+  expect(await ask({ server: 'dev/notes', who: 'bob', kind: 'tool', name: '' })).toContain('Say which one')
   expect(await ask({ server: 'dev/notes', who: 'nobody@example.com' })).toContain(
     'Nobody of that name has signed in here',
   )
@@ -165,11 +166,11 @@ test('G17 the latest events of their servers, from the memory of this process', 
   await connectNotes(world, 'bob')
   const root = textOf(await (await world.signIn('root')).load(world.page('/admin/audit')))
   expect(root).toContain('public/wiki bob api_key initialize relayed 200'.replace('api_key', viaOf(world)))
-  expect(root).toContain('dev/notes a connection connected done')
+  expect(root).toContain('dev/notes bob@example.com corp connection connected done')
   expect(root).toContain('a restart forgets them')
   expect(root).not.toContain('secret name of a key')
   const alice = textOf(await (await world.signIn('alice')).load(world.page('/admin/audit')))
-  expect(alice).toContain('dev/notes a connection connected done')
+  expect(alice).toContain('dev/notes bob@example.com corp connection connected done')
   expect(alice).not.toContain('public/wiki')
   expect(world.gateway.recentAudit().length).toBe(world.audits.length)
 })

@@ -1,11 +1,12 @@
 /** How a client begins with a virtual server: the handshake, `server/discover`, and what has to be done before anything can be used. */
 import type { AuthorizationNeed } from '../../broker/credential.ts'
 import { takesUrlElicitation } from '../../mcp/eras.ts'
+import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { jsonReply } from '../../mcp/json-rpc-reply.ts'
 import { type RequestMessage, resultResponse } from '../../mcp/messages.ts'
 import type { UpstreamAbout } from '../../mcp/upstream-peer.ts'
 import type { Ended } from '../ending.ts'
-import { endedOf, oneAnswer, type VirtualAnswer } from './answer.ts'
+import { endedOf, errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import { discoveryOf, handshakeOf } from './capabilities.ts'
 import { clientInfoOf, type VirtualContext } from './context.ts'
 import type { VirtualMembers } from './members.ts'
@@ -30,6 +31,8 @@ export interface VirtualOpeningParts {
 }
 
 const RELAYED = { outcome: 'relayed' } as const
+/** Before 2025-03-26 there is no Streamable HTTP. */
+const SPOKEN = ['2025-11-25', '2025-06-18', '2025-03-26'] as const
 
 /** See the top of the file. */
 export function createVirtualOpening({ sessions, members, signal }: VirtualOpeningParts): VirtualOpening {
@@ -66,6 +69,14 @@ export function createVirtualOpening({ sessions, members, signal }: VirtualOpeni
     async initialize(before, request) {
       const { era, virtual, asker } = before
       if (era.era !== 'legacy') throw new TypeError('initialize is of the legacy eras')
+      const asked = request.params?.protocolVersion
+      if (typeof asked !== 'string') {
+        const why = 'Invalid params: protocolVersion is missing'
+        const end = { outcome: 'refused', reason: 'malformed' } as const
+        return endedOf([errorAnswer(request.id, JsonRpcCode.INVALID_PARAMS, why, end)], false)
+      }
+      // Whoever asks for what is not spoken here gets the newest that is (2025-11-25, Version Negotiation).
+      const revision = SPOKEN.find((each) => each === asked) ?? SPOKEN[0]
       const client = clientInfoOf(request.params?.clientInfo, era.capabilities)
       const context: VirtualContext = { ...before, session: undefined, client }
       const missing = await missingConsents(context, request)
@@ -75,11 +86,11 @@ export function createVirtualOpening({ sessions, members, signal }: VirtualOpeni
       const id = await sessions.begin({
         server: virtual.name,
         identity: asker.caller.identity.id,
-        revision: era.revision,
-        urlElicitation: takesUrlElicitation(era.revision, era.capabilities),
+        revision,
+        urlElicitation: takesUrlElicitation(revision, era.capabilities),
         client,
       })
-      const result = handshakeOf(virtual, era.revision, about)
+      const result = handshakeOf(virtual, revision, about)
       const reply = jsonReply(200, resultResponse(request.id, result), { 'mcp-session-id': id })
       return { reply, outcome: 'relayed' }
     },

@@ -41,7 +41,7 @@ export interface Exchange {
   /** Gives back the place that the caller has at the server (see `caller-places.ts`), where one was taken and is not given back yet. */
   leave: (() => void) | undefined
   /** Of a virtual server: members whose connection of the caller's an answer comes through. It ends with any of them. */
-  readonly connections: Set<string>
+  connections: Set<string> | undefined
 }
 
 /** A body that has been read. */

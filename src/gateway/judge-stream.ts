@@ -29,7 +29,7 @@ export function createStreamJudge({ live, permissions, broker, principalsFor }: 
   async function isDisconnected({ credential, caller, server, connections }: Exchange): Promise<boolean> {
     if (caller === undefined) return false
     const names = server === undefined ? connections : credential === 'oauth2' ? [server.name] : []
-    for (const name of names) {
+    for (const name of names ?? []) {
       const { kind } = await broker.tokens(caller.identity.id, name)
       if (kind === 'none' || kind === 'revoked') return true
     }

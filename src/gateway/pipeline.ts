@@ -114,7 +114,7 @@ export function createPipeline(
       credential: undefined,
       upstreamStatus: null,
       leave: undefined,
-      connections: new Set(),
+      connections: undefined,
     }
     return outcomeOf(exchange)
   }

@@ -45,7 +45,9 @@ export function serverInfoOf({ name, config, bridged }: LiveVirtualServer, about
 
 /** From here on the answer ends when the caller's connection to a member does, if that is what it is called with. */
 export function relyOn({ exchange }: VirtualContext, { server }: LiveMember, credential: CredentialKind): void {
-  if (credential === 'oauth2') exchange.connections.add(server.name)
+  if (credential !== 'oauth2') return
+  exchange.connections ??= new Set()
+  exchange.connections.add(server.name)
 }
 
 /** Capabilities of clients that can cross a virtual server. */

@@ -10,6 +10,7 @@ import type { FoundTokens } from '../store/refresher.ts'
 import { bearer, unavailable } from './bearer-credential.ts'
 import type { Broker } from './broker.ts'
 import { CALLER_HEADERS_FIELD, type CallerHeaderRules, createCallerHeaders } from './caller-headers.ts'
+import { consentNeed } from './consent-need.ts'
 import type { CredentialRequest, CredentialResult, Credentials } from './credential.ts'
 import { grantedCredential } from './granted/credential.ts'
 import { createGrantedServers, type GrantedServers } from './granted/servers.ts'
@@ -114,7 +115,7 @@ export function createCredentials(settings: CredentialSettings): Credentials {
   }
 
   function ofConnection(
-    { caller: { kind, identity }, server }: CredentialRequest,
+    { caller, server }: CredentialRequest,
     found: FoundTokens<UpstreamTokens>,
   ): CredentialResult | Promise<CredentialResult> {
     switch (found.kind) {
@@ -124,12 +125,8 @@ export function createCredentials(settings: CredentialSettings): Credentials {
         return unavailable(`no usable token for "${server}" can be had at present`, found.retryAfterMs)
       case 'none':
       case 'revoked':
-      case 'reauth_required': {
-        if (kind === 'virtual-account') return { kind: 'authorization_required', need: { kind: 'person' } }
-        return broker
-          .connectUrl({ server, owner: identity.id, by: identity })
-          .then((url) => ({ kind: 'authorization_required', need: { kind: 'visit', urls: [url] } }))
-      }
+      case 'reauth_required':
+        return consentNeed(broker, caller, server).then((need) => ({ kind: 'authorization_required', need }))
     }
   }
 

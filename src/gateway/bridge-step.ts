@@ -5,6 +5,7 @@
  */
 import { Readable } from 'node:stream'
 import { eraOf, eraWithoutBody } from '../mcp/eras.ts'
+import { isInitialize } from '../mcp/messages.ts'
 import type { KnownEras, UpstreamPeer } from '../mcp/upstream-peer.ts'
 import type { CallStep } from './call-step.ts'
 import type { Ended } from './ending.ts'
@@ -66,7 +67,7 @@ export function createBridgeStep({ call, virtualCall, eras }: BridgeParts): Call
     const known = peer === undefined ? undefined : eras.known(peer)
     if (known?.era === 'modern' && known.refusesLegacy === true) return bridged(exchange, server, body)
     const ended = await call(exchange, server, body)
-    if (peer === undefined || !isInitialize(body) || !isRefused(exchange, ended)) return ended
+    if (peer === undefined || !isInitialize(body.messages) || !isRefused(exchange, ended)) return ended
     const found = await eras.find(peer)
     if ('kind' in found || found.era === 'legacy') return ended
     eras.refusesLegacy(peer, found)
@@ -81,17 +82,12 @@ export function createBridgeStep({ call, virtualCall, eras }: BridgeParts): Call
     if (era.kind === 'problem') return call(exchange, server, body)
     if (era.era === 'modern' && body !== undefined) return modernRequest(exchange, server, body)
     const sessionId = headers['mcp-session-id']
-    if (body !== undefined && (sessionId === undefined || isInitialize(body))) {
+    if (body !== undefined && (sessionId === undefined || isInitialize(body.messages))) {
       return legacyRequest(exchange, server, body)
     }
     // A session stays what it began as.
     return isVirtualSessionId(sessionId) ? bridged(exchange, server, body) : call(exchange, server, body)
   }
-}
-
-function isInitialize({ messages: { batch, messages } }: ReadMessages): boolean {
-  const [message] = messages
-  return !batch && message?.kind === 'request' && message.method === 'initialize'
 }
 
 /** Whether the server itself has turned a handshake down: whoever gets a session gets its id. */

@@ -1,10 +1,13 @@
-/** The second half of a request's path: session, era, and access to what messages name. What may go on goes to the next step. */
+/**
+ * The second half of a request's path, to a server or a virtual one: session, era, and access to what messages name. What may go on
+ * goes to the next step.
+ */
 import { type Era, eraOf, eraWithoutBody } from '../mcp/eras.ts'
 import { GatewayCode } from '../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
-import type { MessageBody, MessageProblem } from '../mcp/messages.ts'
+import { isInitialize, type MessageProblem } from '../mcp/messages.ts'
 import type { RequestStates } from '../mcp/request-state.ts'
-import type { Session, SessionIds, SessionPlace } from '../mcp/session-id.ts'
+import type { Session, SessionPlace } from '../mcp/session-id.ts'
 import { type Ended, unavailable } from './ending.ts'
 import type { Exchange, ReadMessages } from './exchange.ts'
 import { judgeMessages, removedFrom } from './judge-messages.ts'
@@ -14,36 +17,45 @@ import type { Asker, Permissions } from './permissions.ts'
 import { refusal } from './refusal.ts'
 
 /** A request that may go on. */
-export interface Call {
+export interface Call<Server = LiveServer, Own = Session> {
   readonly exchange: Exchange
-  readonly server: LiveServer
+  readonly server: Server
   readonly asker: Asker
   readonly era: Era
-  readonly session: Session | undefined
+  readonly session: Own | undefined
   readonly place: SessionPlace
   readonly body: ReadMessages | undefined
 }
 
 /** Carries a request of an authenticated caller with a role on the server to its end. */
-export type CallStep = (exchange: Exchange, server: LiveServer, body: ReadMessages | undefined) => Promise<Ended>
+export type CallStep<Server = LiveServer> = (
+  exchange: Exchange,
+  server: Server,
+  body: ReadMessages | undefined,
+) => Promise<Ended>
 
 /** What the step works with. */
-export interface CallParts {
+export interface CallParts<Server, Own> {
   readonly permissions: Permissions
-  readonly sessionIds: Pick<SessionIds, 'open'>
+  /** The session of an id; `undefined` for what is none of this caller and server, or is over. */
+  readonly openSession: (id: string, place: SessionPlace) => Own | undefined | Promise<Own | undefined>
   readonly requestStates: Pick<RequestStates, 'read'>
-  /** Credential and relay. */
-  readonly next: (call: Call) => Promise<Ended>
+  readonly next: (call: Call<Server, Own>) => Promise<Ended>
 }
 
 /** Puts the step together. */
-export function createCallStep({ permissions, sessionIds, requestStates, next }: CallParts): CallStep {
+export function createCallStep<Server extends { readonly name: string }, Own extends Pick<Session, 'revision'>>({
+  permissions,
+  openSession,
+  requestStates,
+  next,
+}: CallParts<Server, Own>): CallStep<Server> {
   return async (exchange, server, body) => {
     const { caller, principals, state, request } = exchange
     if (caller === undefined) throw new TypeError('a call has a caller')
     const place = { server: server.name, identity: caller.identity.id }
     const sessionId = request.headers['mcp-session-id']
-    const opening = typeof sessionId === 'string' ? sessionIds.open(sessionId, place) : undefined
+    const opening = typeof sessionId === 'string' ? openSession(sessionId, place) : undefined
     const opened = opening instanceof Promise ? await opening : opening
     const era = readEra(exchange, body, opened)
     if (era.kind === 'problem') {
@@ -77,13 +89,8 @@ export function createCallStep({ permissions, sessionIds, requestStates, next }:
 function readEra(
   { request }: Exchange,
   body: ReadMessages | undefined,
-  session: Session | undefined,
+  session: Pick<Session, 'revision'> | undefined,
 ): Era | MessageProblem {
   const context = { sessionRevision: session?.revision }
   return body === undefined ? eraWithoutBody(request.headers, context) : eraOf(body.messages, request.headers, context)
-}
-
-function isInitialize({ messages, batch }: MessageBody): boolean {
-  const [message] = messages
-  return !batch && message?.kind === 'request' && message.method === 'initialize'
 }

@@ -3,6 +3,7 @@ import type { OAuth2Server } from '../broker/broker.ts'
 import { createBroker } from '../broker/create-broker.ts'
 import { createCredentials } from '../broker/credentials.ts'
 import { createGrantedServers } from '../broker/granted/servers.ts'
+import { createRefusedTokens } from '../broker/refused-tokens.ts'
 import { systemClock } from '../core/clock.ts'
 import { createEmitter } from '../core/events.ts'
 import { parseNetworks } from '../core/networks.ts'
@@ -33,7 +34,6 @@ import { createPermissions } from './permissions.ts'
 import { createPipeline, type WatchedStream } from './pipeline.ts'
 import { issuersOf } from './protected-resource.ts'
 import { createRecentAudit } from './recent-audit.ts'
-import { createRefusedTokens } from './refused-tokens.ts'
 import { createSealingKeys } from './sealing-keys.ts'
 import { warnOfSignIn } from './sign-in-warnings.ts'
 import { createVirtualServers } from './virtual/servers.ts'
@@ -168,7 +168,7 @@ export function createGateway(config: GatewayConfig): Gateway {
       call: createBridgeStep({
         call: createCallStep({
           permissions,
-          sessionIds,
+          openSession: sessionIds.open,
           requestStates,
           next: createCredentialStep({ permissions, relay, requestStates, broker, refusedTokens }),
         }),

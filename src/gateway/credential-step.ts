@@ -4,6 +4,7 @@
  */
 import { Readable } from 'node:stream'
 import type { Broker, StepUp } from '../broker/broker.ts'
+import { consentNeed } from '../broker/consent-need.ts'
 import {
   type AuthorizationNeed,
   type CredentialKind,
@@ -11,18 +12,18 @@ import {
   isGranted,
   isRenewable,
 } from '../broker/credential.ts'
+import type { RefusedTokens } from '../broker/refused-tokens.ts'
 import type { Reply } from '../http/gate.ts'
 import { GatewayCode, JsonRpcCode } from '../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
 import { listOf } from '../mcp/list-filter.ts'
 import type { Relay, RelayResult } from '../mcp/relay-call.ts'
 import type { RequestStates } from '../mcp/request-state.ts'
-import { authorizationSignal, type SignalSituation } from '../mcp/signal.ts'
+import { authorizationSignal, takesRequestState } from '../mcp/signal.ts'
 import { isInsufficientScope, readBearerChallenge } from '../oauth/challenge-parameters.ts'
 import type { Call } from './call-step.ts'
 import { type Ended, failure, unavailable } from './ending.ts'
 import { DecideError, type Permissions } from './permissions.ts'
-import type { RefusedTokens } from './refused-tokens.ts'
 import { signalSituation } from './signal-situation.ts'
 
 /** What the step works with. */
@@ -101,7 +102,7 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
 
   async function signal(call: Call, need: AuthorizationNeed, reason: string | null): Promise<Ended> {
     const situation = signalSituation(call, need, relay.eraOf(call.server.relay))
-    const requestState = takesState(situation) ? await sealedState(call) : undefined
+    const requestState = takesRequestState(situation) ? await sealedState(call) : undefined
     const { status, headers, body } = authorizationSignal({ ...situation, requestState })
     return { reply: jsonReply(status, body, headers), outcome: 'authorization_required', reason }
   }
@@ -114,12 +115,7 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
   }
 
   async function askAgain(call: Call, reason: string, stepUp?: StepUp): Promise<Ended> {
-    const { caller } = call.asker
-    if (caller.kind !== 'person') return signal(call, { kind: 'person' }, reason)
-    const { identity: by } = caller
-    const more = stepUp === undefined ? {} : { stepUp }
-    const url = await broker.connectUrl({ server: call.server.name, owner: by.id, by, ...more })
-    return signal(call, { kind: 'visit', urls: [url] }, reason)
+    return signal(call, await consentNeed(broker, call.asker.caller, call.server.name, stepUp), reason)
   }
 
   /** The token is good for less than the call needs (RFC 6750 §3.1): `undefined` where asking for more would not help. */
@@ -198,11 +194,6 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
       return failure(error, call.body?.messages)
     }
   }
-}
-
-/** Whether the answer may be one that the client comes back with. */
-function takesState({ era, urlElicitation, need, form }: SignalSituation): boolean {
-  return era === 'modern' && urlElicitation && need.kind === 'visit' && form === 'best'
 }
 
 /** Whether lists may come: nothing is left out of other answers, and a GET may bring the answer to something earlier. */

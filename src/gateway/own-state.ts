@@ -20,8 +20,10 @@ export async function withoutOwnState(
     case 'none':
     case 'foreign':
       return body
-    case 'ours':
-      return { ...body, bytes: withoutOwnParts(body.bytes, { state: true, isOwnKey: isOwnInput }) }
+    case 'ours': {
+      const bytes = withoutOwnParts(body.bytes, { state: true, isOwnKey: isOwnInput })
+      return { bytes, messages: { ...body.messages, messages: [{ ...message, raw: bytes }] } }
+    }
     case 'bad': {
       const words = 'Invalid params: requestState is too old, or belongs to another request; ask again without it'
       const reply = jsonReply(200, errorResponse(message.id, JsonRpcCode.INVALID_PARAMS, words))

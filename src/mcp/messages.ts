@@ -70,6 +70,12 @@ export interface MessageProblem {
   readonly response: ErrorResponse
 }
 
+/** Whether a body is the request that begins a session (up to 2025-11-25, Lifecycle). */
+export function isInitialize({ messages, batch }: Pick<MessageBody, 'messages' | 'batch'>): boolean {
+  const [message] = messages
+  return !batch && message?.kind === 'request' && message.method === 'initialize'
+}
+
 /** An error response; `id` is that of the request, `undefined` where it could not be read. */
 export function errorResponse(id: RequestId | undefined, code: number, message: string, data?: unknown): ErrorResponse {
   const error = data === undefined ? { code, message } : { code, message, data }

@@ -6,14 +6,15 @@ import { errorsReply } from './json-rpc-reply.ts'
 import type { RelayCall, RelayFailure, RelayResult } from './relay-call.ts'
 
 /** How a failure is said. */
-interface FailureForm {
+export interface FailureForm {
   readonly status: number
   readonly code: number
   /** What the server did, put behind its name. Nothing of how it is reached. */
   readonly text: string
 }
 
-const FORMS: Readonly<Record<RelayFailure, FailureForm>> = {
+/** By the failure. */
+export const FAILURE_FORMS: Readonly<Record<RelayFailure, FailureForm>> = {
   unreachable: { status: 502, code: GatewayCode.UPSTREAM_UNREACHABLE, text: 'cannot be reached' },
   timeout: { status: 504, code: GatewayCode.UPSTREAM_TIMEOUT, text: 'took too long' },
   nonsense: { status: 502, code: GatewayCode.UPSTREAM_NONSENSE, text: 'answered with something that is no answer' },
@@ -31,7 +32,7 @@ export function failed(
   detail: string,
   status?: number,
 ): RelayResult {
-  const form = FORMS[reason]
+  const form = FAILURE_FORMS[reason]
   const reply = errorReply(call, status ?? form.status, form.code, `${call.server.id} ${form.text}.`)
   return { kind: 'failed', reason, reply, upstreamStatus, detail: withoutSecrets(detail, secretsOf(call)) }
 }

@@ -41,6 +41,16 @@ export interface SignalSituation {
   readonly discovery: Discovery | undefined
 }
 
+/** Whether the signal may be one that the client comes back with (2026-07-28, Multi Round-Trip Requests). */
+export function takesRequestState({
+  era,
+  urlElicitation,
+  need,
+  form,
+}: Pick<SignalSituation, 'era' | 'urlElicitation' | 'need' | 'form'>): boolean {
+  return era === 'modern' && urlElicitation && need.kind === 'visit' && form === 'best'
+}
+
 /** What is said of a server that has not been asked. */
 export interface Discovery {
   readonly serverInfo: JsonObject

@@ -1,7 +1,7 @@
 /** The endpoints of an authorization server: those that the configuration writes out, and its own metadata for the rest. */
 import { FetchError } from '../core/errors.ts'
 import { type Fetch, type FetchLimits, isSecureUrl } from '../net/fetch.ts'
-import { discoverServer, type ServerMetadata } from './metadata.ts'
+import { discoverServer, metadataOf, type ServerMetadata } from './metadata.ts'
 
 /** URLs that a configuration may write out. */
 type Endpoint =
@@ -40,20 +40,7 @@ const ENDPOINTS: readonly Endpoint[] = [
  */
 export async function findServer(server: ConfiguredServer, fetch: Fetch, limits: FetchLimits): Promise<ServerMetadata> {
   const { issuer, metadataUrl, jwksUri, endpoints, allowInsecureHttp } = server
-  if (endpoints.authorizationUrl !== undefined) {
-    return {
-      issuer,
-      jwksUri,
-      authorizationUrl: endpoints.authorizationUrl,
-      tokenUrl: endpoints.tokenUrl,
-      userInfoUrl: endpoints.userInfoUrl,
-      revocationUrl: endpoints.revocationUrl,
-      endSessionUrl: endpoints.endSessionUrl,
-      pushedAuthorizationUrl: endpoints.pushedAuthorizationUrl,
-      issParameter: false,
-      idTokenAlgorithms: undefined,
-    }
-  }
+  if (endpoints.authorizationUrl !== undefined) return metadataOf(issuer, { jwksUri, ...endpoints })
   const options = metadataUrl === undefined ? {} : { metadataUrl, issuerInDocument: issuer }
   const said = await discoverServer(issuer, fetch, limits, options)
   const written = Object.fromEntries(Object.entries(endpoints).filter(([, url]) => url !== undefined))

@@ -1,7 +1,7 @@
 /** The token endpoint of an authorization server that nobody is sent to with a browser. */
 import { FetchError } from '../core/errors.ts'
 import { type Fetch, type FetchLimits, isSecureUrl } from '../net/fetch.ts'
-import { discoverServer, type ServerMetadata } from './metadata.ts'
+import { discoverServer, metadataOf, type ServerMetadata } from './metadata.ts'
 
 /** An authorization server as it is configured: by its issuer, its token endpoint, or both. */
 export interface ConfiguredTokenEndpoint {
@@ -21,7 +21,7 @@ export async function findTokenEndpoint(
   fetch: Fetch,
   limits: FetchLimits,
 ): Promise<ServerMetadata> {
-  if (tokenUrl !== undefined) return atTokenEndpoint(issuer ?? tokenUrl, tokenUrl)
+  if (tokenUrl !== undefined) return metadataOf(issuer ?? tokenUrl, { tokenUrl })
   const found = await discoverServer(issuer ?? '', fetch, limits)
   const problem = tokenEndpointProblem(found, allowInsecureHttp)
   if (problem === undefined) return found
@@ -32,19 +32,4 @@ export async function findTokenEndpoint(
 export function tokenEndpointProblem({ tokenUrl }: ServerMetadata, allowInsecureHttp: boolean): string | undefined {
   if (tokenUrl === undefined) return 'names no token_endpoint'
   return isSecureUrl(tokenUrl) || allowInsecureHttp ? undefined : 'names a token_endpoint that is not https'
-}
-
-function atTokenEndpoint(issuer: string, tokenUrl: string): ServerMetadata {
-  return {
-    issuer,
-    tokenUrl,
-    jwksUri: undefined,
-    authorizationUrl: undefined,
-    userInfoUrl: undefined,
-    revocationUrl: undefined,
-    endSessionUrl: undefined,
-    pushedAuthorizationUrl: undefined,
-    issParameter: false,
-    idTokenAlgorithms: undefined,
-  }
 }

@@ -37,6 +37,26 @@ export interface ServerMetadata {
   readonly tokenAuthentication?: readonly string[] | undefined
 }
 
+/** What is known of an authorization server without a document of its own: the endpoints, and nothing beside them. */
+export function metadataOf(
+  issuer: string,
+  endpoints: Partial<Omit<ServerMetadata, 'issuer' | 'issParameter' | 'idTokenAlgorithms'>>,
+): ServerMetadata {
+  return {
+    issuer,
+    jwksUri: undefined,
+    authorizationUrl: undefined,
+    tokenUrl: undefined,
+    userInfoUrl: undefined,
+    revocationUrl: undefined,
+    endSessionUrl: undefined,
+    pushedAuthorizationUrl: undefined,
+    issParameter: false,
+    idTokenAlgorithms: undefined,
+    ...endpoints,
+  }
+}
+
 /** Where the document is, if not where it should be. */
 export interface DiscoveryOptions {
   /** Fetched in place of the well-known addresses. */

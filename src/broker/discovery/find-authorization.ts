@@ -7,7 +7,7 @@ import { isSecureUrl } from '../../net/fetch.ts'
 import { AuthorizationError } from '../../oauth/authorization-error.ts'
 import { discoverIssuer } from '../../oauth/discover-issuer.ts'
 import type { DocumentFetch } from '../../oauth/fetch-document.ts'
-import type { ServerMetadata } from '../../oauth/metadata.ts'
+import { metadataOf, type ServerMetadata } from '../../oauth/metadata.ts'
 import { discoverResource, type ResourceMetadata } from '../../oauth/resource-metadata.ts'
 import { chooseScopes } from '../../oauth/scopes.ts'
 import type { OAuth2Server } from '../broker.ts'
@@ -135,19 +135,11 @@ export async function findAuthorization(
 
 /** 2025-03-26, Authorization, Fallbacks for Servers without Metadata Discovery. */
 export function defaultEndpoints(origin: string): ServerMetadata {
-  return {
-    issuer: origin,
-    jwksUri: undefined,
+  return metadataOf(origin, {
     authorizationUrl: `${origin}/authorize`,
     tokenUrl: `${origin}/token`,
-    userInfoUrl: undefined,
-    revocationUrl: undefined,
-    endSessionUrl: undefined,
-    pushedAuthorizationUrl: undefined,
-    issParameter: false,
-    idTokenAlgorithms: undefined,
     registrationUrl: `${origin}/register`,
-  }
+  })
 }
 
 /**

@@ -1,4 +1,6 @@
 /** What a modern member wants to know before it answers, asked of a legacy client on its stream (B6). */
+
+import { mayBeAsked } from '../../mcp/asked-of-clients.ts'
 import type { JsonEdit } from '../../mcp/json-splice.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
 import { valueBytes } from '../../mcp/json-values.ts'
@@ -6,7 +8,6 @@ import { isJsonObject } from '../../mcp/messages.ts'
 import { elicitationIdOf } from '../../mcp/signal.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
-import { mayBeAsked } from './asked-of-clients.ts'
 import { type CallUnderWay, inputsOf } from './call-under-way.ts'
 
 /** What goes to the member with the next try; a text says why there is none. */

@@ -1,11 +1,12 @@
 /** What clients send that no single member answers: responses to what members ask, cancellations, and what all members are told. */
+
+import { isLogLevel } from '../../mcp/asked-of-clients.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
 import { type Message, type RequestMessage, resultResponse } from '../../mcp/messages.ts'
 import { memberIdIn, memberIdOf } from '../../mcp/request-ids.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
-import { isLogLevel } from './asked-of-clients.ts'
 import type { VirtualCall } from './call.ts'
 import type { VirtualContext } from './context.ts'
 import type { VirtualMembers } from './members.ts'

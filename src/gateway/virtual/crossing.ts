@@ -2,17 +2,18 @@
  * The messages of one call of a member on their way to the client: the response, what is told on the way to it, and what the member
  * asks in the middle of it, each in the form that the client's era has for it (B6).
  */
+
+import { isLoggedAt, mayBeAsked, neededFor } from '../../mcp/asked-of-clients.ts'
 import { META, missingCapability } from '../../mcp/eras.ts'
 import { GatewayCode } from '../../mcp/error-codes.ts'
 import { type JsonEdit, spliceJson } from '../../mcp/json-splice.ts'
 import { valueBytes } from '../../mcp/json-values.ts'
 import { errorResponse, isJsonObject, type MessageProblem, resultResponse } from '../../mcp/messages.ts'
+import { readAhead } from '../../mcp/read-ahead.ts'
 import { clientIdIn, clientIdOf } from '../../mcp/request-ids.ts'
 import { type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
-import { readAhead } from './ahead.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { askClient } from './ask-client.ts'
-import { isLoggedAt, mayBeAsked, neededFor } from './asked-of-clients.ts'
 import { type CallUnderWay, inputsOf, TAKES_INPUT } from './call-under-way.ts'
 import type { ClientResponse } from './client-response.ts'
 import { serverInfoOf } from './context.ts'

@@ -1,5 +1,6 @@
 /** The credential of a call to a member: this user's own, renewed once where the member refuses it. */
 import type { Broker, StepUp } from '../../broker/broker.ts'
+import { consentNeed } from '../../broker/consent-need.ts'
 import {
   type AuthorizationNeed,
   type CredentialKind,
@@ -7,9 +8,9 @@ import {
   isGranted,
   isRenewable,
 } from '../../broker/credential.ts'
+import type { RefusedTokens } from '../../broker/refused-tokens.ts'
 import type { UpstreamFault } from '../../mcp/upstream-peer.ts'
 import { isInsufficientScope } from '../../oauth/challenge-parameters.ts'
-import type { RefusedTokens } from '../refused-tokens.ts'
 import type { VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
 
@@ -95,12 +96,7 @@ export function createMemberCredentials(
 
   /** The member takes none of the caller's tokens, or they are good for too little: somebody has to consent anew. */
   async function anew({ asker }: VirtualContext, { server }: LiveMember, stepUp?: StepUp): Promise<MemberProblem> {
-    const { caller } = asker
-    if (caller.kind !== 'person') return { kind: 'need', need: { kind: 'person' } }
-    const { identity: by } = caller
-    const more = stepUp === undefined ? {} : { stepUp }
-    const url = await broker.connectUrl({ server: server.name, owner: by.id, by, ...more })
-    return { kind: 'need', need: { kind: 'visit', urls: [url] } }
+    return { kind: 'need', need: await consentNeed(broker, asker.caller, server.name, stepUp) }
   }
 
   return { find: (context, member) => credential(context, member), use }

@@ -2,12 +2,12 @@
 import type { AbortSource } from '../../http/gate.ts'
 import type { RequestMessage } from '../../mcp/messages.ts'
 import { ownId } from '../../mcp/request-ids.ts'
+import type { SubscriptionFilter } from '../../mcp/subscription-filter.ts'
 import { type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { toMember } from '../../mcp/virtual/crossing.ts'
 import type { ReachedMember } from './members.ts'
 import { abortWith } from './running-calls.ts'
-import type { SubscriptionFilter } from './subscription-filter.ts'
 
 /** Messages of a member; none where it cannot be listened to. */
 export type MemberStream = AsyncGenerator<UpstreamMessage>

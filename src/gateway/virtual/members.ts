@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Broker } from '../../broker/broker.ts'
 import type { CredentialKind, CredentialResult } from '../../broker/credential.ts'
+import type { RefusedTokens } from '../../broker/refused-tokens.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import type {
   SendResult,
@@ -15,7 +16,6 @@ import type {
   UpstreamSend,
   UpstreamSessions,
 } from '../../mcp/upstream-peer.ts'
-import type { RefusedTokens } from '../refused-tokens.ts'
 import type { VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
 import { createMemberCredentials, type MemberProblem } from './member-credential.ts'

@@ -3,8 +3,9 @@ import type { AuthorizationNeed } from '../../broker/credential.ts'
 import { takesUrlElicitation } from '../../mcp/eras.ts'
 import { GatewayCode, JsonRpcCode } from '../../mcp/error-codes.ts'
 import type { RequestMessage } from '../../mcp/messages.ts'
+import { FAILURE_FORMS } from '../../mcp/relay-failure.ts'
 import type { RequestStates } from '../../mcp/request-state.ts'
-import { authorizationSignal, type SignalBody } from '../../mcp/signal.ts'
+import { authorizationSignal, type SignalBody, takesRequestState } from '../../mcp/signal.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import { serverInfoOf, type VirtualContext } from './context.ts'
 import type { MemberProblem } from './member-credential.ts'
@@ -52,7 +53,7 @@ export function createVirtualSignal(
     const need: AuthorizationNeed = urls.length > 0 ? { kind: 'visit', urls } : { kind: 'person' }
     const urlElicitation = session?.urlElicitation ?? takesUrlElicitation(era.revision, era.capabilities)
     const form = virtual.config.signal ?? 'best'
-    const takesState = era.era === 'modern' && urlElicitation && need.kind === 'visit' && form === 'best'
+    const takesState = takesRequestState({ era: era.era, urlElicitation, need, form })
     const place = { server: virtual.name, identity: asker.caller.identity.id }
     const { body } = authorizationSignal({
       era: era.era,
@@ -93,7 +94,7 @@ export function createVirtualSignal(
           return errorAnswer(request.id, GatewayCode.UNAVAILABLE, words, end, 503)
         }
         case 'failed': {
-          const { status, code, text } = problem.upstreamStatus === 403 ? FORBIDDEN : FORMS[problem.reason]
+          const { status, code, text } = problem.upstreamStatus === 403 ? FORBIDDEN : FAILURE_FORMS[problem.reason]
           const outcome = problem.reason === 'aborted' ? 'aborted' : 'failed'
           const end = { outcome, reason: problem.reason, detail: `${member}: ${problem.detail}` } as const
           return errorAnswer(request.id, code, `${member} ${text}.`, end, status)
@@ -104,11 +105,3 @@ export function createVirtualSignal(
 }
 
 const FORBIDDEN = { status: 403, code: GatewayCode.UPSTREAM_FORBIDDEN, text: 'does not allow this' } as const
-const FORMS = {
-  unreachable: { status: 502, code: GatewayCode.UPSTREAM_UNREACHABLE, text: 'cannot be reached' },
-  timeout: { status: 504, code: GatewayCode.UPSTREAM_TIMEOUT, text: 'took too long' },
-  nonsense: { status: 502, code: GatewayCode.UPSTREAM_NONSENSE, text: 'answered with something that is no answer' },
-  too_large: { status: 502, code: GatewayCode.UPSTREAM_NONSENSE, text: 'answered with more than can be read' },
-  redirect: { status: 502, code: GatewayCode.UPSTREAM_NONSENSE, text: 'is somewhere else: it redirects' },
-  aborted: { status: 499, code: GatewayCode.UPSTREAM_UNREACHABLE, text: 'was not waited for' },
-} as const

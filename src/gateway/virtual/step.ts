@@ -2,21 +2,20 @@
  * A request to a virtual server: session and era, access by the grants on the virtual server, and then each message by its method.
  * The handshake, `ping` and the lists are answered here; what names something goes to the member that has it.
  */
-import { type Era, eraOf, eraWithoutBody, META } from '../../mcp/eras.ts'
-import { GatewayCode, JsonRpcCode } from '../../mcp/error-codes.ts'
-import { errorsReply, jsonReply } from '../../mcp/json-rpc-reply.ts'
+import { type Era, META } from '../../mcp/eras.ts'
+import { JsonRpcCode } from '../../mcp/error-codes.ts'
+import { errorsReply } from '../../mcp/json-rpc-reply.ts'
 import { listOf } from '../../mcp/list-filter.ts'
-import { isJsonObject, type Message, type RequestMessage, resultResponse } from '../../mcp/messages.ts'
+import { isInitialize, isJsonObject, type Message, type RequestMessage, resultResponse } from '../../mcp/messages.ts'
 import { unknownMethod } from '../../mcp/refusals.ts'
 import type { RequestStates } from '../../mcp/request-state.ts'
+import { listenProblem } from '../../mcp/subscription-filter.ts'
 import { targetsOf } from '../../mcp/targets.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
+import { type Call, type CallStep, createCallStep } from '../call-step.ts'
 import { type Ended, unavailable } from '../ending.ts'
-import type { Exchange, ReadMessages } from '../exchange.ts'
-import { judgeMessages, removedFrom } from '../judge-messages.ts'
-import { withoutOwnState } from '../own-state.ts'
+import type { Exchange } from '../exchange.ts'
 import { type Asker, DecideError, type Permissions } from '../permissions.ts'
-import { refusal } from '../refusal.ts'
 import { endedOf, errorAnswer, eventsReply, oneAnswer, type VirtualAnswer } from './answer.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import type { VirtualCall } from './call.ts'
@@ -31,14 +30,9 @@ import type { VirtualSessions } from './sessions.ts'
 import type { VirtualSignal } from './signal.ts'
 import type { VirtualStreams } from './streams.ts'
 import type { Subscribing } from './subscribing.ts'
-import { listenProblem } from './subscription-filter.ts'
 
 /** Carries a request of an authenticated caller with a role on the virtual server to its end. */
-export type VirtualStep = (
-  exchange: Exchange,
-  virtual: LiveVirtualServer,
-  body: ReadMessages | undefined,
-) => Promise<Ended>
+export type VirtualStep = CallStep<LiveVirtualServer>
 
 /** What the step works with. */
 export interface VirtualStepParts {
@@ -64,51 +58,27 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
   const opening = createVirtualOpening({ sessions, members, signal })
   const answerList = createListAnswer({ permissions, lists, signal, missingConsents: opening.missingConsents })
 
-  async function step(exchange: Exchange, virtual: LiveVirtualServer, body: ReadMessages | undefined): Promise<Ended> {
-    const { caller, principals, state, request } = exchange
-    if (caller === undefined) throw new TypeError('a call has a caller')
-    const place = { server: virtual.name, identity: caller.identity.id }
-    const sessionId = request.headers['mcp-session-id']
-    const opened = typeof sessionId === 'string' ? await sessions.open(sessionId, place) : undefined
-    const known = { sessionRevision: opened?.revision }
-    const era =
-      body === undefined ? eraWithoutBody(request.headers, known) : eraOf(body.messages, request.headers, known)
-    if (era.kind === 'problem') {
-      const { status, response } = era
-      const reply = jsonReply(status, response, status === 405 ? { allow: 'POST' } : undefined)
-      return { reply, outcome: 'refused', reason: 'era', detail: response.error.message }
-    }
-    const inSession = era.era === 'legacy' && !(body !== undefined && isInitialize(body.messages.messages))
-    if (inSession && sessionId !== undefined && opened === undefined) {
-      const reply = errorsReply(404, GatewayCode.UNKNOWN_SESSION, 'Session not found: initialize again', body?.messages)
-      return { reply, outcome: 'refused', reason: 'unknown_session' }
-    }
-    const asker: Asker = { access: state.access, caller, principals, server: virtual.name }
-    const session = inSession ? opened : undefined
+  async function step({
+    exchange,
+    server: virtual,
+    asker,
+    era,
+    session,
+    body,
+  }: Call<LiveVirtualServer, VirtualSession>): Promise<Ended> {
     if (body === undefined) return withoutBody(contextOf(exchange, virtual, asker, era, session, undefined))
-
-    const removed = removedFrom(body.messages, era)
-    if (removed !== undefined) return refusal(exchange, body.messages, era, removed)
-    const asked = judgeMessages(body.messages, asker, permissions)
-    const verdict = asked instanceof Promise ? await asked : asked
-    if (verdict.kind === 'unavailable') return unavailable('decide', verdict.detail, undefined, body.messages)
-    if (verdict.kind === 'refused') return refusal(exchange, body.messages, era, verdict.refused)
-    exchange.rule = verdict.rule ?? exchange.rule
-    const sent = era.era === 'legacy' ? body : await withoutOwnState(body, place, requestStates)
-    if ('outcome' in sent) return sent
-    const { batch, messages } = sent.messages
+    const { batch, messages } = body.messages
     const [first] = messages
-    const whole = batch || sent === body || first?.kind !== 'request' ? messages : [{ ...first, raw: sent.bytes }]
     const made = contextOf(exchange, virtual, asker, era, session, first)
-    if (!batch && isInitialize(messages)) return opening.initialize(made, first as RequestMessage)
-    const done = await Promise.all(whole.map((message) => answer(made, message)))
+    if (isInitialize(body.messages)) return opening.initialize(made, first as RequestMessage)
+    const done = await Promise.all(messages.map((message) => answer(made, message)))
     const ended = endedOf(
       done.flatMap((each) => (each === undefined ? [] : [each])),
       batch,
     )
     if (ended.reason !== 'anonymous') return ended
     // Somebody who has not said who they are may be anybody.
-    const reply = state.protectedResource.unauthenticated(exchange.endpoint)
+    const reply = exchange.state.protectedResource.unauthenticated(exchange.endpoint)
     return { reply, outcome: 'unauthenticated', reason: 'no_credentials' }
   }
 
@@ -180,23 +150,24 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     }
   }
 
-  return async (exchange, virtual, body) => {
-    try {
-      return await step(exchange, virtual, body)
-    } catch (error) {
-      if (error instanceof DecideError) return unavailable('decide', error.message, undefined, body?.messages)
-      throw error
-    }
-  }
+  return createCallStep({
+    permissions,
+    openSession: sessions.open,
+    requestStates,
+    async next(call: Call<LiveVirtualServer, VirtualSession>) {
+      try {
+        return await step(call)
+      } catch (error) {
+        if (error instanceof DecideError) return unavailable('decide', error.message, undefined, call.body?.messages)
+        throw error
+      }
+    },
+  })
 }
 
 const RELAYED = { outcome: 'relayed' } as const
 const REFUSED = { outcome: 'refused', reason: 'method' } as const
 const SUBSCRIBE = /^resources\/(?:un)?subscribe$/
-
-function isInitialize([message]: readonly Message[]): boolean {
-  return message?.kind === 'request' && message.method === 'initialize'
-}
 
 function contextOf(
   exchange: Exchange,

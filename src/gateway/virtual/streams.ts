@@ -7,6 +7,7 @@ import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
 import { errorResponse, isJsonObject, type RequestId, type RequestMessage, resultResponse } from '../../mcp/messages.ts'
 import { clientIdOf, ownId } from '../../mcp/request-ids.ts'
+import { acknowledged, EVERYTHING, filterOf, tagged, withoutSubscription } from '../../mcp/subscription-filter.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { relyOn, type VirtualContext, type VirtualSession } from './context.ts'
@@ -18,7 +19,6 @@ import type { ReachedMember, VirtualMembers } from './members.ts'
 import { mergedStream, type VirtualStream } from './merged-stream.ts'
 import type { ResourceSubscriptions } from './resource-subscriptions.ts'
 import { routeOf } from './routes.ts'
-import { acknowledged, EVERYTHING, filterOf, tagged, withoutSubscription } from './subscription-filter.ts'
 
 /** See the top of the file. */
 export interface VirtualStreams {

@@ -1,9 +1,9 @@
 /** `subscriptions/listen` (2026-07-28): what a client wants to hear of, and which notifications that lets through. Pure. */
-import { META } from '../../mcp/eras.ts'
-import { JsonRpcCode } from '../../mcp/error-codes.ts'
-import { spliceJson } from '../../mcp/json-splice.ts'
-import { isJsonObject, type JsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
-import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
+import { META } from './eras.ts'
+import { JsonRpcCode } from './error-codes.ts'
+import { spliceJson } from './json-splice.ts'
+import { isJsonObject, type JsonObject, type RequestId, type RequestMessage } from './messages.ts'
+import type { UpstreamMessage } from './upstream-messages.ts'
 
 /** What a client wants to hear of (2026-07-28, SubscriptionFilter). */
 export interface SubscriptionFilter {

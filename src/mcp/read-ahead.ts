@@ -1,5 +1,5 @@
 /** Reading ahead in the messages of a call without losing any: what a member does next can decide how its client is answered. */
-import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
+import type { UpstreamMessage } from './upstream-messages.ts'
 
 /** Messages with the next of them already asked for. */
 export interface Ahead {

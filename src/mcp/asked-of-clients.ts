@@ -1,5 +1,5 @@
 /** What servers ask of clients in the middle of calls, and which clients can be asked: by what they have declared. Pure. */
-import { isJsonObject, type JsonObject } from '../../mcp/messages.ts'
+import { isJsonObject, type JsonObject } from './messages.ts'
 
 /**
  * Whether a client that has declared `capabilities` may be asked this. `elicitation: {}` means forms only (2025-11-25 and later,

@@ -6,6 +6,7 @@
  * not grow with the table.
  */
 import type { NormalisedRequest } from '../http/normalise.ts'
+import { createNameTree, type NameTree } from './name-tree.ts'
 
 /** Where a route lies. */
 export interface RoutePattern {
@@ -33,32 +34,34 @@ export interface RouteTable<Route> {
 }
 
 /**
- * A place, and the best route in it. In a large table each object on the way to a route is a miss of the processor's
- * cache, and so is the far end of a large one: so this is one object, the first four fields are all that most requests
- * ask for, and what few places have is elsewhere.
+ * What is known of a route, in bits. Places and routes are numbers, and what requests ask of them is in arrays of numbers: in
+ * a large table each object on the way to a route would be a miss of the processor's cache.
  */
-interface Place<Route> {
-  route: Route | undefined
-  /** The places under it, by the next segment. */
-  children: Map<string, Place<Route>> | undefined
-  rare: Rare<Route> | undefined
-  /** Whether the route is open and ignores case, so that it counts for sure only where the path is spelled as it is. */
-  bySpelling: boolean
-  open: boolean
-  /** Whether the route's path has no capitals. */
-  lowerCase: boolean
-  /** The route's path with its case. */
-  path: string
-}
+const OPEN = 1
+/** Open, and case is ignored: it counts for sure only where the path is spelled as it is. */
+const BY_SPELLING = 2
+/** Its path has no capitals. */
+const LOWER_CASE = 4
+const HAS_METHODS = 8
 
-/** What few places have. */
-interface Rare<Route> {
-  /** Of the best route: for which methods it is. */
-  readonly methods: ReadonlySet<string> | undefined
-  /** The next best route in the same place. */
-  readonly next: Place<Route> | undefined
-  /** Of a host: the same for single ports. */
-  readonly ports: Map<number, Place<Route>> | undefined
+/** Routes in their places, by numbers: 0 is none of either. */
+interface Layout<Route> {
+  readonly tree: NameTree
+  /** Above the hosts: the place of exact ones, and of wildcards. */
+  readonly exactHosts: number
+  readonly wildcardHosts: number
+  readonly anyHost: number
+  /** By the place of a host: the places for single ports. */
+  readonly ports: ReadonlyMap<number, ReadonlyMap<number, number>>
+  /** By place: its best route, and whether there are places under it. */
+  readonly first: Int32Array
+  readonly isAbove: Uint8Array
+  /** By route: {@link OPEN} and so on, the next best route in the same place, the route itself and its parts. */
+  readonly bits: Uint8Array
+  readonly next: Int32Array
+  readonly routes: readonly (Route | undefined)[]
+  readonly methods: readonly (ReadonlySet<string> | undefined)[]
+  readonly paths: readonly string[]
 }
 
 /** A table of `routes`; between two that lie in the same place the earlier one wins. */
@@ -67,54 +70,65 @@ export function createRouteTable<Route extends object>(
   options: { caseSensitive: boolean },
 ): RouteTable<Route> {
   const fold = options.caseSensitive ? (path: string) => path : (path: string) => path.toLowerCase()
-  const exact = new Map<string, Place<Route>>()
-  const wildcard = new Map<string, Place<Route>>()
-  const anyHost = newPlace<Route>()
-  for (const { pattern, route } of routes) {
-    const { host, port, path } = pattern
-    let node = host === undefined ? anyHost : placeOf(pattern.wildcard ? wildcard : exact, host)
-    if (port !== undefined) {
-      const ports = node.rare?.ports ?? new Map<number, Place<Route>>()
-      node.rare = { methods: undefined, next: undefined, ...node.rare, ports }
-      node = placeOf(ports, port)
-    }
-    for (const segment of fold(path).split('/')) {
-      if (segment === '') continue
-      node.children ??= new Map()
-      node = placeOf(node.children, segment)
-    }
-    const open = pattern.open === true
-    const bySpelling = open && !options.caseSensitive && path !== '/'
-    const methods = pattern.methods && new Set(withHead(pattern.methods))
-    insert(node, { route, methods, bySpelling, open, lowerCase: path === fold(path), path })
-  }
+  const layout = layOut(routes, fold, options.caseSensitive)
+  const { tree, exactHosts, wildcardHosts, anyHost, ports, first, isAbove, bits, next, methods, paths } = layout
 
-  function findOnHost(host: Place<Route> | undefined, lookup: Lookup): Place<Route> | undefined {
-    if (host === undefined) return undefined
+  function findOnHost(host: number, lookup: Lookup): number {
+    if (host === 0) return 0
     // The port is only asked for where it matters; the socket looks it up.
-    const atPort = host.rare?.ports?.get(lookup.request.port)
-    return (atPort && longestPrefix(atPort, lookup)) ?? longestPrefix(host, lookup)
+    const atPort = ports.size === 0 ? undefined : ports.get(host)?.get(lookup.request.port)
+    return (atPort && longestPrefix(atPort, lookup)) || longestPrefix(host, lookup)
   }
 
-  function findPlace(lookup: Lookup): Place<Route> | undefined {
+  function hostUnder(parent: number, host: string, start: number): number {
+    return isAbove[parent] === 1 ? tree.find(parent, host, start, host.length) : 0
+  }
+
+  function findBest(lookup: Lookup): number {
     const { host } = lookup.request
-    const dot = wildcard.size === 0 ? -1 : host.indexOf('.')
-    return (
-      findOnHost(exact.get(host), lookup) ??
-      (dot === -1 ? undefined : findOnHost(wildcard.get(host.slice(dot + 1)), lookup)) ??
-      findOnHost(anyHost, lookup)
-    )
+    const onExact = findOnHost(hostUnder(exactHosts, host, 0), lookup)
+    if (onExact !== 0) return onExact
+    const dot = isAbove[wildcardHosts] === 1 ? host.indexOf('.') : -1
+    const onWildcard = dot === -1 ? 0 : findOnHost(hostUnder(wildcardHosts, host, dot + 1), lookup)
+    return onWildcard || findOnHost(anyHost, lookup)
+  }
+
+  function longestPrefix(root: number, lookup: Lookup): number {
+    const { folded } = lookup
+    let best = firstFor(root, lookup)
+    let place = root
+    for (let start = 1; isAbove[place] === 1 && start < folded.length; ) {
+      const slash = folded.indexOf('/', start)
+      const end = slash === -1 ? folded.length : slash
+      place = tree.find(place, folded, start, end)
+      if (place === 0) break
+      best = firstFor(place, lookup) || best
+      start = end + 1
+    }
+    return best
+  }
+
+  function firstFor(place: number, { request, path, openAsSpelled }: Lookup): number {
+    for (let route = first[place] as number; route !== 0; route = next[route] as number) {
+      const known = bits[route] as number
+      if ((known & HAS_METHODS) !== 0 && methods[route]?.has(request.method) !== true) continue
+      if (!openAsSpelled || (known & OPEN) === 0 || liesUnder(path, paths[route] as string)) return route
+    }
+    return 0
   }
 
   function findRoute(request: Located, path: string): Route | undefined {
     const folded = fold(path)
     const lookup = { request, path, folded, openAsSpelled: false }
-    const place = findPlace(lookup)
-    if (place?.bySpelling !== true || (folded === path && place.lowerCase) || liesUnder(path, place.path)) {
-      return place?.route
-    }
-    const asSpelled = findPlace({ ...lookup, openAsSpelled: true })
-    return asSpelled === undefined || asSpelled.open ? place.route : asSpelled.route
+    const best = findBest(lookup)
+    const known = bits[best] as number
+    const isSure =
+      (known & BY_SPELLING) === 0 ||
+      (folded === path && (known & LOWER_CASE) !== 0) ||
+      liesUnder(path, paths[best] as string)
+    if (isSure) return layout.routes[best]
+    const asSpelled = findBest({ ...lookup, openAsSpelled: true })
+    return layout.routes[((bits[asSpelled] as number) & OPEN) !== 0 || asSpelled === 0 ? best : asSpelled]
   }
 
   return {
@@ -138,55 +152,74 @@ interface Lookup {
   readonly openAsSpelled: boolean
 }
 
-function longestPrefix<Route>(root: Place<Route>, lookup: Lookup): Place<Route> | undefined {
-  const { folded } = lookup
-  let best = firstFor(root, lookup)
-  let children = root.children
-  for (let start = 1; children !== undefined && start < folded.length; ) {
-    const slash = folded.indexOf('/', start)
-    const end = slash === -1 ? folded.length : slash
-    const node = children.get(folded.slice(start, end))
-    if (node === undefined) break
-    best = firstFor(node, lookup) ?? best
-    children = node.children
-    start = end + 1
+function layOut<Route>(
+  routes: readonly { pattern: RoutePattern; route: Route }[],
+  fold: (path: string) => string,
+  caseSensitive: boolean,
+): Layout<Route> {
+  const tree = createNameTree()
+  const exactHosts = tree.add(0, 'exact')
+  const wildcardHosts = tree.add(0, 'wildcard')
+  const anyHost = tree.add(0, 'any')
+  const allPorts = tree.add(0, 'ports')
+  const ports = new Map<number, Map<number, number>>()
+  const parents = new Set<number>()
+
+  function under(parent: number, name: string): number {
+    parents.add(parent)
+    return tree.add(parent, name)
   }
-  return best
-}
 
-function firstFor<Route>(place: Place<Route>, lookup: Lookup): Place<Route> | undefined {
-  for (let each: Place<Route> | undefined = place; each !== undefined; each = each.rare?.next) {
-    if (each.route === undefined || each.rare?.methods?.has(lookup.request.method) === false) continue
-    if (!lookup.openAsSpelled || !each.open || liesUnder(lookup.path, each.path)) return each
+  function placeOf({ host, wildcard, port, path }: RoutePattern): number {
+    let place = host === undefined ? anyHost : under(wildcard ? wildcardHosts : exactHosts, host)
+    if (port !== undefined) {
+      const ofHost = ports.get(place) ?? new Map<number, number>()
+      ports.set(place, ofHost)
+      place = under(allPorts, `${place}:${port}`)
+      ofHost.set(port, place)
+    }
+    for (const segment of fold(path).split('/')) if (segment !== '') place = under(place, segment)
+    return place
   }
-  return undefined
-}
 
-/** A route on its way into a place. */
-type Added<Route> = Omit<Place<Route>, 'children' | 'rare'> & Pick<Rare<Route>, 'methods'>
-
-/** Routes with methods come first, so that the first that fits is the most specific; else the earlier one does. */
-function insert<Route>(place: Place<Route>, added: Added<Route>): void {
-  const all: Added<Route>[] = []
-  for (let each: Place<Route> | undefined = place; each?.route !== undefined; each = each.rare?.next) {
-    const { route, bySpelling, open, lowerCase, path } = each
-    all.push({ route, methods: each.rare?.methods, bySpelling, open, lowerCase, path })
+  function bitsOf({ open, path, methods }: RoutePattern): number {
+    const bySpelling = open === true && !caseSensitive && path !== '/'
+    return (
+      (open === true ? OPEN : 0) |
+      (bySpelling ? BY_SPELLING : 0) |
+      (path === fold(path) ? LOWER_CASE : 0) |
+      (methods === undefined ? 0 : HAS_METHODS)
+    )
   }
-  all.push(added)
-  const sorted = [...all.filter(({ methods }) => methods), ...all.filter(({ methods }) => !methods)]
-  const best = sorted.shift() ?? added
-  put(
-    place,
-    best,
-    sorted.reduceRight<Place<Route> | undefined>((next, each) => put(newPlace(), each, next), undefined),
-  )
-}
 
-function put<Route>(place: Place<Route>, added: Added<Route>, next: Place<Route> | undefined): Place<Route> {
-  const { methods, ...known } = added
-  const ports = place.rare?.ports
-  const rare = methods || next || ports ? { methods, next, ports } : undefined
-  return Object.assign(place, known, { rare })
+  const patterns = routes.map(({ pattern }) => pattern)
+  const places = patterns.map(placeOf)
+  const first = new Int32Array(tree.size + 1)
+  const next = new Int32Array(routes.length + 1)
+  // From the last to the first, each before those that are in its place already. Routes with methods come after those without
+  // and so before them, that the first that fits is the most specific.
+  for (const withMethods of [false, true]) {
+    for (let index = routes.length - 1; index >= 0; index--) {
+      if ((patterns[index]?.methods !== undefined) !== withMethods) continue
+      const place = places[index] as number
+      next[index + 1] = first[place] as number
+      first[place] = index + 1
+    }
+  }
+  return {
+    tree,
+    exactHosts,
+    wildcardHosts,
+    anyHost,
+    ports,
+    first,
+    isAbove: Uint8Array.from(first, (_, place) => (parents.has(place) ? 1 : 0)),
+    bits: Uint8Array.from([0, ...patterns.map(bitsOf)]),
+    next,
+    routes: [undefined, ...routes.map(({ route }) => route)],
+    methods: [undefined, ...patterns.map(({ methods }) => methods && new Set(withHead(methods)))],
+    paths: ['/', ...patterns.map(({ path }) => path)],
+  }
 }
 
 function liesUnder(path: string, prefix: string): boolean {
@@ -196,25 +229,4 @@ function liesUnder(path: string, prefix: string): boolean {
 
 function withHead(methods: readonly string[]): string[] {
   return methods.includes('GET') ? [...methods, 'HEAD'] : [...methods]
-}
-
-function newPlace<Route>(): Place<Route> {
-  return {
-    route: undefined,
-    children: undefined,
-    rare: undefined,
-    bySpelling: false,
-    open: false,
-    lowerCase: true,
-    path: '/',
-  }
-}
-
-function placeOf<Key, Route>(map: Map<Key, Place<Route>>, key: Key): Place<Route> {
-  let node = map.get(key)
-  if (node === undefined) {
-    node = newPlace()
-    map.set(key, node)
-  }
-  return node
 }

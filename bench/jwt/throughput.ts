@@ -48,7 +48,7 @@ export async function compareFramework(framework: Framework, context: Context): 
   try {
     for (const variant of variants) {
       const server = await startServer(new URL(`./servers/${framework}.js`, import.meta.url), [variant], context)
-      running.set(variant, { server, load: await openLoad(server.port, requests, CONNECTIONS) })
+      running.set(variant, { server, load: await openLoad(server.port, requests, CONNECTIONS, { awake: true }) })
       await checkAnswers(framework, variant, server.port, tokens[0]!)
     }
     for (const { load } of running.values()) await load.run(timing.warmupMs)

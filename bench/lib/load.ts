@@ -11,6 +11,19 @@ export interface Slice {
   readonly seconds: number
   /** How long each answer took, in milliseconds. */
   readonly latenciesMs: readonly number[]
+  /** How much of the time the load generator had something to do; `undefined` where its CPU time says so. */
+  readonly busy: number | undefined
+}
+
+export interface LoadOptions {
+  /** Every answer must have these bytes in it. */
+  readonly expected?: Buffer
+  /**
+   * Whether the load generator stays awake while it drives the server. Waking up a process that sleeps is the business of
+   * whoever writes to it, so that each answer to a client that has gone to sleep costs the server some microseconds: the
+   * more, the longer the server takes. Only where nothing else of the run needs the core.
+   */
+  readonly awake?: boolean
 }
 
 export interface Load {
@@ -30,12 +43,12 @@ interface Connection {
 
 const LAST_CHUNK = Buffer.from('\r\n0\r\n\r\n')
 
-/** Opens the connections; `requests` are used in turn. With `expected`, every answer must have these bytes in it. */
+/** Opens the connections; `requests` are used in turn. */
 export async function openLoad(
   port: number,
   requests: readonly Buffer[],
   connections: number,
-  expected?: Buffer,
+  { expected, awake = false }: LoadOptions = {},
 ): Promise<Load> {
   let nextRequest = 0
   let answered = 0
@@ -48,6 +61,7 @@ export async function openLoad(
   let finish: (() => void) | undefined
   let fail: ((error: Error) => void) | undefined
   let closing = false
+  let idleMs = 0
   const all: Connection[] = []
 
   const send = (connection: Connection, now: number): void => {
@@ -80,6 +94,15 @@ export async function openLoad(
     latenciesMs.push(now - connection.sentAt)
     if (now < deadline) send(connection, now)
     else if (--busy === 0) finish?.()
+  }
+
+  /** Goes round the event loop without a rest until the last answer is in. */
+  const stayAwake = (turnedAt: number, answeredThen: number): void => {
+    if (busy === 0) return
+    const now = performance.now()
+    if (answered === answeredThen) idleMs += now - turnedAt
+    const answeredNow = answered
+    setImmediate(() => stayAwake(now, answeredNow))
   }
 
   const open = (): Promise<void> =>
@@ -117,11 +140,17 @@ export async function openLoad(
         answered = 0
         latenciesMs = []
         busy = all.length
+        idleMs = 0
         const start = performance.now()
         deadline = start + durationMs
-        finish = () => resolve({ requests: answered, seconds: (performance.now() - start) / 1000, latenciesMs })
+        finish = () => {
+          const elapsedMs = performance.now() - start
+          const share = awake ? 1 - idleMs / elapsedMs : undefined
+          resolve({ requests: answered, seconds: elapsedMs / 1000, latenciesMs, busy: share })
+        }
         fail = reject
         for (const connection of all) send(connection, performance.now())
+        if (awake) stayAwake(start, 0)
       }),
     answered: () => total,
     close: () => {

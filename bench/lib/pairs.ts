@@ -62,14 +62,14 @@ export async function comparePairs(base: Running, other: Running, pairs: number,
 async function slice({ server, load }: Running, durationMs: number): Promise<Side> {
   const serverBefore = await server.cpuUs()
   const clientBefore = process.cpuUsage()
-  const { requests, seconds, latenciesMs } = await load.run(durationMs)
+  const { requests, seconds, latenciesMs, busy } = await load.run(durationMs)
   const client = process.cpuUsage(clientBefore)
   const serverUs = (await server.cpuUs()) - serverBefore
   return {
     requestsPerSecond: requests / seconds,
     cpuUsPerRequest: serverUs / requests,
     utilisation: serverUs / 1e6 / seconds,
-    clientUtilisation: (client.user + client.system) / 1e6 / seconds,
+    clientUtilisation: busy ?? (client.user + client.system) / 1e6 / seconds,
     p50Ms: quantile(latenciesMs, 0.5),
     p99Ms: quantile(latenciesMs, 0.99),
   }

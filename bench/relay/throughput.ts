@@ -69,7 +69,7 @@ export async function compareWays(upstreamKind: Upstream, suite: Suite): Promise
     for (const connections of CONNECTIONS) {
       const running = new Map<string, { server: ChildServer; load: Load }>()
       for (const [name, { server, sessions }] of ways) {
-        const load = await openLoad(server.port, callRequests(callers, sessions, host), connections, expected)
+        const load = await openLoad(server.port, callRequests(callers, sessions, host), connections, { expected })
         loads.push({ way: name, load })
         running.set(name, { server, load })
       }

@@ -73,8 +73,8 @@ export async function measureVirtual(suite: Suite): Promise<Virtual> {
     const comparisons: VirtualComparison[] = []
     for (const connections of CONNECTIONS) {
       const [direct, virtual] = [
-        await openLoad(upstream.port, callRequests(place, true), connections, expected),
-        await openLoad(gateway.port, callRequests(place, false), connections, expected),
+        await openLoad(upstream.port, callRequests(place, true), connections, { expected }),
+        await openLoad(gateway.port, callRequests(place, false), connections, { expected }),
       ]
       loads.push({ direct: true, load: direct }, { direct: false, load: virtual })
       for (const load of [direct, virtual]) await warmUp(load, connections === 1 ? 1_000 : timing.warmUpRequests)

@@ -4,7 +4,7 @@ import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decide } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
-import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
+import { type BodyHolder, type Head, NodeRequest } from '../src/http/node-request.ts'
 
 export type {
   AbortSource,
@@ -34,15 +34,35 @@ export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (erro
 export function sallyport(...gates: Gate[]): Middleware {
   checkGates(gates)
   return (req, res, next) => {
-    // A mounted router rewrites `url`; routes are about what the client asked for.
-    const target = (req as { originalUrl?: string }).originalUrl ?? req.url ?? ''
-    const outcome = decide(gates, new NodeRequest(req, res, target, req, req as BodyHolder))
-    if ('then' in outcome) void outcome.then((later) => carryOut(later, req, res, next))
-    else carryOut(outcome, req, res, next)
+    const outcome = decide(gates, new NodeRequest(req, res, headOf(req), req, req as BodyHolder))
+    if ('then' in outcome) void outcome.then((later) => carryOut(later, localsOf(res) ?? req, res, next))
+    else carryOut(outcome, localsOf(res) ?? req, res, next)
   }
+}
+
+/** A mounted router rewrites `url`; routes are about what the client asked for. */
+function headOf(req: IncomingMessage): Head {
+  const target = read(req, 'originalUrl') ?? read(req, 'url') ?? ''
+  const method = read(req, 'method') ?? 'GET'
+  return { method, target, rawHeaders: read(req, 'rawHeaders') } as Head
+}
+
+/** Express's own place for what is known of a request; other connect-like frameworks have none. */
+function localsOf(res: unknown): object | undefined {
+  const locals = typeof res === 'object' && res !== null ? read(res, 'locals') : undefined
+  return typeof locals === 'object' && locals !== null ? locals : undefined
+}
+
+/**
+ * Express changes the prototype of every request and response, after which each has a hidden class that no other object has.
+ * V8 finds a property of such an object three times as fast by a key that varies as by a name in the source, and adding one
+ * makes another class, for about a microsecond.
+ */
+function read(object: object, key: string): unknown {
+  return (object as Readonly<Record<string, unknown>>)[key]
 }
 
 /** Who came in: what the gate found out about the caller, or `undefined` where no gate has decided. */
 export function authOf(req: IncomingMessage): Auth | undefined {
-  return readAuth(req)
+  return readAuth(localsOf(read(req, 'res')) ?? req) ?? readAuth(req)
 }

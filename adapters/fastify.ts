@@ -5,7 +5,7 @@ import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decide } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
-import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
+import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
 
 export type {
   AbortSource,
@@ -36,7 +36,13 @@ export function sallyport(...gates: Gate[]): FastifyPluginCallback {
     // A second plugin, here or on a parent, adds its gates to the first one's.
     if (!app.hasRequestDecorator('sallyport')) app.decorateRequest('sallyport')
     app.addHook('onRequest', (request, reply, next) => {
-      const gateRequest = new NodeRequest(request.raw, reply.raw, request.originalUrl, request, request as BodyHolder)
+      const gateRequest = new NodeRequest(
+        request.raw,
+        reply.raw,
+        headOf(request.raw, request.originalUrl),
+        request,
+        request as BodyHolder,
+      )
       const outcome = decide(gates, gateRequest)
       if ('then' in outcome) void outcome.then((later) => settle(later, request, reply, next))
       else settle(outcome, request, reply, next)

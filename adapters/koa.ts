@@ -4,7 +4,7 @@ import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decide } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
-import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
+import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
 
 export type {
   AbortSource,
@@ -45,7 +45,7 @@ export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => P
 export function sallyport(...gates: Gate[]): KoaMiddleware {
   checkGates(gates)
   return (ctx, next) => {
-    const request = new NodeRequest(ctx.req, ctx.res, ctx.originalUrl, ctx, ctx.request as BodyHolder)
+    const request = new NodeRequest(ctx.req, ctx.res, headOf(ctx.req, ctx.originalUrl), ctx, ctx.request as BodyHolder)
     const outcome = decide(gates, request)
     return 'then' in outcome ? outcome.then((later) => settle(later, ctx, next)) : settle(outcome, ctx, next)
   }

@@ -5,7 +5,7 @@ import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decide } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
-import { type BodyHolder, NodeRequest } from '../src/http/node-request.ts'
+import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
 
 export type {
   AbortSource,
@@ -34,7 +34,7 @@ export function sallyport(...gates: Gate[]): (handler: RequestListener) => Reque
   return (handler) => {
     if (typeof handler !== 'function') throw new TypeError('expected a handler: sallyport(guard)((req, res) => …)')
     return (req, res) => {
-      const outcome = decide(gates, new NodeRequest(req, res, req.url ?? '', req, req as BodyHolder))
+      const outcome = decide(gates, new NodeRequest(req, res, headOf(req), req, req as BodyHolder))
       const proceed = () => {
         toOriginForm(req)
         handler(req, res)

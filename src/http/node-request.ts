@@ -14,10 +14,23 @@ export interface BodyHolder {
   readonly rawBody?: unknown
 }
 
+/** What nearly every gate looks at, and so is read at once. */
+export interface Head {
+  readonly method: string
+  readonly target: string
+  readonly rawHeaders: readonly string[]
+}
+
+/** The head of `message`. `target` is what the client asked for, where a framework has rewritten `url`. */
+export function headOf(message: IncomingMessage, target: string = message.url ?? ''): Head {
+  return { method: message.method ?? 'GET', target, rawHeaders: message.rawHeaders }
+}
+
 /** A {@link GateRequest} for a request that Node's http, https or http2 (compatibility) server has parsed. */
 export class NodeRequest implements GateRequest {
   readonly method: string
   readonly target: string
+  readonly rawHeaders: readonly string[]
   readonly kind: 'http' | 'upgrade'
   readonly host: unknown
   readonly #message: IncomingMessage
@@ -29,13 +42,14 @@ export class NodeRequest implements GateRequest {
   constructor(
     message: IncomingMessage,
     answer: Closable,
-    target: string,
+    { method, target, rawHeaders }: Head,
     host: unknown,
     bodyHolder?: BodyHolder,
     kind: 'http' | 'upgrade' = 'http',
   ) {
-    this.method = message.method ?? 'GET'
+    this.method = method
     this.target = target
+    this.rawHeaders = rawHeaders
     this.kind = kind
     this.host = host
     this.#message = message
@@ -45,10 +59,6 @@ export class NodeRequest implements GateRequest {
 
   get headers(): IncomingHttpHeaders {
     return this.#message.headers
-  }
-
-  get rawHeaders(): readonly string[] {
-    return this.#message.rawHeaders
   }
 
   get peer(): GateRequest['peer'] {

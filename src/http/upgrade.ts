@@ -10,7 +10,7 @@ import { type Duplex, Readable } from 'node:stream'
 import { keepAuth } from './auth-of.ts'
 import { decide } from './decide.ts'
 import type { Gate, Outcome, Reply } from './gate.ts'
-import { NodeRequest } from './node-request.ts'
+import { headOf, NodeRequest } from './node-request.ts'
 import { writeReply } from './writer.ts'
 
 /** A listener of a server's `upgrade` event. */
@@ -37,7 +37,7 @@ export function guardUpgrade(gate: Gate | readonly Gate[], handler: UpgradeListe
 
   /** Calls `proceed` if the gates let the request pass, else answers it. */
   function judge(request: IncomingMessage, socket: Duplex, proceed: () => void): void {
-    const outcome = decide(gates, new NodeRequest(request, socket, request.url ?? '', request, undefined, 'upgrade'))
+    const outcome = decide(gates, new NodeRequest(request, socket, headOf(request), request, undefined, 'upgrade'))
     if ('then' in outcome) {
       // Nobody else listens while the gate thinks: an unheard error would end the process, an unheard end keep a socket
       // open (Node's servers allow half-open ones) whose client has gone.

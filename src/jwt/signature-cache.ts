@@ -63,10 +63,10 @@ export function createSignatureCache(bounds: CacheBounds): SignatureCache {
       : new LRUCache<string, SignedToken>({ max: bounds.maxEntries, maxSize: bounds.maxBytes })
   return {
     get(token, keySet) {
-      const entry = entries?.get(token.slice(-TAIL))
+      const entry = entries?.get(tailOf(token))
       if (entry === undefined || entry.token !== token || entry.keySet !== keySet) return undefined
       if (!entry.key.removed) return entry
-      entries?.delete(token.slice(-TAIL))
+      entries?.delete(tailOf(token))
       return undefined
     },
     set(signed, payloadBytes) {
@@ -74,16 +74,21 @@ export function createSignatureCache(bounds: CacheBounds): SignatureCache {
       const size = ENTRY_OVERHEAD_BYTES + signed.token.length + payloadBytes * PARSED_FACTOR
       const token = copyOf(signed.token)
       const kept = { ...signed, token }
-      entries.set(token.slice(-TAIL), kept, { size })
+      entries.set(tailOf(token), kept, { size })
       return kept
     },
     delete(token) {
-      if (entries?.peek(token.slice(-TAIL))?.token === token) entries.delete(token.slice(-TAIL))
+      if (entries?.peek(tailOf(token))?.token === token) entries.delete(tailOf(token))
     },
     get size() {
       return entries?.size ?? 0
     },
   }
+}
+
+/** What tokens are found by: nearly unique, and quicker to hash than the whole. */
+export function tailOf(token: string): string {
+  return token.slice(-TAIL)
 }
 
 /** A token is cut from a header field, say all cookies, and V8 would keep the whole of it for the sake of the slice. */

@@ -10,7 +10,7 @@ import { type CompactJwt, type HeaderCache, type JwtHeader, parseCompactJwt } fr
 import type { VerificationKey } from './jwk.ts'
 import { type KeySet, KeysUnavailable } from './key-set.ts'
 import { type Resource, type TokenExpectations, type TokenProblem, tokenProblem } from './registered-claims.ts'
-import type { SignatureCache, SignedToken, TokenIdentity } from './signature-cache.ts'
+import { type SignatureCache, type SignedToken, type TokenIdentity, tailOf } from './signature-cache.ts'
 
 /** An identity provider as the verifier sees it. */
 export interface TokenIntegration {
@@ -39,6 +39,12 @@ export type TokenVerifier = (
   resource?: Resource,
 ) => Verification | Promise<Verification>
 
+/** A signature check under way. */
+interface Check {
+  readonly token: string
+  readonly found: Promise<SignedToken | TokenProblem>
+}
+
 /** Keys tried for a token that names none. */
 const MAX_KEYS_TRIED = 8
 
@@ -52,8 +58,8 @@ const MALFORMED = {
 /** A verifier with `cache`. */
 export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenVerifier {
   const headers: HeaderCache = new Map()
-  /** Signature checks under way, so that a token that arrives ten times at once is checked once. */
-  const underWay = new Map<KeySet, Map<string, Promise<SignedToken | TokenProblem>>>()
+  /** Signature checks under way by the end of the token, so that one that arrives ten times at once is checked once. */
+  const underWay = new Map<KeySet, Map<string, Check>>()
 
   /** By the cache alone: `undefined` where that does not decide. */
   function verifyKnown(
@@ -122,6 +128,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
       const early = tokenProblem(header, jwt.body.claims, expected, clock.now(), resource)
       if (early !== undefined) return { kind: 'bad', problem: early }
       const identity = integration.identify(jwt.body.claims)
+      deepFreeze(jwt.body.claims)
       if (check === undefined) {
         if (!keySet.settled(clock.now())) await keySet.settle()
         check = checkSignatureOnce(token, jwt, keySet)
@@ -141,25 +148,24 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
   }
 
   function checkSignatureOnce(token: string, jwt: CompactJwt, keySet: KeySet): Promise<SignedToken | TokenProblem> {
-    let ofKeySet = underWay.get(keySet)
-    if (ofKeySet === undefined) {
-      ofKeySet = new Map()
-      underWay.set(keySet, ofKeySet)
+    let checks = underWay.get(keySet)
+    if (checks === undefined) {
+      checks = new Map()
+      underWay.set(keySet, checks)
     }
-    const checks = ofKeySet
-    let check = checks.get(token)
-    if (check === undefined) {
-      check = checkSignature(token, jwt, keySet, checks)
-      checks.set(token, check)
-    }
-    return check
+    const tail = tailOf(token)
+    const before = checks.get(tail)
+    if (before?.token === token) return before.found
+    const found = checkSignature(token, jwt, keySet, checks)
+    checks.set(tail, { token, found })
+    return found
   }
 
   async function checkSignature(
     token: string,
     jwt: CompactJwt,
     keySet: KeySet,
-    underWayHere: Map<string, unknown>,
+    checks: Map<string, Check>,
   ): Promise<SignedToken | TokenProblem> {
     const { alg, kid } = jwt.header
     let keys = keySet.find(kid, alg)
@@ -172,7 +178,8 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
         key = await signingKey(token, alg, keys)
       }
     } finally {
-      underWayHere.delete(token)
+      // Another token may end alike, and its check have begun later.
+      if (checks.get(tailOf(token))?.token === token) checks.delete(tailOf(token))
     }
     if (keys.length === 0) {
       return {
@@ -183,7 +190,6 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     if (key === undefined) return { reason: 'signature', detail: 'the signature does not fit' }
     const { header, body } = jwt
     if (body === undefined) return MALFORMED.problem
-    // Not before the signature is known to be good: it costs more than parsing.
     return { token, header, payload: deepFreeze(body.claims), key, keySet, identity: undefined, derived: undefined }
   }
 

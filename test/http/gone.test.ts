@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { NodeRequest } from '../../src/http/node-request.ts'
+import { headOf, NodeRequest } from '../../src/http/node-request.ts'
 
 async function ask(): Promise<{ client: Socket; request: NodeRequest; response: ServerResponse }> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -17,7 +17,7 @@ async function ask(): Promise<{ client: Socket; request: NodeRequest; response: 
   })
   client.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
   const [message, response] = (await once(server, 'request')) as [IncomingMessage, ServerResponse]
-  return { client, request: new NodeRequest(message, response, '/', undefined), response }
+  return { client, request: new NodeRequest(message, response, headOf(message), undefined), response }
 }
 
 describe('a client that goes away', () => {

@@ -62,7 +62,8 @@ const names = Object.keys(contenders) as Contender[]
 
 const sign = createSigner(rs256, issuer, AUDIENCE)
 const times: Record<Contender, number[]> = { sallyport: [], jose: [], joseLocal: [], fastJwt: [] }
-const WARMUP_ROUNDS = 3
+/** The compiler takes its time: after 300 tokens half of what runs is still interpreted, after 3,000 next to nothing. */
+const WARMUP_ROUNDS = 30
 for (let round = -WARMUP_ROUNDS; round < rounds; round++) {
   const tokens = Array.from({ length: tokensPerRound }, () => sign())
   for (let turn = 0; turn < names.length; turn++) {

@@ -1,7 +1,7 @@
 /** What all in-process figures do with a gate: build one, warm it, and insist on right answers. */
 import { createGuard, type Gate, type GateRequest, type GuardConfig, type Outcome } from 'sallyport'
 import { requestHeaders, TARGET } from '../context.ts'
-import { gateRequest, makeExchange, type Template, template } from './exchange.ts'
+import { bareRequest, type Template, template } from './exchange.ts'
 
 export async function readyGuard(config: GuardConfig): Promise<Gate> {
   const guard = createGuard(config)
@@ -14,7 +14,7 @@ export function tokenTemplate(token: string): Template {
 }
 
 export function tokenRequest(token: string): GateRequest {
-  return gateRequest(makeExchange(tokenTemplate(token)))
+  return bareRequest(tokenTemplate(token))
 }
 
 export function mustPass(outcome: Outcome): void {

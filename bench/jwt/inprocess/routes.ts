@@ -3,6 +3,7 @@ import type { Gate, GateRequest, GuardConfig } from 'sallyport'
 import { contextFromParent, done } from '../../lib/child.ts'
 import { median, type Summary, summarise } from '../../lib/stats.ts'
 import type { Context } from '../context.ts'
+import { bareRequest, type Template, template } from './exchange.ts'
 import { readyGuard, settle } from './gate.ts'
 
 export interface Routes {
@@ -15,12 +16,10 @@ export interface Routes {
 
 interface Sample {
   readonly route: { readonly host?: string; readonly path: string }
-  /** `Host` and target of a request that hits the route. */
-  readonly host: Buffer
-  readonly target: Buffer
+  /** A request that hits the route. */
+  readonly request: Template
 }
 
-const neverAborted = new AbortController().signal
 const context = contextFromParent<Context>()
 const { rounds, requestsPerRound } = context.quick
   ? { rounds: 30, requestsPerRound: 10_000 }
@@ -53,7 +52,7 @@ done(routes)
 
 function timeRound(guard: Gate, samples: readonly Sample[]): number {
   const requests = Array.from({ length: requestsPerRound }, () =>
-    makeRequest(samples[Math.floor(Math.random() * samples.length)]!),
+    bareRequest(samples[Math.floor(Math.random() * samples.length)]!.request),
   )
   settle()
   const start = performance.now()
@@ -83,41 +82,20 @@ function sample(index: number): Sample {
   const kind = index % 10
   if (kind < 4) {
     const host = `service-${index}.apps.example.com`
-    return { route: { host, path: '/' }, host: bytes(host), target: bytes('/orders/42?page=2') }
+    return { route: { host, path: '/' }, request: get(host, '/orders/42?page=2') }
   }
   if (kind < 6) {
     const domain = `team-${index}.example.com`
-    return {
-      route: { host: `*.${domain}`, path: '/' },
-      host: bytes(`notebook-7.${domain}`),
-      target: bytes('/lab/tree/a.ipynb'),
-    }
+    return { route: { host: `*.${domain}`, path: '/' }, request: get(`notebook-7.${domain}`, '/lab/tree/a.ipynb') }
   }
   const segments = ['/api', `/v${index % 3}`, `/tenant-${index % 97}`].slice(0, kind - 6)
   const path = `${segments.join('')}/resource-${index}/`
-  return { route: { path }, host: bytes('www.example.org'), target: bytes(`${path}items/42?page=2`) }
+  return { route: { path }, request: get('www.example.org', `${path}items/42?page=2`) }
 }
 
-function bytes(text: string): Buffer {
-  return Buffer.from(text, 'latin1')
-}
-
-/**
- * A bare gate request: Node's own objects would push the table out of the processor's caches. Its strings are fresh, as
- * those of the HTTP parser are: a string that was looked up before has its hash already.
- */
-function makeRequest({ host, target }: Sample): GateRequest {
-  const hostHeader = host.toString('latin1')
-  return {
-    method: 'GET',
-    target: target.toString('latin1'),
-    headers: { host: hostHeader, accept: 'application/json' },
-    rawHeaders: ['Host', hostHeader, 'Accept', 'application/json'],
-    peer: { address: '127.0.0.1', encrypted: false },
-    localPort: 8080,
-    body: { kind: 'none' },
-    signal: neverAborted,
-    host: undefined,
-    kind: 'http',
-  }
+function get(host: string, target: string): Template {
+  return template(target, [
+    ['Host', host],
+    ['Accept', 'application/json'],
+  ])
 }

@@ -38,7 +38,17 @@ export interface Pairs {
   readonly other: Side
 }
 
+/** What the servers did, pair by pair. */
+export interface Slices {
+  readonly base: readonly Side[]
+  readonly other: readonly Side[]
+}
+
 export async function comparePairs(base: Running, other: Running, pairs: number, sliceMs: number): Promise<Pairs> {
+  return summarisePairs([await runPairs(base, other, pairs, sliceMs)])
+}
+
+export async function runPairs(base: Running, other: Running, pairs: number, sliceMs: number): Promise<Slices> {
   const before: Side[] = []
   const after: Side[] = []
   for (let pair = 0; pair < pairs; pair++) {
@@ -47,6 +57,13 @@ export async function comparePairs(base: Running, other: Running, pairs: number,
     after.push(await slice(other, sliceMs))
     if (pair % 2 === 1) before.push(await slice(base, sliceMs))
   }
+  return { base: before, other: after }
+}
+
+/** The pairs of several runs as those of one. */
+export function summarisePairs(runs: readonly Slices[]): Pairs {
+  const before = runs.flatMap(({ base }) => base)
+  const after = runs.flatMap(({ other }) => other)
   const each = (compare: (base: Side, other: Side) => number): Summary =>
     summarise(after.map((side, pair) => compare(before[pair]!, side)))
   return {

@@ -9,7 +9,7 @@ export interface CompactJwt {
 
 /** The payload of a token. */
 export interface JwtBody {
-  readonly claims: Readonly<Record<string, unknown>>
+  readonly claims: Record<string, unknown>
   /** Length of its JSON text in bytes. */
   readonly bytes: number
 }

@@ -9,7 +9,13 @@ import { deepFreeze } from '../core/freeze.ts'
 import { type CompactJwt, type HeaderCache, type JwtHeader, parseCompactJwt } from './compact.ts'
 import type { VerificationKey } from './jwk.ts'
 import { type KeySet, KeysUnavailable } from './key-set.ts'
-import { type Resource, type TokenExpectations, type TokenProblem, tokenProblem } from './registered-claims.ts'
+import {
+  type Resource,
+  type TokenExpectations,
+  type TokenProblem,
+  tokenProblem,
+  withOwnTexts,
+} from './registered-claims.ts'
 import { type SignatureCache, type SignedToken, type TokenIdentity, tailOf } from './signature-cache.ts'
 
 /** An identity provider as the verifier sees it. */
@@ -128,7 +134,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
       const early = tokenProblem(header, jwt.body.claims, expected, clock.now(), resource)
       if (early !== undefined) return { kind: 'bad', problem: early }
       const identity = integration.identify(jwt.body.claims)
-      deepFreeze(jwt.body.claims)
+      deepFreeze(withOwnTexts(jwt.body.claims, expected))
       if (check === undefined) {
         if (!keySet.settled(clock.now())) await keySet.settle()
         check = checkSignatureOnce(token, jwt, keySet)

@@ -69,7 +69,8 @@ export function createRouteTable<Route extends object>(
   routes: readonly { pattern: RoutePattern; route: Route }[],
   options: { caseSensitive: boolean },
 ): RouteTable<Route> {
-  const fold = options.caseSensitive ? (path: string) => path : (path: string) => path.toLowerCase()
+  const asIs = (path: string) => path
+  const fold = options.caseSensitive ? asIs : (path: string) => path.toLowerCase()
   const layout = layOut(routes, fold, options.caseSensitive)
   const { tree, exactHosts, wildcardHosts, anyHost, ports, first, isAbove, bits, next, methods, paths } = layout
 
@@ -117,8 +118,11 @@ export function createRouteTable<Route extends object>(
     return 0
   }
 
+  /** Where no route has a path, it does not matter how one is spelled. */
+  const foldAsked = layout.paths.every((path) => path === '/') ? asIs : fold
+
   function findRoute(request: Located, path: string): Route | undefined {
-    const folded = fold(path)
+    const folded = foldAsked(path)
     const lookup = { request, path, folded, openAsSpelled: false }
     const best = findBest(lookup)
     const known = bits[best] as number

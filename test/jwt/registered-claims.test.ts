@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type TokenExpectations, tokenProblem } from '../../src/jwt/registered-claims.ts'
+import { type TokenExpectations, tokenProblem, withOwnTexts } from '../../src/jwt/registered-claims.ts'
 
 const NOW = 1_800_000_000
 const EXPECTED: TokenExpectations = {
@@ -333,5 +333,26 @@ describe('what is told of a problem', () => {
 
   it('with several things wrong is the issuer first: whose token it is decides whether the rest says anything', () => {
     expect(reason({ iss: 'https://other.example/', exp: 0 }, {}, { alg: 'PS256', typ: 'at+jwt' })).toBe('issuer')
+  })
+})
+
+describe('B11 texts that are compared on every request', () => {
+  it.each([
+    ['as expected', CLAIMS],
+    ['of another issuer and audience', { iss: 'https://elsewhere.example/', aud: 'others' }],
+    ['with a list of audiences', { ...CLAIMS, aud: ['orders-api', 'others'] }],
+    ['without any', {}],
+    ['of other types', { iss: 1, aud: null }],
+  ])('claims %s stay what they are', (_, claims) => {
+    const given = structuredClone(claims) as Record<string, unknown>
+    for (const audiences of [EXPECTED.audiences, null, []]) {
+      expect(withOwnTexts(given, { ...EXPECTED, audiences })).toBe(given)
+      expect(given).toEqual(claims)
+    }
+  })
+
+  it('claims that another integration has frozen are left alone', () => {
+    const frozen = Object.freeze({ ...CLAIMS })
+    expect(withOwnTexts(frozen, EXPECTED)).toBe(frozen)
   })
 })

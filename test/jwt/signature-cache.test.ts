@@ -96,6 +96,20 @@ describe('B11 the cache of good signatures', () => {
     expect(cache.get(first, keySet)).toBeDefined()
   })
 
+  it.each([
+    ['entries', { maxEntries: 20, maxBytes: 10_000_000 }],
+    ['bytes', { maxEntries: 1000, maxBytes: 40_000 }],
+  ])('half full of %s, it keeps what is in use, whatever comes', (_, bounds) => {
+    const cache = createSignatureCache(bounds)
+    const inUse = newToken()
+    cache.set(signed(inUse), 100)
+    for (let count = 0; count < 200; count++) {
+      cache.set(signed(newToken()), 100)
+      expect(cache.get(inUse, keySet)?.token).toBe(inUse)
+    }
+    expect(cache.size).toBeLessThanOrEqual(bounds.maxEntries)
+  })
+
   it('is bounded in bytes, counting tokens and payloads', () => {
     const cache = createSignatureCache({ maxEntries: 1000, maxBytes: 100_000 })
     for (let count = 0; count < 500; count++) cache.set(signed(newToken()), 300)

@@ -38,7 +38,7 @@ export interface Comparison {
 export async function compareFramework(framework: Framework, context: Context): Promise<Comparison[]> {
   const timing = context.quick
     ? { warmupMs: 600, sliceMs: 100, launches: 1, ourPairs: 21, peerPairs: 7 }
-    : { warmupMs: 2000, sliceMs: 100, launches: 4, ourPairs: 26, peerPairs: 41 }
+    : { warmupMs: 1500, sliceMs: 60, launches: 10, ourPairs: 30, peerPairs: 61 }
   const { warmupMs, sliceMs } = timing
   const sign = createSigner(context.rs256, context.issuer, AUDIENCE)
   const tokens = Array.from({ length: WARM_TOKENS }, () => sign())

@@ -8,6 +8,7 @@ import type { Auth, Gate } from '../http/gate.ts'
 import type { ApiKey, NewApiKey } from '../identity/api-keys.ts'
 import type { KeyReport } from '../identity/integrations.ts'
 import type { Identity } from '../identity/sign-in.ts'
+import type { VirtualAccount } from '../identity/virtual-account.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
 import type { KnownConnection } from '../portal/parts.ts'
 import type { VisibleServer } from '../portal/visible-server.ts'
@@ -30,7 +31,7 @@ export interface Gateway extends Gate, EventSource<GatewayEvents> {
   /** API keys: personal tokens, and those of virtual accounts (G1, G2). */
   readonly keys: GatewayKeys
   /** Virtual accounts, made and deleted while it runs (G2, G23). */
-  readonly virtualAccounts: VirtualAccounts
+  readonly virtualAccounts: GatewayVirtualAccounts
   /** A user's connections to `oauth2` servers (G13). */
   readonly connections: GatewayConnections
   /** Servers, changed while it runs (G23). */
@@ -112,6 +113,12 @@ export interface GatewayKeys {
   list(owner: Subject): Promise<ApiKey[]>
   /** Ends a key; `false` where the owner has none of this id. */
   revoke(owner: Subject, id: string): Promise<boolean>
+}
+
+/** Virtual accounts, and who answers for them. */
+export interface GatewayVirtualAccounts extends VirtualAccounts {
+  /** Those that somebody is an owner of, by name. On servers with consent they use connections that an owner has made for them. */
+  ownedBy(who: Identity): Promise<VirtualAccount[]>
 }
 
 /** Connections of people and virtual accounts. */

@@ -56,6 +56,7 @@ export type {
   GatewayKeys,
   GatewayPeople,
   GatewayServers,
+  GatewayVirtualAccounts,
   LiveConfig,
   Subject,
 } from './gateway.ts'

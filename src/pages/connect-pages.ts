@@ -41,8 +41,8 @@ export function connectPage(options: ConnectPageOptions): Reply {
   const { label, description, serverHost, authorizationHost, scopes, who, owner, switchHref, cancelHref } = options
   const { action, csrfToken, brand } = options
   const other = switchHref !== undefined && html` <a href="${switchHref}">Not you? Use another account</a>`
-  const body = html`${who !== undefined && html`<p>You are signed in as <bdi>${who}</bdi>.${other}</p>\n`}<p>An agent wants to use <strong><bdi>${label}</bdi></strong> (${serverHost}) ${forWhom(owner)}. You will be asked to agree at <strong>${authorizationHost}</strong>.</p>
-${description !== undefined && html`<p><bdi>${description}</bdi></p>\n`}${
+  const body = html`${who !== undefined && html`<p>You are signed in as <bdi>${who}</bdi>.${other}</p>\n`}<p>You are about to let agents use <strong><bdi>${label}</bdi></strong> (${serverHost}) ${forWhom(owner)}. You will be asked to agree at <strong>${authorizationHost}</strong>.</p>
+${description !== undefined && html`<p dir="auto">${description}</p>\n`}${
   scopes.length > 0 &&
   html`<p>It asks for:</p>
 <ul>

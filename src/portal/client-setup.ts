@@ -2,9 +2,9 @@
 import type { Reply } from '../http/gate.ts'
 import { type Html, html } from '../pages/html.ts'
 import { clientSettings } from './client-settings.ts'
+import { SERVER } from './connection-parts.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
 import { takesOwnToken } from './server-text.ts'
-import { SERVER } from './servers.ts'
 import { copyBlock, copyLine, show } from './view.ts'
 
 /** What stands where a token belongs. */

@@ -11,6 +11,7 @@ import { readForm, readQuery } from '../http/parameters.ts'
 import { withCookies } from '../http/redirect.ts'
 import { problem } from '../http/replies.ts'
 import type { Identity } from '../identity/sign-in.ts'
+import type { VirtualAccount } from '../identity/virtual-account.ts'
 import { sessionEndedPage } from '../pages/login-pages.ts'
 import { accessRoutes } from './admin-access.ts'
 import { accountRoutes } from './admin-accounts.ts'
@@ -20,6 +21,7 @@ import { connectionRoutes } from './admin-connections.ts'
 import { clientSetupRoutes } from './client-setup.ts'
 import { createPortalForms } from './forms.ts'
 import { foreignFormPage, notFoundPage, unavailablePage, wrongMethodPage } from './messages.ts'
+import { ownAccountRoutes } from './own-accounts.ts'
 import type { PortalAnswer, PortalParts, PortalRoute, Visit } from './parts.ts'
 import { serverRoutes } from './servers.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -49,6 +51,7 @@ export function createPortal(parts: PortalParts): Portal {
     ...virtualRoutes(parts),
     ...tokenRoutes(parts, forms),
     ...clientSetupRoutes(parts),
+    ...ownAccountRoutes(parts, forms),
     ...accountRoutes(parts, forms),
     ...accessRoutes(parts),
     ...connectionRoutes(parts),
@@ -129,6 +132,7 @@ export function createPortal(parts: PortalParts): Portal {
     more: Pick<Visit, 'csrf' | 'note' | 'form' | 'formId'>,
   ): Visit {
     let servers: Promise<readonly VisibleServer[]> | undefined
+    let accounts: Promise<readonly VirtualAccount[]> | undefined
     return {
       request,
       identity,
@@ -137,6 +141,10 @@ export function createPortal(parts: PortalParts): Portal {
       servers() {
         servers ??= gateway.servers.for(identity)
         return servers
+      },
+      accounts() {
+        accounts ??= gateway.virtualAccounts.ownedBy(identity)
+        return accounts
       },
       ...more,
     }

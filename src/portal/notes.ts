@@ -3,6 +3,7 @@
 /** See the top of the file. */
 export const NOTES: Readonly<Record<string, string>> = {
   disconnected: 'The connection has ended. Agents can no longer use it for you.',
+  'account-disconnected': 'The connection has ended. The virtual account can no longer use it.',
   'not-connected': 'There was no connection any more.',
   'token-revoked': 'The token has been revoked. It is good for nothing any more.',
   'token-gone': 'There was no such token any more.',

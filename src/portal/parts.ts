@@ -36,13 +36,14 @@ export type PortalOwner = Identity | { readonly virtualAccount: string }
 export interface PortalGateway {
   readonly servers: { for(who: PortalOwner): Promise<VisibleServer[]> }
   readonly connections: {
-    list(owner: Identity): Promise<Connection[]>
+    list(owner: PortalOwner): Promise<Connection[]>
     connectUrl(request: {
       readonly server: string
       readonly who: Identity
+      readonly forVirtualAccount?: string
       readonly returnTo?: string
     }): Promise<string>
-    revoke(owner: Identity, server: string): Promise<boolean>
+    revoke(owner: PortalOwner, server: string): Promise<boolean>
     all(page?: ConnectionPage): Promise<{ readonly connections: readonly KnownConnection[]; readonly next?: string }>
   }
   readonly keys: {
@@ -53,6 +54,7 @@ export interface PortalGateway {
   readonly virtualAccounts: {
     list(): Promise<VirtualAccount[]>
     get(name: string): Promise<VirtualAccount | undefined>
+    ownedBy(who: Identity): Promise<VirtualAccount[]>
   }
   readonly people: { find(text: string): Promise<Identity[]>; get(id: string): Promise<Identity | undefined> }
   explain(who: PortalOwner, server: string, wanted?: Wanted | string): Promise<Explanation>
@@ -118,6 +120,8 @@ export interface Visit {
   readonly note: string | undefined
   /** What they may use, looked up once. */
   servers(): Promise<readonly VisibleServer[]>
+  /** The virtual accounts that they are an owner of, looked up once. */
+  accounts(): Promise<readonly VirtualAccount[]>
 }
 
 /** Answers a visit; `undefined` for what is not there, or not theirs to see: the two look alike. */

@@ -1,19 +1,25 @@
 /** The first page: somebody's MCP servers, how each is connected, and the buttons for that (G13). */
-import { createHash } from 'node:crypto'
 import type { Connection } from '../broker/broker.ts'
-import { SallyportError } from '../core/errors.ts'
 import type { Reply } from '../http/gate.ts'
 import { redirect } from '../http/redirect.ts'
 import { type Html, html } from '../pages/html.ts'
+import {
+  askToRevoke,
+  byServer,
+  type ConnectionPaths,
+  connectionButtons,
+  isNotTheirs,
+  SERVER,
+  stateOf,
+  stateReply,
+} from './connection-parts.ts'
 import type { PortalForms } from './forms.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
 import { isMissing, KINDS, MEANINGS, scopeList, scopesOf, stateBadge } from './server-text.ts'
-import { ago, badge, copyLine, csrfField, day, show } from './view.ts'
+import { ago, badge, copyLine, day, show } from './view.ts'
 import type { VisibleServer } from './visible-server.ts'
 
 const HOUR_MS = 3_600_000
-/** `group/server` in a path. */
-export const SERVER = '([A-Za-z0-9][\\w.-]{0,63}/[A-Za-z0-9][\\w.-]{0,63})'
 
 /** The page, its buttons, and what its script asks for. */
 export function serverRoutes(parts: PortalParts, forms: PortalForms): PortalRoute[] {
@@ -63,14 +69,13 @@ ${elsewhere.map((connection) => html`<li>${leftOverCard(parts, connection)}</li>
     const connection = await connectionOf(visit)
     if (connection === undefined) return undefined
     const label = labelOf(await visit.servers(), connection.server)
-    const body = html`<div class="card">
-<p>Agents will no longer be able to use <strong><bdi>${label}</bdi></strong> for you, until you connect it again. What the gateway has been given for it is deleted here, and revoked there too if the service offers that.</p>
-<form method="post" action="${`${path}/servers/${connection.server}/revoke`}" autocomplete="off">
-${csrfField(visit)}
-<div class="row"><button class="button danger primary" type="submit">Revoke</button>
-<a class="button" href="${`${path}#${connection.server}`}">Keep it</a></div>
-</form></div>`
-    return show(parts, visit, { title: `Revoke the connection to ${label}?`, section: 'servers', body })
+    return askToRevoke(parts, visit, {
+      label,
+      consequence: html`Agents will no longer be able to use <strong><bdi>${label}</bdi></strong> for you, until you connect it again.`,
+      section: 'servers',
+      action: `${path}/servers/${connection.server}/revoke`,
+      keepHref: `${path}#${connection.server}`,
+    })
   }
 
   async function revoke(visit: Visit): Promise<Reply | undefined> {
@@ -82,10 +87,7 @@ ${csrfField(visit)}
     return redirect(303, `${path}#${server}`, [forms.noteCookie(ended ? 'disconnected' : 'not-connected')])
   }
 
-  async function state({ identity }: Visit): Promise<Reply> {
-    const body = JSON.stringify({ state: stateOf(await gateway.connections.list(identity)) })
-    return { status: 200, headers: { 'content-type': 'application/json', 'cache-control': 'no-store' }, body }
-  }
+  const state = async ({ identity }: Visit) => stateReply(await gateway.connections.list(identity))
 
   return [
     { path: /^$/, get: list },
@@ -99,30 +101,6 @@ ${csrfField(visit)}
 export function labelOf(servers: readonly VisibleServer[], name: string): string {
   const members = servers.flatMap((server) => server.members)
   return [...servers, ...members].find((each) => each.name === name)?.label ?? name
-}
-
-/** Connections by the server's name. */
-export function byServer(connections: readonly Connection[]): ReadonlyMap<string, Connection> {
-  return new Map(connections.map((connection) => [connection.server, connection]))
-}
-
-/** What a script compares, to notice that something has changed. Says nothing by itself. */
-export function stateOf(connections: readonly Connection[]): string {
-  const states = connections.map(({ server, state, connectedAt }) => [server, state, connectedAt])
-  return createHash('sha256').update(JSON.stringify(states)).digest('base64url')
-}
-
-/** The buttons for a connection; `at` is the page to come back to. */
-export function connectionButtons(
-  { path }: PortalParts,
-  visit: Visit,
-  { name, label }: Pick<VisibleServer, 'name' | 'label'>,
-  connection: Connection | undefined,
-  at: 'servers' | 'virtual' = 'servers',
-): Html {
-  const connect = html`<form method="post" action="${`${path}/servers/${name}/connect`}" autocomplete="off">${csrfField(visit)}<input type="hidden" name="at" value="${at}"><button class="button primary" type="submit">${connection === undefined ? 'Connect' : 'Connect again'}<span class="visually-hidden"> ${label}</span></button></form>\n`
-  const revoke = html`<a class="button" href="${`${path}/servers/${name}/revoke`}">Revoke<span class="visually-hidden"> ${label}</span></a>\n`
-  return html`${connection?.state !== 'connected' && connect}${connection !== undefined && revoke}`
 }
 
 function serverCard(parts: PortalParts, visit: Visit, server: VisibleServer, connection: Connection | undefined): Html {
@@ -141,7 +119,7 @@ ${asked.length > 0 && html`<dt>${connection === undefined ? 'It asks to' : 'It m
   connection !== undefined &&
   html`<dt>Last used</dt><dd>${connection.lastUsedAt === undefined ? 'not yet' : ago(connection.lastUsedAt, parts.clock.now(), HOUR_MS)}</dd>\n`
 }</dl>\n`
-}<div class="row">${auth === 'oauth2' && connectionButtons(parts, visit, server, connection)}<a class="button" href="${`${parts.path}/servers/${name}/clients`}">Set up a client<span class="visually-hidden"> for ${label}</span></a></div>
+}<div class="row">${auth === 'oauth2' && connectionButtons(visit, label, connection, buttonPaths(parts, name))}<a class="button" href="${`${parts.path}/servers/${name}/clients`}">Set up a client<span class="visually-hidden"> for ${label}</span></a></div>
 </article>`
 }
 
@@ -161,9 +139,9 @@ function isTheirs(servers: readonly VisibleServer[], name: string): boolean {
   return servers.some((server) => server.name === name || server.members.some((member) => member.name === name))
 }
 
-/** No such server, none with connections, or none of theirs: it looks the same. */
-function isNotTheirs(error: unknown): boolean {
-  return error instanceof SallyportError && (error.code === 'ERR_ACCESS' || error.code === 'ERR_UNKNOWN_SERVER')
+/** Where the buttons for somebody's own connection lead. */
+export function buttonPaths({ path }: Pick<PortalParts, 'path'>, server: string): ConnectionPaths {
+  return { connect: `${path}/servers/${server}/connect`, revoke: `${path}/servers/${server}/revoke` }
 }
 
 /** How many servers of a virtual one are still to be connected. */

@@ -22,7 +22,7 @@ export interface View {
 }
 
 /** The parts of the pages. */
-export type Section = 'servers' | 'virtual' | 'tokens' | AdminSection
+export type Section = 'servers' | 'virtual' | 'tokens' | 'own-accounts' | AdminSection
 
 /** The parts that administrators have. */
 export type AdminSection = 'accounts' | 'access' | 'connections' | 'audit' | 'checks'
@@ -39,7 +39,7 @@ const ADMIN: readonly { readonly section: AdminSection; readonly label: string }
 export async function show(parts: PortalParts, visit: Visit, view: View): Promise<Reply> {
   const { path, brand, signIn } = parts
   const { section, title, lead, body, status = 200 } = view
-  const servers = await visit.servers()
+  const [servers, accounts] = await Promise.all([visit.servers(), visit.accounts()])
   const isAdmin = ADMIN.some((each) => each.section === section)
   const link = (label: string, href: string, current: boolean): NavigationLink => ({ label, href, current })
   const links = [
@@ -48,6 +48,7 @@ export async function show(parts: PortalParts, visit: Visit, view: View): Promis
       ? [link('Virtual servers', `${path}/virtual`, section === 'virtual')]
       : []),
     link('Access tokens', `${path}/tokens`, section === 'tokens'),
+    ...(accounts.length > 0 ? [link('My virtual accounts', `${path}/accounts`, section === 'own-accounts')] : []),
     ...(servers.some(({ role }) => role === 'admin')
       ? [link('Administration', `${path}/admin/accounts`, isAdmin)]
       : []),

@@ -3,9 +3,10 @@
 import type { Connection } from '../broker/broker.ts'
 import type { Reply } from '../http/gate.ts'
 import { type Html, html } from '../pages/html.ts'
+import { byServer, connectionButtons, stateOf } from './connection-parts.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
 import { KINDS, stateBadge } from './server-text.ts'
-import { byServer, connectionButtons, missingIn, stateOf } from './servers.ts'
+import { buttonPaths, missingIn } from './servers.ts'
 import { badge, copyLine, show, table } from './view.ts'
 import type { VisibleServer } from './visible-server.ts'
 
@@ -41,7 +42,8 @@ function card(
   const missing = missingIn(server, connections)
   const rows = members.map((member) => {
     const connection = connections.get(member.name)
-    const buttons = member.auth === 'oauth2' && connectionButtons(parts, visit, member, connection, 'virtual')
+    const paths = { ...buttonPaths(parts, member.name), at: 'virtual' } as const
+    const buttons = member.auth === 'oauth2' && connectionButtons(visit, member.label, connection, paths)
     return [
       html`<span id="${`member-${name}-${member.name}`}"><bdi>${member.label}</bdi></span>${member.label !== member.name && html` <span class="hushed">${member.name}</span>`}`,
       KINDS[member.auth],

@@ -65,6 +65,10 @@ export async function portalTour(
   await see(page, 'My virtual servers')
   await stop('virtual', page)
 
+  await press(page, 'My virtual accounts')
+  await see(page, 'My virtual accounts')
+  await stop('own-accounts', page)
+
   await press(page, 'Administration')
   await see(page, 'Virtual accounts')
   await stop('admin-accounts', page)

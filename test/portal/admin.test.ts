@@ -1,26 +1,15 @@
 /** What administrators see and do: about the servers that a grant makes them administrators of, and nothing else (G4, B9, G17). */
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { sealed } from '../../src/store/sealed.ts'
 import { openSession, rpc } from '../gateway/world.ts'
+import { open, person } from './open.ts'
 import { formOf, headingOf, press, textOf } from './page-reader.ts'
-import { follow, type PortalWorld, type PortalWorldOptions, startPortal } from './portal-world.ts'
-
-async function open(options?: PortalWorldOptions): Promise<PortalWorld> {
-  const world = await startPortal(options)
-  onTestFinished(() => world.close())
-  return world
-}
+import { follow, type PortalWorld } from './portal-world.ts'
 
 async function connectNotes(world: PortalWorld, name: string): Promise<void> {
   const browser = await world.signIn(name)
   const consent = await press(browser, await browser.load(world.page()), /\/dev\/notes\/connect$/)
   await follow(browser, await browser.submit(consent, {}), name)
-}
-
-async function person(world: PortalWorld, name: string) {
-  const [found] = await world.gateway.people.find(`${name}@example.com`)
-  if (found === undefined) throw new Error(`${name} has not signed in`)
-  return found
 }
 
 test('G2 virtual accounts: who answers for them, and their keys made and revoked', async () => {

@@ -1,21 +1,10 @@
 /** What the pages never do: show what is somebody else's, run what somebody has typed, keep a token, or fall over. */
 import { createGuard, StoreError, type TokenStore } from 'sallyport'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { FormBrowser, LoadedPage } from '../support/form-browser.ts'
+import { open, person } from './open.ts'
 import { formOf, headingOf, press, textOf } from './page-reader.ts'
-import { follow, PEOPLE, type PortalWorld, type PortalWorldOptions, startPortal } from './portal-world.ts'
-
-async function open(options?: PortalWorldOptions): Promise<PortalWorld> {
-  const world = await startPortal(options)
-  onTestFinished(() => world.close())
-  return world
-}
-
-async function person(world: PortalWorld, name: string) {
-  const [found] = await world.gateway.people.find(`${name}@example.com`)
-  if (found === undefined) throw new Error(`${name} has not signed in`)
-  return found
-}
+import { follow, PEOPLE, type PortalWorld } from './portal-world.ts'
 
 /** Sends a form of somebody's to wherever they like. */
 async function post(world: PortalWorld, browser: FormBrowser, path: string, more = {}): Promise<LoadedPage> {
@@ -45,6 +34,8 @@ test("what is not theirs looks like what does not exist: servers, keys, administ
     '/servers/secret/plans/revoke',
     `/tokens/${id}/revoke`,
     '/tokens/nothing/revoke',
+    '/accounts',
+    '/accounts/ci/servers/dev/notes/revoke',
     '/admin',
     '/admin/accounts',
     '/admin/accounts/ci',
@@ -62,6 +53,9 @@ test("what is not theirs looks like what does not exist: servers, keys, administ
     '/servers/no/such/connect',
     '/servers/secret/plans/revoke',
     `/tokens/${id}/revoke`,
+    '/accounts/ci/servers/dev/notes/connect',
+    '/accounts/ci/servers/dev/notes/revoke',
+    '/accounts/nobody/servers/dev/notes/connect',
     '/admin/accounts/ci/keys',
     '/admin/accounts/ci/keys/x/revoke',
     '/admin/checks',
@@ -79,7 +73,11 @@ const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(2)>' onload
 test('names with markup in them are text everywhere', async () => {
   const world = await open({
     people: { ...PEOPLE, root: { ...PEOPLE.root, name: HOSTILE.slice(0, 90) } },
-    config: { virtualAccounts: { ci: { description: HOSTILE, owners: [`user:corp/${'<b>x</b>'}@example.com`] } } },
+    config: {
+      virtualAccounts: {
+        ci: { description: HOSTILE, owners: [`user:corp/${'<b>x</b>'}@example.com`, 'user:corp/root@example.com'] },
+      },
+    },
   })
   const browser = await world.signIn('root')
   const root = await person(world, 'root')
@@ -110,6 +108,7 @@ test('names with markup in them are text everywhere', async () => {
     `/tokens?${query}`,
     `/tokens/${id}/revoke`,
     '/servers/public/wiki/clients',
+    '/accounts',
     '/admin/accounts',
     '/admin/accounts/ci',
     `/admin/accounts/ci/keys/${ciKey.id}/revoke`,
@@ -200,6 +199,10 @@ test('while the store is down every page and every form says so with 503, and no
     '/virtual',
     '/tokens/x/revoke',
     '/servers/dev/notes/revoke',
+    '/servers/dev/notes/clients',
+    '/accounts',
+    '/accounts/state',
+    '/accounts/broad/servers/dev/notes/revoke',
     '/admin/accounts',
     '/admin/connections',
   ]

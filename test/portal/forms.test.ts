@@ -1,15 +1,10 @@
 /** The forms of the pages against forgery, haste and mistakes. Each failure changes nothing. */
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Sending } from '../support/form-browser.ts'
 import { FormBrowser } from '../support/form-browser.ts'
+import { open } from './open.ts'
 import { formOf, headingOf, press, textOf } from './page-reader.ts'
-import { type PortalWorld, type PortalWorldOptions, startPortal } from './portal-world.ts'
-
-async function open(options?: PortalWorldOptions): Promise<PortalWorld> {
-  const world = await startPortal(options)
-  onTestFinished(() => world.close())
-  return world
-}
+import type { PortalWorld } from './portal-world.ts'
 
 const TOKENS = /\/tokens$/
 

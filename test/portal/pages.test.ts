@@ -1,17 +1,12 @@
 /** G13 G1: the gateway's own pages over HTTP, as a browser without scripts has them; everything behind them is real. */
 
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { openSession } from '../gateway/world.ts'
 import type { LoadedPage } from '../support/form-browser.ts'
 import { FormBrowser } from '../support/form-browser.ts'
+import { open, person } from './open.ts'
 import { formOf, headingOf, press, textOf } from './page-reader.ts'
-import { follow, type PortalWorld, type PortalWorldOptions, startPortal } from './portal-world.ts'
-
-async function open(options?: PortalWorldOptions): Promise<PortalWorld> {
-  const world = await startPortal(options)
-  onTestFinished(() => world.close())
-  return world
-}
+import { follow, type PortalWorld } from './portal-world.ts'
 
 /** Connects the notes of somebody, from the button to the end. */
 async function connect(world: PortalWorld, browser: FormBrowser, name: string): Promise<LoadedPage> {
@@ -61,7 +56,7 @@ test('G13 G8 connect, use, and revoke, with the times of each', async () => {
     /Notes dev\/notes My account Connected.*Connected since \d+ \w+ \d{4}.*Last used not yet/s,
   )
 
-  const { key } = await world.gateway.keys.create(await identityOf(world, 'bob'), { name: 'agent' })
+  const { key } = await world.gateway.keys.create(await person(world, 'bob'), { name: 'agent' })
   await openSession(`${world.origin}/mcp/dev/notes/server`, key)
   await expect.poll(async () => textOf(await browser.load(world.page()))).toContain('Last used within the last hour')
 
@@ -73,7 +68,7 @@ test('G13 G8 connect, use, and revoke, with the times of each', async () => {
   expect(textOf(after)).toContain('Notes dev/notes My account Not connected')
   // Said once.
   expect(textOf(await browser.load(world.page()))).not.toContain('The connection has ended.')
-  expect(await world.gateway.connections.list(await identityOf(world, 'bob'))).toEqual([])
+  expect(await world.gateway.connections.list(await person(world, 'bob'))).toEqual([])
 })
 
 test('G13 a connection that is no longer good says so, and is made again', async () => {
@@ -162,8 +157,3 @@ test.each(['express', 'koa', 'fastify', 'node:http'] as const)('the pages work o
 })
 
 /** Somebody who has signed in, as the gateway knows them. */
-async function identityOf(world: PortalWorld, name: string) {
-  const [found] = await world.gateway.people.find(`${name}@example.com`)
-  if (found === undefined) throw new Error(`${name} has not signed in`)
-  return found
-}

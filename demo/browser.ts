@@ -21,8 +21,8 @@ export interface Browser {
   firstAnswer(url: string): Promise<Loaded>
   /** Clicks on the link to `path` on a page. */
   click(page: Loaded, path: string): Promise<Loaded>
-  /** Fills in the form of a page and sends it; a button is a field. */
-  submit(page: Loaded, fields?: Readonly<Record<string, string>>): Promise<Loaded>
+  /** Fills in the first form of a page, or the one that goes to `to`, and sends it; a button is a field. */
+  submit(page: Loaded, fields?: Readonly<Record<string, string>>, to?: string): Promise<Loaded>
   /** What a script of the page's own origin does: no redirects, JSON wanted. */
   script(url: string): Promise<Loaded>
   /** The `Cookie` field for `url`. */
@@ -49,6 +49,8 @@ interface Purpose {
 }
 
 const MAX_REDIRECTS = 20
+/** What a page has to say after a form, such as `disconnected`, opens nothing. */
+const PLAIN_WORDS = /^[a-z]+(?:-[a-z]+)*$/
 const TIMEOUT_MS = 12_000
 
 /** A browser that nobody has used yet. */
@@ -73,7 +75,7 @@ export function createBrowser(): Browser {
     cookies = cookies.filter((each) => each.host !== host || each.path !== path || each.name !== name)
     if (gone || value === '') return
     cookies.push({ host, path, name, value })
-    secrets.add(value)
+    if (!PLAIN_WORDS.test(value)) secrets.add(value)
   }
 
   async function send(url: string, { method = 'GET', form, from, script }: Purpose, site: string): Promise<Loaded> {
@@ -125,9 +127,10 @@ export function createBrowser(): Browser {
       if (!page.body.includes(`href="${path}"`)) throw new Error(`no link to ${path} on ${page.url}`)
       return load(new URL(path, page.url).href, { from: new URL(page.url).origin })
     },
-    submit(page, fields = {}) {
-      const [, action, inner = ''] = /<form[^>]*\saction="([^"]*)"[^>]*>(.*?)<\/form>/s.exec(page.body) ?? []
-      if (action === undefined) throw new Error(`no form on ${page.url}: ${page.status} ${titleOf(page)}`)
+    submit(page, fields = {}, to) {
+      const forms = page.body.matchAll(/<form[^>]*\saction="([^"]*)"[^>]*>(.*?)<\/form>/gs)
+      const [, action, inner = ''] = [...forms].find(([, target]) => to === undefined || target === to) ?? []
+      if (action === undefined) throw new Error(`no such form on ${page.url}: ${page.status} ${titleOf(page)}`)
       const form = new URLSearchParams()
       for (const [tag] of inner.matchAll(/<input type="hidden"[^>]*>/g)) {
         form.set(attribute(tag, 'name'), attribute(tag, 'value'))

@@ -14,6 +14,8 @@ export const CODE_CLIENT = { id: 'the-gateway', secret: 'secret-of-the-gateway' 
 
 /** What `{ secret: 'vault:…' }` means here: any function will do. */
 const VAULT: Readonly<Record<string, string>> = { 'vault:hub': HUB_KEY, 'vault:code': CODE_CLIENT.secret }
+/** Where people see their servers, connect them, and make tokens. */
+export const PAGES = '/gateway'
 /** Every secret in the configuration; none of them may turn up in an event. */
 export const GATEWAY_SECRETS = Object.values(VAULT)
 
@@ -65,6 +67,8 @@ export function createDemoGateway(server: Place, guard: Guard, surroundings: Gat
     trustProxy: ['loopback'],
     // B2: consent is given by the person whose agent asked for it, and the guard can tell who somebody is.
     signIn: guard,
+    // G13: the gateway's own pages.
+    pages: { path: PAGES, brand: { name: 'Demo' } },
     audit,
 
     // G3: whose JWTs are let in. Endpoints and keys are found through the issuer.

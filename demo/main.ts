@@ -18,6 +18,7 @@ import { consent, revoking } from './checks/gateway-consent.ts'
 import { customers } from './checks/gateway-customers.ts'
 import { discovery } from './checks/gateway-discovery.ts'
 import { sharedHeader } from './checks/gateway-header.ts'
+import { pages } from './checks/gateway-pages.ts'
 import { passthrough } from './checks/gateway-passthrough.ts'
 import { refreshing } from './checks/gateway-refresh.ts'
 import { restart } from './checks/gateway-restart.ts'
@@ -30,6 +31,7 @@ import { endpoints, manyServices, webSockets } from './checks/services.ts'
 import type { Chapter, GatewayChapter, Stage } from './checks/stage.ts'
 import { accessTokens, jwtSource, noCredentials } from './checks/tokens.ts'
 import { printCurlLines } from './curl.ts'
+import { PAGES } from './gateway.ts'
 import { explainGateway, printGatewayLines } from './gateway-lines.ts'
 import { type GatewayTokens, getGatewayTokens } from './gateway-tokens.ts'
 import { PASSWORD, PEOPLE } from './people.ts'
@@ -69,6 +71,7 @@ const GATEWAY_CHAPTERS: readonly GatewayChapter[] = [
   discovery,
   refreshing,
   restart,
+  pages,
   revoking,
   virtualServers,
   changes,
@@ -172,7 +175,7 @@ async function stayUp(demo: Demo, gatewayTokens: GatewayTokens): Promise<void> {
   const { targets, gateways } = demo
   printGatewayLines(demo, gatewayTokens)
   say('\nEverything stays up until Ctrl-C; the lines above work until then. Pages to sign in to:')
-  for (const { url } of targets) say(`  ${url}/app/`)
+  for (const { url } of targets) say(`  ${url}/app/  and, for what agents may use,  ${url}${PAGES}`)
   say(`  as ${Object.keys(PEOPLE).join(', ')}, with the password ${PASSWORD}`)
   say('What guards and gateways tell:')
   const interrupted = new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve))

@@ -4,25 +4,19 @@
  * nobody is asked anew for them.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Clock } from '../../core/clock.ts'
 import { StoreError } from '../../core/errors.ts'
 import { guardedFetch } from '../../net/guarded-fetch.ts'
 import { AuthorizationError } from '../../oauth/authorization-error.ts'
 import { readBearerChallenge } from '../../oauth/challenge-parameters.ts'
-import type { ClientAuthentication } from '../../oauth/client-authentication.ts'
-import { rememberCredentials } from '../../oauth/client-credentials.ts'
 import type { DocumentFetch } from '../../oauth/fetch-document.ts'
 import { findServer } from '../../oauth/find-server.ts'
 import type { ServerMetadata } from '../../oauth/metadata.ts'
-import { registerClient } from '../../oauth/register-client.ts'
-import { rememberMetadata } from '../../oauth/remembered-metadata.ts'
 import type { TokenStore } from '../../store/token-store.ts'
-import { AUTHORIZATION_SERVER_LIMITS, type BoundClient, createBoundClient } from '../bound-client.ts'
-import type { ConnectionEvent, OAuth2Server } from '../broker.ts'
-import { callbackPathOf, DOCUMENT_PART } from '../consent/callback-path.ts'
-import { resourceOf, type UpstreamClient, type UpstreamClientSettings, writtenIn } from '../upstream-client.ts'
+import { AUTHORIZATION_SERVER_LIMITS, type BoundClient } from '../bound-client.ts'
+import type { OAuth2Server } from '../broker.ts'
+import { type UpstreamClient, writtenIn } from '../upstream-client.ts'
+import { type BindingClientSettings, createBindingClients } from './binding-clients.ts'
 import { type Binding, createBindings } from './bindings.ts'
-import { CLIENT_NAME, documentUrl } from './client-document.ts'
 import {
   defaultEndpoints,
   type FoundServer,
@@ -32,16 +26,10 @@ import {
   wayOf,
 } from './find-authorization.ts'
 import type { Probe } from './probe.ts'
-import type { Registration, Registrations } from './registrations.ts'
 
 /** What one works with. */
-export interface DiscoveredClientSettings extends UpstreamClientSettings {
+export interface DiscoveredClientSettings extends BindingClientSettings {
   readonly store: TokenStore
-  readonly registrations: Registrations
-  readonly clock: Clock
-  /** Aborts when nothing new is to be begun. */
-  readonly closing: AbortSignal
-  tell(event: Pick<ConnectionEvent, 'kind' | 'server' | 'owner'> & Partial<ConnectionEvent>): void
 }
 
 /** What is read from the store is believed for so long. */
@@ -52,24 +40,32 @@ const FRESH_MS = 60_000
 const STALE_MS = 60 * 60_000
 /** For all questions of one search together. */
 const SEARCH_MS = 25_000
-const REGISTRATION_MS = 20_000
 /** How long a call waits that has been refused, before it goes on with what is known. */
 const PATIENCE_MS = 5_000
 
 /** See the top of the file. Nothing is fetched before it is needed. */
 export function createDiscoveredClient(server: OAuth2Server, settings: DiscoveredClientSettings): UpstreamClient {
   const { auth } = server
-  const { url, store, registrations, clock, closing, tell } = settings
+  const { store, registrations, clock, closing, tell } = settings
   const { allowInsecureHttp = false } = auth
   const fetch = guardedFetch({ written: [server.url, ...writtenIn(auth)], fetch: settings.fetch })
   const bindings = createBindings(store, server)
-  const configuredAuthentication = rememberCredentials(auth, settings.secrets)
-  const document = auth.callbackPath === undefined ? documentUrl(url) : undefined
+  const clients = createBindingClients({
+    server,
+    settings,
+    fetch,
+    metadataOf,
+    async forget({ issuer, clientId }) {
+      await registrations.forget(issuer, clientId)
+      last = undefined
+      tell({ kind: 'client_forgotten', server: server.id, owner: null, detail: issuer })
+    },
+  })
+  const { document } = clients
   /** What the store had last. */
   let last:
     | { readonly at: number; readonly binding: Binding | undefined; readonly client: BoundClient | undefined }
     | undefined
-  let bound: { readonly from: string; readonly client: BoundClient } | undefined
   let found: { readonly at: number; readonly server: FoundServer } | undefined
   let looking: Promise<Binding> | undefined
   let triedAt = Number.NEGATIVE_INFINITY
@@ -82,13 +78,6 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
     signal: AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]),
     allowInsecureHttp,
   })
-
-  /** Where answers of this authorization server come back to. */
-  function pathOf({ issuer, way }: Pick<Binding, 'issuer' | 'way'>): string {
-    return way === 'document'
-      ? `${settings.callback}/${DOCUMENT_PART}`
-      : callbackPathOf({ ...auth, issuer }, settings.callback)
-  }
 
   /** The endpoints by a configured issuer, which wins over whatever the resource says. */
   async function configuredServer(issuer: string): Promise<ServerMetadata> {
@@ -143,7 +132,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
       version,
     )
     if (binding.issuer === next.issuer) found = { at: clock.now(), server: next }
-    last = { at: clock.now(), binding, client: await boundBy(binding) }
+    last = { at: clock.now(), binding, client: await clients.find(binding) }
     if (before?.issuer !== binding.issuer) {
       const kind = before === undefined ? 'authorization_server_found' : 'authorization_server_changed'
       tell({ kind, server: server.id, owner: null, detail: binding.issuer })
@@ -167,7 +156,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
     if (!fresh && before?.client !== undefined && clock.now() - before.at < READ_MS) return before
     try {
       const { binding } = await bindings.read()
-      const now = { at: clock.now(), binding, client: binding && (await boundBy(binding)) }
+      const now = { at: clock.now(), binding, client: binding && (await clients.find(binding)) }
       last = now
       return now
     } catch (error) {
@@ -176,74 +165,12 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
     }
   }
 
-  function toBound(binding: Binding, registration: Registration | undefined): BoundClient {
-    const { issuer, source, way } = binding
-    const clientId = way === 'document' ? document : way === 'configured' ? auth.clientId : registration?.clientId
-    // The same object as long as nothing has changed: it remembers things.
-    const from = JSON.stringify([issuer, source, way, binding.resource, binding.scopes, clientId, registration])
-    if (bound?.from === from) return bound.client
-    const client = createBoundClient({
-      server,
-      origin: { issuer, clientId: clientId ?? '', resource: resourceOf(server, binding.resource) ?? null },
-      scopes: auth.scopes ?? binding.scopes,
-      callbackPath: pathOf(binding),
-      authorizationServer: issuer,
-      // Nobody has said what the default endpoints would call themselves.
-      comparesIss: source !== 'default',
-      demandsIss: way === 'document',
-      metadata: rememberMetadata(() => metadataOf(binding)),
-      url,
-      authentication: authenticationOf(way, registration),
-      fetch,
-      ...(registration === undefined ? {} : { onUnknownClient: () => forget(registration) }),
-    })
-    bound = { from, client }
-    return client
-  }
-
-  function authenticationOf(
-    way: Binding['way'],
-    registration: Registration | undefined,
-  ): () => Promise<ClientAuthentication> {
-    if (way === 'configured') return configuredAuthentication
-    const { authentication = 'none', clientSecret = '' } = registration ?? {}
-    const known: ClientAuthentication =
-      authentication === 'none' ? { method: 'none' } : { method: authentication, secret: clientSecret }
-    return async () => known
-  }
-
-  async function forget({ issuer, clientId }: Registration): Promise<void> {
-    await registrations.forget(issuer, clientId)
-    last = undefined
-    tell({ kind: 'client_forgotten', server: server.id, owner: null, detail: issuer })
-  }
-
-  /** By what the store has; `undefined` where something is missing. */
-  async function boundBy(binding: Binding): Promise<BoundClient | undefined> {
-    if (binding.way === 'document' && document === undefined) return undefined
-    if (binding.way !== 'registration') return toBound(binding, undefined)
-    const registration = await registrations.find(binding.issuer, `${url}${pathOf(binding)}`)
-    return registration && toBound(binding, registration)
-  }
-
   /** Fresh enough to send somebody there. */
   async function settled(): Promise<Binding> {
     const { binding } = await bindings.read()
     // The gateway may have moved, or got a callback of its own for this server.
     const stands = binding !== undefined && (binding.way !== 'document' || document !== undefined)
     return stands && clock.now() - binding.checkedAt < FRESH_MS ? binding : look()
-  }
-
-  async function register(binding: Binding): Promise<Registration> {
-    const redirectUri = `${url}${pathOf(binding)}`
-    return registrations.obtain(binding.issuer, redirectUri, async (redirectUris) => {
-      const metadata = await metadataOf(binding)
-      const signal = AbortSignal.any([closing, AbortSignal.timeout(REGISTRATION_MS)])
-      const transport = { fetch, limits: AUTHORIZATION_SERVER_LIMITS, signal, now: () => clock.now() }
-      const made = await registerClient(metadata, { name: CLIENT_NAME, url, redirectUris }, transport)
-      tell({ kind: 'client_registered', server: server.id, owner: null, detail: binding.issuer })
-      return made
-    })
   }
 
   return {
@@ -270,7 +197,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
 
     async bind() {
       const binding = await settled()
-      const client = toBound(binding, binding.way === 'registration' ? await register(binding) : undefined)
+      const client = await clients.obtain(binding)
       last = { at: clock.now(), binding, client }
       return client
     },
@@ -296,7 +223,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
     },
 
     async ready() {
-      if (auth.clientId !== undefined) await configuredAuthentication()
+      await clients.ready()
       await remembered()
     },
   }

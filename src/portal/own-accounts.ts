@@ -65,8 +65,9 @@ ${found.map((standing) => html`<li>${card(visit, standing, here)}</li>\n`)}</ul>
     return show(parts, visit, { title: 'My virtual accounts', section, lead, body })
   }
 
-  async function state(visit: Visit): Promise<Reply> {
-    return stateReply((await standings(visit)).flatMap(({ connections }) => connections))
+  async function state(visit: Visit): Promise<Reply | undefined> {
+    const found = await standings(visit)
+    return found.length === 0 ? undefined : stateReply(found.flatMap(({ connections }) => connections))
   }
 
   async function connect(visit: Visit): Promise<Reply | undefined> {

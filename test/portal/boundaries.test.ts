@@ -35,6 +35,7 @@ test("what is not theirs looks like what does not exist: servers, keys, administ
     `/tokens/${id}/revoke`,
     '/tokens/nothing/revoke',
     '/accounts',
+    '/accounts/state',
     '/accounts/ci/servers/dev/notes/revoke',
     '/admin',
     '/admin/accounts',

@@ -17,7 +17,15 @@ const MAX_BYTES = 60_000
 /** Pages of the gateway's own are larger; of them, what is seen without scrolling. */
 const MAX_PORTAL_BYTES = 130_000
 /** Those of them that the documentation shows. */
-const PORTAL_PICTURES = ['servers-connected', 'token-made', 'tokens', 'virtual', 'admin-account', 'admin-access']
+const PORTAL_PICTURES = [
+  'servers-connected',
+  'token-made',
+  'tokens',
+  'virtual',
+  'own-accounts',
+  'admin-account',
+  'admin-access',
+]
 /** And as they are on a phone. */
 const ON_A_PHONE = ['servers-connected', 'tokens']
 const [server] = SERVERS

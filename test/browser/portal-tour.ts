@@ -68,6 +68,15 @@ export async function portalTour(
   await press(page, 'My virtual accounts')
   await see(page, 'My virtual accounts')
   await stop('own-accounts', page)
+  await pressButton(page, 'Connect Notes')
+  await see(page, 'Connect Notes')
+  // Signed in there since the first time.
+  await press(page, 'Connect')
+  await see(page, 'My virtual accounts')
+  await pressLink(page, 'Revoke Notes')
+  await see(page, 'Revoke the connection to Notes?')
+  await press(page, 'Revoke')
+  await see(page, 'My virtual accounts')
 
   await press(page, 'Administration')
   await see(page, 'Virtual accounts')

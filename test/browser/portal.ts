@@ -29,7 +29,7 @@ export interface PortalStage {
 export const WIDTHS = [360, 1100] as const
 const PATIENCE_MS = 15_000
 /** The pages of {@link portalTour}. */
-const STOPS = 18
+const STOPS = 19
 
 /** See the top of the file. */
 export const PORTAL: readonly PortalJourney[] = [

@@ -1,4 +1,4 @@
-/** G13, G1, G2: the gateway's own pages, in the browsers of alice and bob, with every button pressed. */
+/** G13, G1, G2: the gateway's own pages, in the browsers of alice and bob, who press their buttons. */
 import type { Browser, Loaded } from '../browser.ts'
 import { giveConsent, openLink, type Who } from '../consent.ts'
 import { PAGES } from '../gateway.ts'

@@ -1,5 +1,5 @@
 /** The gateway as the host application has it: what it may ask and change, made of the parts that do it. */
-import { isOwner } from '../access/owners.ts'
+import { ownedBy } from '../access/owners.ts'
 import type { Broker } from '../broker/broker.ts'
 import { messageOf, SallyportError } from '../core/errors.ts'
 import { findPeople, personWith } from '../identity/find-people.ts'
@@ -63,7 +63,7 @@ export function createGatewayApi(parts: GatewayApiParts): Gateway {
       create: accounts.create,
       get: accounts.get,
       list: accounts.list,
-      ownedBy: async (who) => (await accounts.list()).filter((account) => isOwner(account, who)),
+      ownedBy: async (who) => ownedBy(await accounts.list(), who),
       delete: (name) => andCheckStreams(accounts.delete(name)),
     },
     connections: {

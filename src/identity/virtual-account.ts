@@ -6,7 +6,7 @@ export interface VirtualAccountConfig {
   readonly description?: string
   /**
    * People who answer for it, as grants name them, each written out: `user:corp/alice@example.com`, or by their subject with
-   * `%40` for `@` and `%25` for `%`, `user:corp/00u1abcd`. See `isOwner`. On a server with consent by the person, the account
+   * `%40` for `@` and `%25` for `%`, `user:corp/00u1abcd`. See `ownedBy`. On a server with consent by the person, the account
    * uses the connection that one of them has made for it.
    */
   readonly owners?: readonly string[]

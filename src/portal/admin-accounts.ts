@@ -9,15 +9,13 @@ import type { PortalForms } from './forms.ts'
 import { keyFields, keyProblem, keyTable, readKeyForm } from './key-parts.ts'
 import { usedFormPage } from './messages.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
+import { ACCOUNT } from './path-parts.ts'
 import { copyLine, csrfField, show, table } from './view.ts'
 
 /** An account that the person may see, and what they may do with it. */
 interface Shown extends AccountPower {
   readonly account: VirtualAccount
 }
-
-/** `<account>` in a path. */
-const NAME = '([a-z0-9][a-z0-9._-]{0,63})'
 
 /** The list, the page of each account, and its forms. */
 export function accountRoutes(parts: PortalParts, forms: PortalForms): PortalRoute[] {
@@ -145,13 +143,13 @@ ${csrfField(visit)}
     return redirect(303, `${here}/${found.account.name}`, [forms.noteCookie('token-revoked')])
   }
 
-  const KEY = new RegExp(`^/admin/accounts/${NAME}/keys/([0-9A-Za-z]{1,64})/revoke$`)
+  const KEY = new RegExp(`^/admin/accounts/${ACCOUNT}/keys/([0-9A-Za-z]{1,64})/revoke$`)
   return [
     { path: /^\/admin$/, get: forAdmins(async () => redirect(303, here)) },
     { path: /^\/admin\/accounts$/, get: forAdmins(list) },
-    { path: new RegExp(`^/admin/accounts/${NAME}$`), get: forAdmins((visit) => one(visit)) },
+    { path: new RegExp(`^/admin/accounts/${ACCOUNT}$`), get: forAdmins((visit) => one(visit)) },
     {
-      path: new RegExp(`^/admin/accounts/${NAME}/keys$`),
+      path: new RegExp(`^/admin/accounts/${ACCOUNT}/keys$`),
       get: forAdmins(async ({ params }) => redirect(303, `${here}/${params[0]}`)),
       post: forAdmins(make),
     },

@@ -2,8 +2,8 @@
 import type { Reply } from '../http/gate.ts'
 import { type Html, html } from '../pages/html.ts'
 import { clientSettings } from './client-settings.ts'
-import { SERVER } from './connection-parts.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
+import { SERVER } from './path-parts.ts'
 import { takesOwnToken } from './server-text.ts'
 import { copyBlock, copyLine, show } from './view.ts'
 

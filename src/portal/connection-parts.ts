@@ -7,9 +7,6 @@ import { type Html, html } from '../pages/html.ts'
 import type { PortalParts, Visit } from './parts.ts'
 import { csrfField, type Section, show } from './view.ts'
 
-/** `group/server` in a path. */
-export const SERVER = '([A-Za-z0-9][\\w.-]{0,63}/[A-Za-z0-9][\\w.-]{0,63})'
-
 /** Connections by the server's name. */
 export function byServer(connections: readonly Connection[]): ReadonlyMap<string, Connection> {
   return new Map(connections.map((connection) => [connection.server, connection]))
@@ -34,6 +31,12 @@ export interface ConnectionPaths {
   readonly revoke: string
   /** A page to come back to that is not the usual one. */
   readonly at?: 'virtual'
+}
+
+/** Where the buttons for the connection to a server lead, below the path of its owner. */
+export function connectionPaths(owner: string, server: string): Required<Pick<ConnectionPaths, 'connect' | 'revoke'>> {
+  const base = `${owner}/servers/${server}`
+  return { connect: `${base}/connect`, revoke: `${base}/revoke` }
 }
 
 /** The buttons for a connection to what people know as `label`. */

@@ -8,14 +8,15 @@ import {
   askToRevoke,
   byServer,
   connectionButtons,
+  connectionPaths,
   isNotTheirs,
-  SERVER,
   stateOf,
   stateReply,
 } from './connection-parts.ts'
 import type { PortalForms } from './forms.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
-import { isMissing, stateBadge, takesOwnToken } from './server-text.ts'
+import { ACCOUNT, SERVER } from './path-parts.ts'
+import { labelAndName, readiness, stateBadge, takesOwnToken } from './server-text.ts'
 import { badge, show, table } from './view.ts'
 import type { VisibleMember, VisibleServer } from './visible-server.ts'
 
@@ -28,9 +29,6 @@ interface Standing {
   readonly used: readonly Used[]
   readonly connections: readonly Connection[]
 }
-
-/** `<account>` in a path. */
-const NAME = '([a-z0-9][a-z0-9._-]{0,63})'
 
 /** The page, its buttons, and what its script asks for. */
 export function ownAccountRoutes(parts: PortalParts, forms: PortalForms): PortalRoute[] {
@@ -92,7 +90,7 @@ ${found.map((standing) => html`<li>${card(visit, standing, here)}</li>\n`)}</ul>
       label,
       consequence: html`The virtual account <strong>${account.name}</strong> will no longer be able to use <strong><bdi>${label}</bdi></strong>, until one of its owners connects it again.`,
       section,
-      action: pathsOf(here, account.name, server).revoke,
+      action: connectionPaths(`${here}/${account.name}`, server).revoke,
       keepHref: `${here}#${account.name}`,
     })
   }
@@ -112,14 +110,9 @@ ${found.map((standing) => html`<li>${card(visit, standing, here)}</li>\n`)}</ul>
   return [
     { path: /^\/accounts$/, get: list },
     { path: /^\/accounts\/state$/, get: state },
-    { path: new RegExp(`^/accounts/${NAME}/servers/${SERVER}/connect$`), get: back, post: connect },
-    { path: new RegExp(`^/accounts/${NAME}/servers/${SERVER}/revoke$`), get: ask, post: revoke },
+    { path: new RegExp(`^/accounts/${ACCOUNT}/servers/${SERVER}/connect$`), get: back, post: connect },
+    { path: new RegExp(`^/accounts/${ACCOUNT}/servers/${SERVER}/revoke$`), get: ask, post: revoke },
   ]
-}
-
-function pathsOf(here: string, account: string, server: string) {
-  const base = `${here}/${account}/servers/${server}`
-  return { connect: `${base}/connect`, revoke: `${base}/revoke` }
 }
 
 /** Each server once, whether it is used under its own address or that of a virtual server. */
@@ -135,23 +128,20 @@ function usedOf(servers: readonly VisibleServer[]): readonly Used[] {
 function card(visit: Visit, { account, used, connections }: Standing, here: string): Html {
   const { name, description } = account
   const found = byServer(connections)
-  const missing = used.filter((server) => isMissing(server.auth, found.get(server.name))).length
   const columns = [{ label: 'Server' }, { label: 'State' }, { label: 'What you can do', end: true }]
   const rows = [...used, ...leftOver(used, connections)].map((server) => {
     const connection = found.get(server.name)
-    const { connect, revoke } = pathsOf(here, name, server.name)
+    const { connect, revoke } = connectionPaths(`${here}/${name}`, server.name)
     const paths = server.gone ? { revoke } : { connect, revoke }
     const buttons = server.auth === 'oauth2' && connectionButtons(visit, server.label, connection, paths)
     return [
-      html`<bdi>${server.label}</bdi>${server.label !== server.name && html` <span class="hushed">${server.name}</span>`}`,
+      labelAndName(server),
       server.gone ? badge('Not in use', 'idle') : stateOfUsed(server, connection),
       html`<div class="row tight">${buttons}</div>`,
     ]
   })
   return html`<article class="card" id="${name}" aria-labelledby="${`title-${name}`}">
-<div class="top"><h2 id="${`title-${name}`}">${name}</h2><span class="badges">${
-    missing === 0 ? badge('Ready', 'good') : badge(`${missing} of ${used.length} to connect`, 'warn')
-  }</span></div>
+<div class="top"><h2 id="${`title-${name}`}">${name}</h2><span class="badges">${readiness(used, found)}</span></div>
 ${description !== undefined && html`<p><bdi>${description}</bdi></p>\n`}${
   rows.length === 0
     ? html`<p class="hushed">It may not use any server yet.</p>\n`

@@ -47,8 +47,22 @@ export function stateBadge(auth: Auth, connection: Connection | undefined): Html
 }
 
 /** Whether somebody has to do something before it can be used. */
-export function isMissing(auth: Auth, connection: Connection | undefined): boolean {
+function isMissing(auth: Auth, connection: Connection | undefined): boolean {
   return auth === 'oauth2' && connection?.state !== 'connected'
+}
+
+/** How many of several servers are still to be connected, if any. */
+export function readiness(
+  servers: readonly Pick<VisibleServer, 'name' | 'auth'>[],
+  connections: ReadonlyMap<string, Connection>,
+): Html {
+  const missing = servers.filter(({ name, auth }) => isMissing(auth, connections.get(name))).length
+  return missing === 0 ? badge('Ready', 'good') : badge(`${missing} of ${servers.length} to connect`, 'warn')
+}
+
+/** What people know a server as, with its name where that is another. */
+export function labelAndName({ label, name }: Pick<VisibleServer, 'label' | 'name'>): Html {
+  return html`<bdi>${label}</bdi>${label !== name && html` <span class="hushed">${name}</span>`}`
 }
 
 /** Scopes in plain words, each with its own name; of one that nobody knows, the name alone. */

@@ -6,16 +6,16 @@ import { type Html, html } from '../pages/html.ts'
 import {
   askToRevoke,
   byServer,
-  type ConnectionPaths,
   connectionButtons,
+  connectionPaths,
   isNotTheirs,
-  SERVER,
   stateOf,
   stateReply,
 } from './connection-parts.ts'
 import type { PortalForms } from './forms.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
-import { isMissing, KINDS, MEANINGS, scopeList, scopesOf, stateBadge } from './server-text.ts'
+import { SERVER } from './path-parts.ts'
+import { KINDS, MEANINGS, scopeList, scopesOf, stateBadge } from './server-text.ts'
 import { ago, badge, copyLine, day, show } from './view.ts'
 import type { VisibleServer } from './visible-server.ts'
 
@@ -73,7 +73,7 @@ ${elsewhere.map((connection) => html`<li>${leftOverCard(parts, connection)}</li>
       label,
       consequence: html`Agents will no longer be able to use <strong><bdi>${label}</bdi></strong> for you, until you connect it again.`,
       section: 'servers',
-      action: `${path}/servers/${connection.server}/revoke`,
+      action: connectionPaths(path, connection.server).revoke,
       keepHref: `${path}#${connection.server}`,
     })
   }
@@ -119,14 +119,14 @@ ${asked.length > 0 && html`<dt>${connection === undefined ? 'It asks to' : 'It m
   connection !== undefined &&
   html`<dt>Last used</dt><dd>${connection.lastUsedAt === undefined ? 'not yet' : ago(connection.lastUsedAt, parts.clock.now(), HOUR_MS)}</dd>\n`
 }</dl>\n`
-}<div class="row">${auth === 'oauth2' && connectionButtons(visit, label, connection, buttonPaths(parts, name))}<a class="button" href="${`${parts.path}/servers/${name}/clients`}">Set up a client<span class="visually-hidden"> for ${label}</span></a></div>
+}<div class="row">${auth === 'oauth2' && connectionButtons(visit, label, connection, connectionPaths(parts.path, name))}<a class="button" href="${`${parts.path}/servers/${name}/clients`}">Set up a client<span class="visually-hidden"> for ${label}</span></a></div>
 </article>`
 }
 
 function leftOverCard({ path }: PortalParts, { server, connectedAt }: Connection): Html {
   return html`<article class="card" id="${server}">
 <div class="top"><h3>${server}</h3></div>
-${connectedAt !== undefined && html`<p class="hushed">Connected since ${day(connectedAt)}</p>\n`}<div class="row"><a class="button" href="${`${path}/servers/${server}/revoke`}">Revoke<span class="visually-hidden"> ${server}</span></a></div>
+${connectedAt !== undefined && html`<p class="hushed">Connected since ${day(connectedAt)}</p>\n`}<div class="row"><a class="button" href="${connectionPaths(path, server).revoke}">Revoke<span class="visually-hidden"> ${server}</span></a></div>
 </article>`
 }
 
@@ -137,14 +137,4 @@ function leftOver(servers: readonly VisibleServer[], connections: readonly Conne
 
 function isTheirs(servers: readonly VisibleServer[], name: string): boolean {
   return servers.some((server) => server.name === name || server.members.some((member) => member.name === name))
-}
-
-/** Where the buttons for somebody's own connection lead. */
-export function buttonPaths({ path }: Pick<PortalParts, 'path'>, server: string): ConnectionPaths {
-  return { connect: `${path}/servers/${server}/connect`, revoke: `${path}/servers/${server}/revoke` }
-}
-
-/** How many servers of a virtual one are still to be connected. */
-export function missingIn(server: VisibleServer, connections: ReadonlyMap<string, Connection>): number {
-  return server.members.filter(({ name, auth }) => isMissing(auth, connections.get(name))).length
 }

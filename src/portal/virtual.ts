@@ -3,11 +3,10 @@
 import type { Connection } from '../broker/broker.ts'
 import type { Reply } from '../http/gate.ts'
 import { type Html, html } from '../pages/html.ts'
-import { byServer, connectionButtons, stateOf } from './connection-parts.ts'
+import { byServer, connectionButtons, connectionPaths, stateOf } from './connection-parts.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
-import { KINDS, stateBadge } from './server-text.ts'
-import { buttonPaths, missingIn } from './servers.ts'
-import { badge, copyLine, show, table } from './view.ts'
+import { KINDS, labelAndName, readiness, stateBadge } from './server-text.ts'
+import { copyLine, show, table } from './view.ts'
 import type { VisibleServer } from './visible-server.ts'
 
 /** The page. */
@@ -39,13 +38,12 @@ function card(
 ): Html {
   const { name, label, description, urls, members } = server
   const [url = ''] = urls
-  const missing = missingIn(server, connections)
   const rows = members.map((member) => {
     const connection = connections.get(member.name)
-    const paths = { ...buttonPaths(parts, member.name), at: 'virtual' } as const
+    const paths = { ...connectionPaths(parts.path, member.name), at: 'virtual' } as const
     const buttons = member.auth === 'oauth2' && connectionButtons(visit, member.label, connection, paths)
     return [
-      html`<span id="${`member-${name}-${member.name}`}"><bdi>${member.label}</bdi></span>${member.label !== member.name && html` <span class="hushed">${member.name}</span>`}`,
+      labelAndName(member),
       KINDS[member.auth],
       stateBadge(member.auth, connection),
       html`<div class="row tight">${buttons}</div>`,
@@ -53,9 +51,7 @@ function card(
   })
   const columns = [{ label: 'Server' }, { label: 'How' }, { label: 'State' }, { label: 'What you can do', end: true }]
   return html`<article class="card" id="${name}" aria-labelledby="${`title-${name}`}">
-<div class="top"><h2 id="${`title-${name}`}"><bdi>${label}</bdi></h2>${label !== name && html`<span class="name">${name}</span>`}<span class="badges">${
-    missing === 0 ? badge('Ready', 'good') : badge(`${missing} of ${members.length} to connect`, 'warn')
-  }</span></div>
+<div class="top"><h2 id="${`title-${name}`}"><bdi>${label}</bdi></h2>${label !== name && html`<span class="name">${name}</span>`}<span class="badges">${readiness(members, connections)}</span></div>
 ${description !== undefined && html`<p><bdi>${description}</bdi></p>\n`}${copyLine(`url-${name}`, `the address of ${label}`, url)}${table(`What ${label} is made of`, columns, rows)}<div class="row"><a class="button" href="${`${parts.path}/servers/${name}/clients`}">Set up a client<span class="visually-hidden"> for ${label}</span></a></div>
 </article>`
 }

@@ -155,5 +155,3 @@ test.each(['express', 'koa', 'fastify', 'node:http'] as const)('the pages work o
   expect((await browser.load(`${world.origin}/gateway/nothing`)).status).toBe(404)
   expect((await browser.load(`${world.origin}/elsewhere`)).body).toContain('Hello')
 })
-
-/** Somebody who has signed in, as the gateway knows them. */

@@ -118,14 +118,15 @@ export function createAdmission(settings: AdmissionSettings): Admission {
 
 /** An answer with fields of {@link Admitted} on it; of `vary`, both values. */
 export function withHeaders(reply: Reply, headers: ReplyHeaders): Reply {
-  if (reply.headers?.vary === undefined) return { ...reply, headers: { ...reply.headers, ...headers } }
-  const before = [reply.headers.vary].flat()
-  const added = [headers.vary ?? []].flat().filter((value) => !before.includes(value))
-  const vary = [...before, ...added]
-  return {
-    ...reply,
-    headers: { ...reply.headers, ...headers, ...(vary.length === 0 ? {} : { vary: vary.join(', ') }) },
+  // Every answer comes by here. What is spread in Node 20 stays until a full collection, with all that it refers to.
+  const fields: Record<string, string | readonly string[]> = Object.assign({}, reply.headers, headers)
+  if (reply.headers?.vary !== undefined) {
+    const before = [reply.headers.vary].flat()
+    const added = [headers.vary ?? []].flat().filter((value) => !before.includes(value))
+    const vary = [...before, ...added]
+    if (vary.length > 0) fields.vary = vary.join(', ')
   }
+  return Object.assign({}, reply, { headers: fields })
 }
 
 /** What is wrong with one of `allowedHosts`, or `undefined`. */

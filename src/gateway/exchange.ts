@@ -6,6 +6,7 @@ import type { NormalisedRequest } from '../http/normalise.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { MessageBody } from '../mcp/messages.ts'
 import type { Target } from '../mcp/targets.ts'
+import type { Place } from './caller-places.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { LiveServer } from './live-server.ts'
 import type { LiveState } from './live-state.ts'
@@ -38,8 +39,8 @@ export interface Exchange {
   /** Of a virtual server: the member that a message has gone to, the last of several. */
   member?: string
   upstreamStatus: number | null
-  /** Gives back the place that the caller has at the server (see `caller-places.ts`), where one was taken and is not given back yet. */
-  leave: (() => void) | undefined
+  /** The place that the caller has at the server for it, where one was taken. */
+  place: Place | undefined
   /** Of a virtual server: members whose connection of the caller's an answer comes through. It ends with any of them. */
   connections: Set<string> | undefined
 }

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { principalsOf } from '../access/principals.ts'
 import type { Broker } from '../broker/broker.ts'
 import type { Networks } from '../core/networks.ts'
+import { endOfTurn } from '../core/turn.ts'
 import type { GateRequest, Outcome, Reply, ReplyHeaders } from '../http/gate.ts'
 import { normalise } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
@@ -113,7 +114,7 @@ export function createPipeline(
       rule: undefined,
       credential: undefined,
       upstreamStatus: null,
-      leave: undefined,
+      place: undefined,
       connections: undefined,
     }
     return outcomeOf(exchange)
@@ -135,6 +136,7 @@ export function createPipeline(
       if (ended === undefined) {
         const read = request.method === 'POST' ? readRequestBody(request, maxBodyBytes) : undefined
         const body = read instanceof Promise ? await read : read
+        if (body !== undefined) await endOfTurn()
         if (body !== undefined && isOutdated(exchange)) ended = await beginAnew(exchange)
         ended ??= await withMessages(exchange, body)
       }

@@ -45,9 +45,9 @@ export function createRelay(settings: RelaySettings): Relay {
         headers: requestFields(call),
         signal: call.signal,
         lasting: isLasting(call.method, call.body?.messages),
+        body: call.body?.bytes,
       }
-      const sent = upstreams.send(call.body === undefined ? request : { ...request, body: call.body.bytes })
-      return sent.then(
+      return upstreams.send(request).then(
         (answer) => takeAnswer(context, call, answer),
         (error: unknown) => unanswered(call, error),
       )

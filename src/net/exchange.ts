@@ -5,6 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
+import { endOfTurn } from '../core/turn.ts'
 import type { AbortSource } from '../http/gate.ts'
 import type { Slots } from './slots.ts'
 import { UpstreamError } from './upstream-error.ts'
@@ -177,7 +178,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #answer(body: Uint8Array | Readable): void {
-    this.#resolve({ status: this.#status, headers: this.#headers, body })
+    const answer = { status: this.#status, headers: this.#headers, body }
+    void endOfTurn().then(() => this.#resolve(answer))
   }
 
   #finish(): void {

@@ -14,7 +14,7 @@ export interface UpstreamRequest {
   readonly url: URL
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: Uint8Array
+  readonly body?: Uint8Array | undefined
   /** Aborts the request, and the stream of its answer. */
   readonly signal?: AbortSource
   /** Whether the answer is a stream without an end, which then does not take a connection from the other requests. */

@@ -115,7 +115,8 @@ function toAuditCaller({ kind, via, identity, externalIdentities, keyId }: Calle
 
 function namedIn({ messages, targets: found }: Exchange): Pick<RequestEvent, 'methods' | 'targets'> {
   const methods: string[] = []
-  for (const message of messages?.messages.slice(0, MAX_TOLD) ?? []) {
+  for (const message of messages?.messages ?? []) {
+    if (methods.length === MAX_TOLD) break
     if (message.kind !== 'response') methods.push(message.method.slice(0, MAX_NAME))
   }
   const isKnown = found !== undefined && found.length <= MAX_TOLD
@@ -134,8 +135,9 @@ function targetsIn(messages: Exchange['messages']): RequestEvent['targets'] {
   return targets
 }
 
-function shortened({ kind, name }: Target): Target {
-  return { kind, name: name.slice(0, MAX_NAME) }
+function shortened(target: Target): Target {
+  const { kind, name } = target
+  return name.length <= MAX_NAME ? target : { kind, name: name.slice(0, MAX_NAME) }
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { GrantRef, Wanted } from '../access/decision.ts'
 import type { Era } from '../mcp/eras.ts'
-import type { Message, MessageBody } from '../mcp/messages.ts'
+import type { JsonObject, Message, MessageBody } from '../mcp/messages.ts'
 import { isRemoved, methodAccess } from '../mcp/methods.ts'
 import { type Target, targetsOf } from '../mcp/targets.ts'
 import type { Asker, Permission, Permissions } from './permissions.ts'
@@ -50,17 +50,24 @@ export function judgeMessages(
   asker: Asker,
   permissions: Permissions,
 ): MessagesVerdict | Promise<MessagesVerdict> {
-  const isBeyond = (method: string) => methodAccess(method) === 'everything' && !permissions.everything(asker)
-  const questions = messages.flatMap((message) =>
-    message.kind !== 'response' && isBeyond(message.method)
-      ? [{ message, refusal: METHOD, wanted: undefined }]
-      : questionsOf(message),
-  )
-  const answers = questions.map(({ wanted }) => (wanted === undefined ? undefined : permissions.ask(asker, wanted)))
-  if (!answers.some((answer) => answer instanceof Promise)) {
-    return verdictOf(questions, answers as (Permission | undefined)[])
+  const questions: Question[] = []
+  for (const message of messages) {
+    if (message.kind === 'response') continue
+    if (methodAccess(message.method) === 'everything' && !permissions.everything(asker)) {
+      questions.push({ message, refusal: METHOD, wanted: undefined })
+    } else addQuestions(questions, message)
   }
-  return Promise.all(answers).then((settled) => verdictOf(questions, settled))
+  if (questions.length === 0) return NOTHING_ASKED
+  const answers: (Permission | undefined | Promise<Permission>)[] = []
+  let isLater = false
+  for (const { wanted } of questions) {
+    const answer = wanted === undefined ? undefined : permissions.ask(asker, wanted)
+    isLater ||= answer instanceof Promise
+    answers.push(answer)
+  }
+  return isLater
+    ? Promise.all(answers).then((settled) => verdictOf(questions, settled))
+    : verdictOf(questions, answers as (Permission | undefined)[])
 }
 
 type Question =
@@ -69,40 +76,39 @@ type Question =
 
 const NOTHING_ASKED: MessagesVerdict = { kind: 'allowed', rule: undefined, targets: [] }
 
-function questionsOf(message: Message): Question[] {
-  if (message.kind === 'response') return []
+function addQuestions(questions: Question[], message: Exclude<Message, { kind: 'response' }>): void {
   const { method, params } = message
   const found = targetsOf(method, params)
   if (found.kind === 'malformed') {
-    return [{ message, refusal: { kind: 'malformed', detail: found.detail }, wanted: undefined }]
+    questions.push({ message, refusal: { kind: 'malformed', detail: found.detail }, wanted: undefined })
+    return
   }
-  return found.targets.map((target) => ({
-    message,
-    target,
-    wanted:
-      target.kind === 'tool'
-        ? { kind: 'tool', name: target.name, arguments: params?.arguments }
-        : target.kind === 'prompt'
-          ? { kind: 'prompt', name: target.name }
-          : { kind: 'resource', uri: target.name },
-  }))
+  for (const target of found.targets) questions.push({ message, target, wanted: wantedOf(target, params) })
+}
+
+function wantedOf({ kind, name }: Target, params: JsonObject | undefined): Wanted {
+  if (kind === 'tool') return { kind, name, arguments: params?.arguments }
+  return kind === 'prompt' ? { kind, name } : { kind, uri: name }
 }
 
 function verdictOf(questions: readonly Question[], answers: readonly (Permission | undefined)[]): MessagesVerdict {
-  if (questions.length === 0) return NOTHING_ASKED
-  const refused = new Map<Message, MessageRefusal>()
   const targets: Target[] = []
+  let refused: Map<Message, MessageRefusal> | undefined
   let rule: GrantRef | undefined
-  for (const [index, question] of questions.entries()) {
+  for (let index = 0; index < questions.length; index++) {
+    const question = questions[index] as Question
     const answer = answers[index]
-    if (question.wanted === undefined) refused.set(question.message, question.refusal)
-    else if (answer?.kind === 'unavailable') return answer
+    if (question.wanted === undefined) {
+      refused ??= new Map()
+      refused.set(question.message, question.refusal)
+    } else if (answer?.kind === 'unavailable') return answer
     else if (answer?.kind === 'allowed') {
       rule ??= answer.rule
       targets.push(question.target)
-    } else if (answer !== undefined && !refused.has(question.message)) {
+    } else if (answer !== undefined && !refused?.has(question.message)) {
+      refused ??= new Map()
       refused.set(question.message, { kind: 'denied', target: question.target, permission: answer })
     }
   }
-  return refused.size === 0 ? { kind: 'allowed', rule, targets } : { kind: 'refused', refused }
+  return refused === undefined ? { kind: 'allowed', rule, targets } : { kind: 'refused', refused }
 }

@@ -66,17 +66,23 @@ function readStream(stream: Readable, maxBytes: number): Promise<ReadBody> {
     const onData = (chunk: Uint8Array) => {
       length += chunk.byteLength
       if (length > maxBytes) {
-        resolve(tooLarge(maxBytes))
+        finish(tooLarge(maxBytes))
         // What still comes is thrown away, so that the client can read the answer.
         stream.off('data', onData).resume()
       } else if (first === undefined) first = chunk
       else if (more === undefined) more = [first, chunk]
       else more.push(chunk)
     }
+    let isOver = false
+    // What comes after the first result is nothing new; to resolve a promise twice costs Node more than all of this.
+    const finish = (result: ReadBody) => {
+      if (!isOver) resolve(result)
+      isOver = true
+    }
     // Nearly all messages come in one piece.
-    const onEnd = () => resolve({ kind: 'bytes', bytes: more === undefined ? (first ?? EMPTY) : Buffer.concat(more) })
-    const onGone = () => resolve({ kind: 'aborted' })
-    // They stay, and go with the stream: what comes after the first result resolves nothing.
+    const onEnd = () => finish({ kind: 'bytes', bytes: more === undefined ? (first ?? EMPTY) : Buffer.concat(more) })
+    const onGone = () => finish({ kind: 'aborted' })
+    // They stay, and go with the stream.
     stream.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
   })
 }

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
-import { checkGates, decide } from '../src/http/decide.ts'
+import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
 import { type BodyHolder, type Head, NodeRequest } from '../src/http/node-request.ts'
 
@@ -34,9 +34,8 @@ export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (erro
 export function sallyport(...gates: Gate[]): Middleware {
   checkGates(gates)
   return (req, res, next) => {
-    const outcome = decide(gates, new NodeRequest(req, res, headOf(req), req, req as BodyHolder))
-    if ('then' in outcome) void outcome.then((later) => carryOut(later, localsOf(res) ?? req, res, next))
-    else carryOut(outcome, localsOf(res) ?? req, res, next)
+    const request = new NodeRequest(req, res, headOf(req), req, req as BodyHolder)
+    void decideInTurn(gates, request).then((outcome) => carryOut(outcome, localsOf(res) ?? req, res, next))
   }
 }
 

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
-import { checkGates, decide } from '../src/http/decide.ts'
+import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
 import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
 
@@ -43,9 +43,7 @@ export function sallyport(...gates: Gate[]): FastifyPluginCallback {
         request,
         request as BodyHolder,
       )
-      const outcome = decide(gates, gateRequest)
-      if ('then' in outcome) void outcome.then((later) => settle(later, request, reply, next))
-      else settle(outcome, request, reply, next)
+      void decideInTurn(gates, gateRequest).then((outcome) => settle(outcome, request, reply, next))
     })
     done()
   }

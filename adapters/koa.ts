@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
-import { checkGates, decide } from '../src/http/decide.ts'
+import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
 import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
 
@@ -46,8 +46,7 @@ export function sallyport(...gates: Gate[]): KoaMiddleware {
   checkGates(gates)
   return (ctx, next) => {
     const request = new NodeRequest(ctx.req, ctx.res, headOf(ctx.req, ctx.originalUrl), ctx, ctx.request as BodyHolder)
-    const outcome = decide(gates, request)
-    return 'then' in outcome ? outcome.then((later) => settle(later, ctx, next)) : settle(outcome, ctx, next)
+    return decideInTurn(gates, request).then((outcome) => settle(outcome, ctx, next))
   }
 }
 

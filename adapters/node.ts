@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener } from 'node:http'
 import { splitAbsoluteForm } from '../src/http/absolute-form.ts'
 import { readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
-import { checkGates, decide } from '../src/http/decide.ts'
+import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
 import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
 
@@ -34,13 +34,12 @@ export function sallyport(...gates: Gate[]): (handler: RequestListener) => Reque
   return (handler) => {
     if (typeof handler !== 'function') throw new TypeError('expected a handler: sallyport(guard)((req, res) => …)')
     return (req, res) => {
-      const outcome = decide(gates, new NodeRequest(req, res, headOf(req), req, req as BodyHolder))
+      const request = new NodeRequest(req, res, headOf(req), req, req as BodyHolder)
       const proceed = () => {
         toOriginForm(req)
         handler(req, res)
       }
-      if ('then' in outcome) void outcome.then((later) => carryOut(later, req, res, proceed))
-      else carryOut(outcome, req, res, proceed)
+      void decideInTurn(gates, request).then((outcome) => carryOut(outcome, req, res, proceed))
     }
   }
 }

@@ -27,7 +27,12 @@ export function forMachines(findings: Findings): object {
     ratios: byFramework(comparisons, ({ ratio }) => round(ratio.median)),
     cpuRatios: byFramework(comparisons, ({ cpuRatio }) => round(cpuRatio.median)),
     ...(added && {
-      addedUs: { warm: short(added.warm), warmHandle: short(added.warmHandle), cold: short(added.cold) },
+      addedUs: {
+        warm: short(added.warm),
+        warmAlone: short(added.warmAlone),
+        warmHandle: short(added.warmHandle),
+        cold: short(added.cold),
+      },
     }),
     ...(cold && {
       cold: {
@@ -44,7 +49,12 @@ export function forMachines(findings: Findings): object {
     spread: {
       ratios: byFramework(comparisons, ({ ratio }) => spread(ratio)),
       ...(added && {
-        addedUs: { warm: spread(added.warm), warmHandle: spread(added.warmHandle), cold: spread(added.cold) },
+        addedUs: {
+          warm: spread(added.warm),
+          warmAlone: spread(added.warmAlone),
+          warmHandle: spread(added.warmHandle),
+          cold: spread(added.cold),
+        },
       }),
       ...(cold && { cold: { vsJose: spread(cold.vsJose) } }),
       ...(routes && { routes: { x10000over10: spread(routes.x10000over10) } }),
@@ -101,6 +111,7 @@ export function forPeople({ comparisons, added, cold, routes, cache, flood }: Fi
         ['', 'median', 'p10–p90'],
         [
           row('warm, through the node adapter', added.warm),
+          row('warm, one at a time', added.warmAlone),
           row('warm, guard.handle alone', added.warmHandle),
           row('cold, through the node adapter', added.cold),
         ],

@@ -6,7 +6,6 @@ import { Readable } from 'node:stream'
 import { principalsOf } from '../access/principals.ts'
 import type { Broker } from '../broker/broker.ts'
 import type { Networks } from '../core/networks.ts'
-import { endOfTurn } from '../core/turn.ts'
 import type { GateRequest, Outcome, Reply, ReplyHeaders } from '../http/gate.ts'
 import { normalise } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
@@ -136,7 +135,6 @@ export function createPipeline(
       if (ended === undefined) {
         const read = request.method === 'POST' ? readRequestBody(request, maxBodyBytes) : undefined
         const body = read instanceof Promise ? await read : read
-        if (body !== undefined) await endOfTurn()
         if (body !== undefined && isOutdated(exchange)) ended = await beginAnew(exchange)
         ended ??= await withMessages(exchange, body)
       }

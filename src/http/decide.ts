@@ -1,6 +1,7 @@
 /** Several gates in front of one application: the first outcome that is not a skip wins. */
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
+import { endOfTurn } from '../core/turn.ts'
 import type { Gate, GateRequest, Outcome, Reply, ReplyHeaders } from './gate.ts'
 import { problem } from './replies.ts'
 
@@ -36,6 +37,14 @@ export function decide(gates: readonly Gate[], request: GateRequest): Outcome | 
   } catch (error) {
     return failed(error)
   }
+}
+
+/**
+ * The same for requests as they come: together with the others of this turn of the event loop, whose decisions and whose
+ * applications then run right after each other. Never rejects.
+ */
+export function decideInTurn(gates: readonly Gate[], request: GateRequest): Promise<Outcome> {
+  return endOfTurn().then(() => decide(gates, request))
 }
 
 async function decideLater(rest: readonly Gate[], request: GateRequest, first: Promise<Outcome>): Promise<Outcome> {

@@ -46,20 +46,22 @@ export function makeExchange({ target, rawHeaders }: Template): Exchange {
   return { req, res: new ServerResponse(req) }
 }
 
-let captured: GateRequest | undefined
+let captured: GateRequest[] = []
 const capture = sallyport({
   handle: (request) => {
-    captured = request
+    captured.push(request)
     return { kind: 'skip' }
   },
   ready: async () => {},
   close: async () => {},
 })(() => {})
 
-/** The `GateRequest` that the node adapter makes of an exchange. */
-export function gateRequest({ req, res }: Exchange): GateRequest {
-  capture(req, res)
-  if (captured === undefined) throw new Error('the adapter did not ask the gate')
+/** The `GateRequest`s that the node adapter makes of exchanges, at the end of the turn that they come in. */
+export async function gateRequests(exchanges: readonly Exchange[]): Promise<readonly GateRequest[]> {
+  captured = []
+  for (const { req, res } of exchanges) capture(req, res)
+  await new Promise((resolve) => setImmediate(resolve))
+  if (captured.length !== exchanges.length) throw new Error('the adapter did not ask the gate')
   return captured
 }
 

@@ -9,6 +9,7 @@ import { errorsReply } from '../mcp/json-rpc-reply.ts'
 import { isLasting } from '../mcp/lasting.ts'
 import type { Ended } from './ending.ts'
 import type { Exchange } from './exchange.ts'
+import { Place, type UnderWay } from './place.ts'
 
 /** Bounds, for each caller and server. */
 export interface PlaceLimits {
@@ -25,13 +26,6 @@ export interface CallerPlaces {
    * {@link leavePlace}, once for whatever comes of the exchange.
    */
   take(exchange: Exchange): Ended | undefined
-}
-
-/** What one caller has under way at one server. `others` is what asks for no answer, and what ends a session. */
-interface UnderWay {
-  calls: number
-  streams: number
-  others: number
 }
 
 /** Callers whose counts are kept although they have nothing under way: to forget and remember each with every request costs more. */
@@ -77,27 +71,6 @@ export function createCallerPlaces({ callsPerCaller, streamsPerCaller }: PlaceLi
       exchange.place = new Place(count, kind)
       return undefined
     },
-  }
-}
-
-/**
- * A place that one request has taken. Not a closure: one that is made for every request keeps the request alive until a full
- * collection, with all that belongs to it (measured at 6 kB a request and a tenth of the time of a call).
- */
-export class Place {
-  readonly #count: UnderWay
-  readonly #kind: keyof UnderWay
-  #taken = true
-
-  constructor(count: UnderWay, kind: keyof UnderWay) {
-    this.#count = count
-    this.#kind = kind
-  }
-
-  /** Once; nothing happens afterwards. */
-  giveBack(): void {
-    if (this.#taken) this.#count[this.#kind]--
-    this.#taken = false
   }
 }
 

@@ -6,10 +6,10 @@ import type { NormalisedRequest } from '../http/normalise.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { MessageBody } from '../mcp/messages.ts'
 import type { Target } from '../mcp/targets.ts'
-import type { Place } from './caller-places.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { LiveServer } from './live-server.ts'
 import type { LiveState } from './live-state.ts'
+import type { Place } from './place.ts'
 import type { LiveVirtualServer } from './virtual/live.ts'
 
 /** See the top of the file. */

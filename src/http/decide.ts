@@ -43,8 +43,11 @@ export function decide(gates: readonly Gate[], request: GateRequest): Outcome | 
  * The same for requests as they come: together with the others of this turn of the event loop, whose decisions and whose
  * applications then run right after each other. Never rejects.
  */
-export function decideInTurn(gates: readonly Gate[], request: GateRequest): Promise<Outcome> {
-  return endOfTurn().then(() => decide(gates, request))
+export async function decideInTurn(gates: readonly Gate[], request: GateRequest): Promise<Outcome> {
+  await endOfTurn()
+  const outcome = decide(gates, request)
+  // To return a promise takes three rounds of microtasks, to wait for it one.
+  return 'then' in outcome ? await outcome : outcome
 }
 
 async function decideLater(rest: readonly Gate[], request: GateRequest, first: Promise<Outcome>): Promise<Outcome> {

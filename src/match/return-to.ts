@@ -99,13 +99,20 @@ function decode(path: string): string {
 const LIKE_A_SLASH = /[\\\u2044\u2215\u2216\u29f5\u29f8\ufffd]/g
 /** What may vanish on the way: white space, controls, formatting characters. */
 const VANISHING = /[\p{Z}\p{C}]/gu
+/** `;parameters` of a segment, to the next slash that is one for everybody; with the forms that may become a semicolon. */
+const PARAMETERS = /[;\u037e\ufe14\ufe54\uff1b][^/]*/g
 
 /**
  * Whether some reader could find an empty first segment, hence a network-path reference (RFC 3986 §4.2). All that
  * readers may do is done at once (compatibility forms, `;parameters` off, dot segments out), since each only
- * takes segments away from in front of an empty one.
+ * takes segments away from in front of an empty one. But where a slash is one for some readers only, it ends a parameter for
+ * these only: `/.;\x//` is `/.//` to the others.
  */
 function opensWithTwoSlashes(path: string): boolean {
+  return hasEmptyFirst(path) || hasEmptyFirst(path.replace(PARAMETERS, ''))
+}
+
+function hasEmptyFirst(path: string): boolean {
   const plain = path.normalize('NFKC').replace(LIKE_A_SLASH, '/').replace(VANISHING, '')
   const segments = plain.split('/').slice(1)
   let depth = 0

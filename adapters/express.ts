@@ -35,7 +35,7 @@ export function sallyport(...gates: Gate[]): Middleware {
   checkGates(gates)
   return (req, res, next) => {
     const request = new NodeRequest(req, res, headOf(req), req, req as BodyHolder)
-    void decideInTurn(gates, request).then((outcome) => carryOut(outcome, localsOf(res) ?? req, res, next))
+    void decideInTurn(gates, request, (outcome) => carryOut(outcome, localsOf(res) ?? req, res, next))
   }
 }
 

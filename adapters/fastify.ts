@@ -43,7 +43,7 @@ export function sallyport(...gates: Gate[]): FastifyPluginCallback {
         request,
         request as BodyHolder,
       )
-      void decideInTurn(gates, gateRequest).then((outcome) => settle(outcome, request, reply, next))
+      void decideInTurn(gates, gateRequest, (outcome) => settle(outcome, request, reply, next))
     })
     done()
   }

@@ -46,7 +46,7 @@ export function sallyport(...gates: Gate[]): KoaMiddleware {
   checkGates(gates)
   return (ctx, next) => {
     const request = new NodeRequest(ctx.req, ctx.res, headOf(ctx.req, ctx.originalUrl), ctx, ctx.request as BodyHolder)
-    return decideInTurn(gates, request).then((outcome) => settle(outcome, ctx, next))
+    return decideInTurn(gates, request, (outcome) => settle(outcome, ctx, next))
   }
 }
 

@@ -119,14 +119,17 @@ export function createAdmission(settings: AdmissionSettings): Admission {
 /** An answer with fields of {@link Admitted} on it; of `vary`, both values. */
 export function withHeaders(reply: Reply, headers: ReplyHeaders): Reply {
   // Every answer comes by here. What is spread in Node 20 stays until a full collection, with all that it refers to.
-  const fields: Record<string, string | readonly string[]> = Object.assign({}, reply.headers, headers)
+  const fields: Record<string, string | readonly string[]> = {}
+  for (const name in reply.headers) fields[name] = reply.headers[name] as string | readonly string[]
+  for (const name in headers) fields[name] = headers[name] as string | readonly string[]
   if (reply.headers?.vary !== undefined) {
     const before = [reply.headers.vary].flat()
     const added = [headers.vary ?? []].flat().filter((value) => !before.includes(value))
     const vary = [...before, ...added]
     if (vary.length > 0) fields.vary = vary.join(', ')
   }
-  return Object.assign({}, reply, { headers: fields })
+  const { status, body } = reply
+  return body === undefined ? { status, headers: fields } : { status, headers: fields, body }
 }
 
 /** What is wrong with one of `allowedHosts`, or `undefined`. */

@@ -85,7 +85,8 @@ export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock, recen
 }
 
 function toEvent(exchange: Exchange, status: number, ending: Ending, now: number): RequestEvent {
-  const { request, normalised, server, virtual, caller, rule, credential, member, upstreamStatus, startedAt } = exchange
+  const { request, normalised, server, virtual, caller, messages, targets } = exchange
+  const { rule, credential, member, upstreamStatus, startedAt } = exchange
   const { traceparent } = request.headers
   return {
     type: 'request',
@@ -95,7 +96,8 @@ function toEvent(exchange: Exchange, status: number, ending: Ending, now: number
     server: (server ?? virtual)?.name ?? null,
     member: member ?? null,
     httpMethod: request.method,
-    ...namedIn(exchange),
+    methods: methodsIn(messages),
+    targets: targets !== undefined && targets.length <= MAX_TOLD ? targets.map(shortened) : targetsIn(messages),
     outcome: ending.outcome,
     reason: ending.reason ?? null,
     detail: ending.detail ?? null,
@@ -113,14 +115,13 @@ function toAuditCaller({ kind, via, identity, externalIdentities, keyId }: Calle
   return { kind, via, id, integration, subject, externalIdentities, keyId: keyId ?? null }
 }
 
-function namedIn({ messages, targets: found }: Exchange): Pick<RequestEvent, 'methods' | 'targets'> {
+function methodsIn(messages: Exchange['messages']): RequestEvent['methods'] {
   const methods: string[] = []
   for (const message of messages?.messages ?? []) {
     if (methods.length === MAX_TOLD) break
     if (message.kind !== 'response') methods.push(message.method.slice(0, MAX_NAME))
   }
-  const isKnown = found !== undefined && found.length <= MAX_TOLD
-  return { methods, targets: isKnown ? found.map(shortened) : targetsIn(messages) }
+  return methods
 }
 
 /** At most so many of each message. */

@@ -31,7 +31,7 @@ const NOT_UNDERSTOOD: ReadonlySet<number | null> = new Set([400, 404, 405, 406, 
 export function createBridgeStep({ call, virtualCall, eras }: BridgeParts): CallStep {
   const views = new WeakMap<LiveServer, LiveVirtualServer>()
 
-  function bridged(exchange: Exchange, server: LiveServer, body: ReadMessages | undefined): Promise<Ended> {
+  function bridged(exchange: Exchange, server: LiveServer, body: ReadMessages | undefined): Promise<Ended> | Ended {
     const view = views.get(server) ?? toBridged(server)
     views.set(server, view)
     return virtualCall(exchange, view, body)

@@ -2,6 +2,7 @@
  * The second half of a request's path, to a server or a virtual one: session, era, and access to what messages name. What may go on
  * goes to the next step.
  */
+import type { Caller } from '../identity/caller.ts'
 import { type Era, eraOf, eraWithoutBody } from '../mcp/eras.ts'
 import { GatewayCode } from '../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
@@ -10,7 +11,7 @@ import type { RequestStates } from '../mcp/request-state.ts'
 import type { Session, SessionPlace } from '../mcp/session-id.ts'
 import { type Ended, unavailable } from './ending.ts'
 import type { Exchange, ReadMessages } from './exchange.ts'
-import { judgeMessages, removedFrom } from './judge-messages.ts'
+import { judgeMessages, type MessagesVerdict, removedFrom } from './judge-messages.ts'
 import type { LiveServer } from './live-server.ts'
 import { withoutOwnState } from './own-state.ts'
 import type { Asker, Permissions } from './permissions.ts'
@@ -32,7 +33,7 @@ export type CallStep<Server = LiveServer> = (
   exchange: Exchange,
   server: Server,
   body: ReadMessages | undefined,
-) => Promise<Ended>
+) => Promise<Ended> | Ended
 
 /** What the step works with. */
 export interface CallParts<Server, Own> {
@@ -50,14 +51,9 @@ export function createCallStep<Server extends { readonly name: string }, Own ext
   requestStates,
   next,
 }: CallParts<Server, Own>): CallStep<Server> {
-  return async (exchange, server, body) => {
-    const { caller, principals, state, request } = exchange
-    if (caller === undefined) throw new TypeError('a call has a caller')
-    const place = { server: server.name, identity: caller.identity.id }
-    const sessionId = request.headers['mcp-session-id']
-    const opening = typeof sessionId === 'string' ? openSession(sessionId, place) : undefined
-    const opened = opening instanceof Promise ? await opening : opening
-    const era = readEra(exchange, body, opened)
+  function opened(call: Opened<Server, Own>): Promise<Ended> | Ended {
+    const { exchange, body, session } = call
+    const era = readEra(exchange, body, session)
     if (era.kind === 'problem') {
       const { status, response } = era
       const reply = jsonReply(status, response, status === 405 ? { allow: 'POST' } : undefined)
@@ -65,25 +61,60 @@ export function createCallStep<Server extends { readonly name: string }, Own ext
     }
     // Of the modern era there are no sessions, and an `initialize` begins one: what else they say of one means nothing.
     const inSession = era.era === 'legacy' && !(body !== undefined && isInitialize(body.messages))
-    if (inSession && sessionId !== undefined && opened === undefined) {
+    if (inSession && session === undefined && exchange.request.headers['mcp-session-id'] !== undefined) {
       const reply = errorsReply(404, GatewayCode.UNKNOWN_SESSION, 'Session not found: initialize again', body?.messages)
       return { reply, outcome: 'refused', reason: 'unknown_session' }
     }
-    const removed = body === undefined ? undefined : removedFrom(body.messages, era)
-    if (body !== undefined && removed !== undefined) return refusal(exchange, body.messages, era, removed)
-    const asker: Asker = { access: state.access, caller, principals, server: server.name }
-    if (body !== undefined) {
-      const asked = judgeMessages(body.messages, asker, permissions)
-      const verdict = asked instanceof Promise ? await asked : asked
-      if (verdict.kind === 'unavailable') return unavailable('decide', verdict.detail, undefined, body.messages)
-      if (verdict.kind === 'refused') return refusal(exchange, body.messages, era, verdict.refused)
-      exchange.rule = verdict.rule ?? exchange.rule
-      exchange.targets = verdict.targets
-    }
-    const sent = body === undefined || era.era === 'legacy' ? body : await withoutOwnState(body, place, requestStates)
-    if (sent !== undefined && 'outcome' in sent) return sent
-    return await next({ exchange, server, asker, era, session: inSession ? opened : undefined, place, body: sent })
+    return inRevision(call, era, inSession ? session : undefined)
   }
+
+  function inRevision(
+    { exchange, server, caller, place, body }: Opened<Server, Own>,
+    era: Era,
+    session: Own | undefined,
+  ): Promise<Ended> | Ended {
+    const { principals, state } = exchange
+    const asker: Asker = { access: state.access, caller, principals, server: server.name }
+    const call = { exchange, server, asker, era, session, place, body }
+    if (body === undefined) return next(call)
+    const removed = removedFrom(body.messages, era)
+    if (removed !== undefined) return refusal(exchange, body.messages, era, removed)
+    const asked = judgeMessages(body.messages, asker, permissions)
+    return asked instanceof Promise ? asked.then((verdict) => judged(call, body, verdict)) : judged(call, body, asked)
+  }
+
+  function judged(call: Call<Server, Own>, body: ReadMessages, verdict: MessagesVerdict): Promise<Ended> | Ended {
+    const { exchange, era } = call
+    if (verdict.kind === 'unavailable') return unavailable('decide', verdict.detail, undefined, body.messages)
+    if (verdict.kind === 'refused') return refusal(exchange, body.messages, era, verdict.refused)
+    exchange.rule = verdict.rule ?? exchange.rule
+    exchange.targets = verdict.targets
+    return era.era === 'legacy' ? next(call) : withoutState(call, body)
+  }
+
+  async function withoutState(call: Call<Server, Own>, body: ReadMessages): Promise<Ended> {
+    const sent = await withoutOwnState(body, call.place, requestStates)
+    return 'outcome' in sent ? sent : next({ ...call, body: sent })
+  }
+
+  // Each function above is the next part of the way. None waits for what is there: that would cost each call several promises.
+  return (exchange, server, body) => {
+    const { caller, request } = exchange
+    if (caller === undefined) throw new TypeError('a call has a caller')
+    const place = { server: server.name, identity: caller.identity.id }
+    const id = request.headers['mcp-session-id']
+    const opening = typeof id === 'string' ? openSession(id, place) : undefined
+    return opening instanceof Promise
+      ? opening.then((session) => opened({ exchange, server, caller, place, body, session }))
+      : opened({ exchange, server, caller, place, body, session: opening })
+  }
+}
+
+/** A request whose session has been looked for. */
+interface Opened<Server, Own> extends Pick<Call<Server, Own>, 'exchange' | 'server' | 'place' | 'body'> {
+  readonly caller: Caller
+  /** What the session id opened as. */
+  readonly session: Own | undefined
 }
 
 function readEra(

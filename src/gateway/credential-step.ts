@@ -54,11 +54,11 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
     return credentials.resolve(rejected === undefined ? request : { ...request, rejected, challenge })
   }
 
-  async function send(call: Call, credential: Readonly<Record<string, string>>): Promise<RelayResult> {
+  function send(call: Call, credential: Readonly<Record<string, string>>): Promise<RelayResult> {
     const { exchange, server, asker, era, session, place, body } = call
     const { request } = exchange
     const { gone = request.signal } = request
-    const result = await relay.send({
+    return relay.send({
       server: server.relay,
       method: request.method as 'POST' | 'GET' | 'DELETE',
       headers: request.headers,
@@ -70,8 +70,6 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
       credential,
       lists: asksForLists(call) ? permissions.lists(asker) : undefined,
     })
-    exchange.upstreamStatus = result.upstreamStatus
-    return result
   }
 
   async function sealedState({ body, place }: Call): Promise<string | undefined> {
@@ -134,7 +132,7 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
     const wider = await resolve(call, { rejected: stamp, challenge })
     if (wider.kind !== 'credential' || wider.stamp === stamp) return answer
     discard(reply)
-    return send(call, wider.headers)
+    return noted(call, await send(call, wider.headers))
   }
 
   /** The token that is good for too little is the caller's own: whoever issued it can make a better one, if they know which. */
@@ -147,53 +145,57 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
   }
 
   async function carryOut(call: Call): Promise<Ended> {
-    const resolved = resolve(call)
-    const first = resolved instanceof Promise ? await resolved : resolved
-    if (first.kind !== 'credential') return withoutCredential(call, first)
-    call.exchange.credential = first.credential
-    let used: Found = first
-    let result = await send(call, first.headers)
-    if (result.kind === 'unauthorized' && isRenewable(first.credential)) {
-      // Another new one would be refused as well, and a retrying agent would have one made with every call.
-      if (refusedTokens.has(first.stamp)) return rejected(call, first.credential)
-      const second = await resolve(call, { rejected: first.stamp, challenge: result.challenge })
-      if (second.kind !== 'credential') return withoutCredential(call, second)
-      call.exchange.credential = second.credential
-      // Where it cannot be renewed, it is the same one.
-      if (second.stamp === first.stamp) return rejected(call, second.credential)
-      used = second
-      result = await send(call, second.headers)
-      if (result.kind === 'unauthorized') {
-        refusedTokens.add(second.stamp)
-        return rejected(call, second.credential)
-      }
-    }
-    if (result.kind === 'answer' && isGranted(used.credential)) result = await widened(call, used, result)
-    switch (result.kind) {
-      case 'answer':
-        if (result.challenge !== undefined && first.credential === 'oauth2') {
-          const ended = await insufficient(call, result)
-          if (ended !== undefined) return ended
-        }
-        if (result.challenge !== undefined && first.credential === 'passthrough') return withScopes(call, result)
-        return { reply: result.reply, outcome: 'relayed' }
-      case 'failed': {
-        const { reply, reason, detail } = result
-        return { reply, outcome: reason === 'aborted' ? 'aborted' : 'failed', reason, detail }
-      }
-      case 'unauthorized':
-        return notTaken(call, first.credential)
-    }
-  }
-
-  return async (call) => {
     try {
-      return await carryOut(call)
+      const resolved = resolve(call)
+      const first = resolved instanceof Promise ? await resolved : resolved
+      if (first.kind !== 'credential') return withoutCredential(call, first)
+      call.exchange.credential = first.credential
+      let used: Found = first
+      let result = noted(call, await send(call, first.headers))
+      if (result.kind === 'unauthorized' && isRenewable(first.credential)) {
+        // Another new one would be refused as well, and a retrying agent would have one made with every call.
+        if (refusedTokens.has(first.stamp)) return rejected(call, first.credential)
+        const second = await resolve(call, { rejected: first.stamp, challenge: result.challenge })
+        if (second.kind !== 'credential') return withoutCredential(call, second)
+        call.exchange.credential = second.credential
+        // Where it cannot be renewed, it is the same one.
+        if (second.stamp === first.stamp) return rejected(call, second.credential)
+        used = second
+        result = noted(call, await send(call, second.headers))
+        if (result.kind === 'unauthorized') {
+          refusedTokens.add(second.stamp)
+          return rejected(call, second.credential)
+        }
+      }
+      if (result.kind === 'answer' && isGranted(used.credential)) result = await widened(call, used, result)
+      switch (result.kind) {
+        case 'answer':
+          if (result.challenge !== undefined && first.credential === 'oauth2') {
+            const ended = await insufficient(call, result)
+            if (ended !== undefined) return ended
+          }
+          if (result.challenge !== undefined && first.credential === 'passthrough') return withScopes(call, result)
+          return { reply: result.reply, outcome: 'relayed' }
+        case 'failed': {
+          const { reply, reason, detail } = result
+          return { reply, outcome: reason === 'aborted' ? 'aborted' : 'failed', reason, detail }
+        }
+        case 'unauthorized':
+          return notTaken(call, first.credential)
+      }
     } catch (error) {
       if (error instanceof DecideError) return unavailable('decide', error.message, undefined, call.body?.messages)
       return failure(error, call.body?.messages)
     }
   }
+
+  return carryOut
+}
+
+/** For the audit, also where more is tried afterwards. */
+function noted({ exchange }: Call, result: RelayResult): RelayResult {
+  exchange.upstreamStatus = result.upstreamStatus
+  return result
 }
 
 /** Whether lists may come: nothing is left out of other answers, and a GET may bring the answer to something earlier. */

@@ -2,6 +2,7 @@
  * The body of a POST, as bytes: they go on to the upstream as they came. A body parser of the host application may have run first;
  * then the bytes are those that it kept, or have to be written anew.
  */
+import { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { GateRequest } from '../http/gate.ts'
 
@@ -47,7 +48,19 @@ export function readRequestBody(request: GateRequest, maxBytes: number): ReadBod
   if (stream.readableEnded || (stream.destroyed && stream.readableLength === 0)) {
     return { kind: 'consumed', detail: 'something that ran first has read the body, and left neither body nor rawBody' }
   }
-  return readStream(stream, maxBytes)
+  return readAtOnce(stream, maxBytes) ?? readStream(stream, maxBytes)
+}
+
+/** A body that has come with its head, as nearly all do; `undefined` for all others. To read one by its events takes several times as long. */
+function readAtOnce(stream: Readable, maxBytes: number): ReadBody | undefined {
+  // Only there does `complete` say that all of it is here.
+  if (!(stream instanceof IncomingMessage && stream.complete)) return undefined
+  const { destroyed, readableFlowing, readableEncoding, readableLength } = stream
+  // Whoever listens already, or has set an encoding, reads it in another way.
+  const isUntouched = !destroyed && readableFlowing === null && readableEncoding === null
+  if (!isUntouched || readableLength === 0 || readableLength > maxBytes) return undefined
+  const bytes: unknown = stream.read()
+  return bytes instanceof Uint8Array ? { kind: 'bytes', bytes } : undefined
 }
 
 /** Of a body that has been parsed, in the form that a parser leaves it in. Numbers beyond 2^53 are lost by then. */
@@ -84,6 +97,8 @@ function readStream(stream: Readable, maxBytes: number): Promise<ReadBody> {
     const onGone = () => finish({ kind: 'aborted' })
     // They stay, and go with the stream.
     stream.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
+    // Somebody may have paused it until it is their turn.
+    if (stream.isPaused()) stream.resume()
   })
 }
 

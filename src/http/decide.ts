@@ -41,13 +41,16 @@ export function decide(gates: readonly Gate[], request: GateRequest): Outcome | 
 
 /**
  * The same for requests as they come: together with the others of this turn of the event loop, whose decisions and whose
- * applications then run right after each other. Never rejects.
+ * applications then run right after each other. `carryOut` gets the outcome; what it throws, and what it returns, is the caller's.
  */
-export async function decideInTurn(gates: readonly Gate[], request: GateRequest): Promise<Outcome> {
+export async function decideInTurn<T>(
+  gates: readonly Gate[],
+  request: GateRequest,
+  carryOut: (outcome: Outcome) => T | Promise<T>,
+): Promise<T> {
   await endOfTurn()
-  const outcome = decide(gates, request)
-  // To return a promise takes three rounds of microtasks, to wait for it one.
-  return 'then' in outcome ? await outcome : outcome
+  // Waited for also where it is there: so all of the turn are decided before the first application runs.
+  return carryOut(await decide(gates, request))
 }
 
 async function decideLater(rest: readonly Gate[], request: GateRequest, first: Promise<Outcome>): Promise<Outcome> {

@@ -32,12 +32,14 @@ export interface LastUseOptions {
 const KEYS: LastUseOptions = { space: 'api-keys-last-use', writeEveryMs: 60_000 }
 /** After so long it is forgotten, and so is what another process wrote while the key was being revoked. */
 const KEPT_MS = 400 * 24 * 3_600_000
+/** Owners whose uses are remembered. */
 const REMEMBERED = 10_000
 
 /** Times of use in `store`; of API keys, unless something else is said. */
 export function createLastUse(store: TokenStore, clock: Clock, options: LastUseOptions = KEYS): LastUse {
   const { space, writeEveryMs } = options
-  const written = new LRUCache<string, number>({ max: REMEMBERED })
+  /** By owner, and then by id: a name made of both would have to be put together and hashed with every use. */
+  const written = new LRUCache<string, Map<string, number>>({ max: REMEMBERED })
   const writing = new Set<Promise<void>>()
   const keyOf = (owner: string, id: string): Key => ({ space, owner, id })
 
@@ -52,10 +54,10 @@ export function createLastUse(store: TokenStore, clock: Clock, options: LastUseO
   return {
     note(owner, id) {
       const now = performance.now()
-      const name = `${owner} ${id}`
-      const before = written.get(name)
+      const times = written.get(owner) ?? new Map<string, number>()
+      const before = times.get(id)
       if (before !== undefined && now - before < writeEveryMs) return
-      written.set(name, now)
+      written.set(owner, times.set(id, now))
       const work: Promise<void> = write(keyOf(owner, id), clock.now())
         .catch(() => {})
         .finally(() => writing.delete(work))
@@ -72,7 +74,7 @@ export function createLastUse(store: TokenStore, clock: Clock, options: LastUseO
       return found && timeIn(found.value)
     },
     async forget(owner, id) {
-      written.delete(`${owner} ${id}`)
+      written.get(owner)?.delete(id)
       await store.delete(keyOf(owner, id))
     },
     async close() {

@@ -74,6 +74,9 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 export class JsonReader {
   /** Where it stands. */
   at = 0
+  /** Where {@link enter} or {@link nextMember} has found the key of the member, quotes included; until it goes on from the value. */
+  keyStart = 0
+  keyEnd = 0
   readonly bytes: Buffer
   readonly #limits: JsonLimits
   readonly #maxKeys: number
@@ -143,32 +146,36 @@ export class JsonReader {
   }
 
   /**
+   * Goes into the object that it stands at, to the value of its first member; `false` where it has none, and it is past it then.
+   *
+   * ```ts
+   * for (let more = reader.enter(depth); more; more = reader.nextMember()) reader.skipValue(depth + 1)
+   * ```
+   */
+  enter(depth: number): boolean {
+    this.#checkDepth(depth)
+    this.#countValue()
+    this.at++
+    if (this.next() !== CLOSE_BRACE) return this.#member()
+    this.at++
+    return false
+  }
+
+  /** From behind the value of one member to that of the next; `false` where it was the last, and it is past the object then. */
+  nextMember(): boolean {
+    const byte = this.next()
+    this.at++
+    if (byte === COMMA) return this.#member()
+    if (byte !== CLOSE_BRACE) fail('expected a comma or the end of the object', this.at - 1)
+    return false
+  }
+
+  /**
    * Goes past the object that it stands at. `visit` is called at each value with the range of its key, quotes included,
    * and must go past the value.
    */
   object(depth: number, visit: (keyStart: number, keyEnd: number) => void): void {
-    const { bytes } = this
-    this.#checkDepth(depth)
-    this.#countValue()
-    this.at++
-    if (this.next() === CLOSE_BRACE) {
-      this.at++
-      return
-    }
-    for (;;) {
-      const start = skipSpace(bytes, this.at)
-      if (bytes[start] !== QUOTE) fail('expected a key', start)
-      const end = endOfString(bytes, start)
-      const colon = skipSpace(bytes, end)
-      if (bytes[colon] !== COLON) fail('expected a colon', colon)
-      this.#countKey()
-      this.at = skipSpace(bytes, colon + 1)
-      visit(start, end)
-      const byte = this.next()
-      this.at++
-      if (byte === CLOSE_BRACE) return
-      if (byte !== COMMA) fail('expected a comma or the end of the object', this.at - 1)
-    }
+    for (let more = this.enter(depth); more; more = this.nextMember()) visit(this.keyStart, this.keyEnd)
   }
 
   /** Goes past the array that it stands at. `visit` is called at each element and must go past it. */
@@ -218,13 +225,23 @@ export class JsonReader {
     }
   }
 
+  /** Goes past the key that comes next, and to its value. */
+  #member(): true {
+    const { bytes } = this
+    this.keyStart = skipSpace(bytes, this.at)
+    this.at = skipSpace(bytes, this.#endOfKey(this.keyStart))
+    return true
+  }
+
   /** Where the value of the member begins whose key is at `at`, or the space before it. */
   #endOfKey(at: number): number {
     const { bytes } = this
     if (bytes[at] !== QUOTE) fail('expected a key', at)
-    const colon = skipSpace(bytes, endOfString(bytes, at))
+    const end = endOfString(bytes, at)
+    const colon = skipSpace(bytes, end)
     if (bytes[colon] !== COLON) fail('expected a colon', colon)
     this.#countKey()
+    this.keyEnd = end
     return colon + 1
   }
 

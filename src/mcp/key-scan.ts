@@ -139,43 +139,55 @@ class Scan {
   }
 
   #message(depth: number): void {
+    const reader = this.#reader
     const { maxMessages } = this.#limits
     if (this.#messages.length === maxMessages) throw new TooManyMessages(`a batch of more than ${maxMessages} messages`)
-    const start = this.#reader.at
-    if (this.#reader.next() !== OPEN_BRACE) this.#reader.skipValue(depth)
+    const start = reader.at
+    if (reader.next() !== OPEN_BRACE) reader.skipValue(depth)
     else {
-      this.#keys(depth, ENVELOPE, false, (key) => {
-        if (key === 'params' && this.#reader.next() === OPEN_BRACE) this.#params(depth + 1)
-        else this.#reader.skipValue(depth + 1)
-      })
+      const keys = this.#keysOf(ENVELOPE, false)
+      for (let more = reader.enter(depth); more; more = reader.nextMember()) {
+        const key = keys.add(reader.keyStart, reader.keyEnd)
+        if (key === 'params' && reader.next() === OPEN_BRACE) this.#params(depth + 1)
+        else reader.skipValue(depth + 1)
+      }
     }
-    this.#messages.push({ start, end: this.#reader.at })
+    this.#messages.push({ start, end: reader.at })
   }
 
   #params(depth: number): void {
-    const { deepArguments } = this.#limits
-    this.#keys(depth, PARAMS, false, (key) => {
-      const deep = deepArguments && key === 'arguments'
-      if (this.#reader.next() !== OPEN_BRACE) return deep ? this.#deep(depth + 1) : this.#reader.skipValue(depth + 1)
-      const kind = key === undefined ? undefined : INNER.get(key)
-      const exact = kind === undefined || (key === 'arguments' && this.#limits.exactArguments)
-      this.#keys(depth + 1, kind ?? OTHER, exact, () =>
-        deep ? this.#deep(depth + 2) : this.#reader.skipValue(depth + 2),
-      )
-    })
+    const reader = this.#reader
+    const keys = this.#keysOf(PARAMS, false)
+    for (let more = reader.enter(depth); more; more = reader.nextMember()) {
+      const key = keys.add(reader.keyStart, reader.keyEnd)
+      const deep = this.#limits.deepArguments === true && key === 'arguments'
+      if (reader.next() === OPEN_BRACE) this.#inner(depth + 1, key, deep)
+      else this.#value(depth + 1, deep)
+    }
   }
 
-  /** Goes past a value in which no object has two equal keys. As deep as `maxDepth`, so that it can call itself. */
-  #deep(depth: number): void {
-    const first = this.#reader.next()
-    if (first === OPEN_BRACE) this.#keys(depth, OTHER, true, () => this.#deep(depth + 1))
-    else if (first === OPEN_BRACKET) this.#reader.array(depth, () => this.#deep(depth + 1))
-    else this.#reader.skipValue(depth)
+  /** An object in `params`. */
+  #inner(depth: number, name: string | undefined, deep: boolean): void {
+    const reader = this.#reader
+    const kind = name === undefined ? undefined : INNER.get(name)
+    const exact = kind === undefined || (name === 'arguments' && this.#limits.exactArguments)
+    const keys = this.#keysOf(kind ?? OTHER, exact)
+    for (let more = reader.enter(depth); more; more = reader.nextMember()) {
+      keys.add(reader.keyStart, reader.keyEnd)
+      this.#value(depth + 1, deep)
+    }
   }
 
-  /** Goes past an object and checks its keys. `visit` goes past each value; it is told keys with a meaning. */
-  #keys(depth: number, kind: ObjectKind, exact: boolean, visit: (key: string | undefined) => void): void {
-    const keys = new ObjectKeys(this.#reader, kind, exact, this.#folding)
-    this.#reader.object(depth, (start, end) => visit(keys.add(start, end)))
+  /** Goes past a value; a `deep` one has no object with two equal keys in it. As deep as `maxDepth`, so that it can call itself. */
+  #value(depth: number, deep: boolean): void {
+    const reader = this.#reader
+    const first = deep ? reader.next() : undefined
+    if (first === OPEN_BRACE) this.#inner(depth, undefined, true)
+    else if (first === OPEN_BRACKET) reader.array(depth, () => this.#value(depth + 1, true))
+    else reader.skipValue(depth)
+  }
+
+  #keysOf(kind: ObjectKind, exact: boolean): ObjectKeys {
+    return new ObjectKeys(this.#reader, kind, exact, this.#folding)
   }
 }

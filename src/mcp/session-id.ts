@@ -57,6 +57,8 @@ const VISIBLE = /^[!-~]{1,2048}$/
 /** What {@link Sealer.sealText} makes, of no more than an upstream's id needs. */
 const SEALED = /^[\w.-]{1,4096}$/
 
+const INDEX_LENGTH = 12
+
 /** @param sealer - made for this purpose alone: `createSealer(keys, 'session-id')` */
 export function createSessionIds(sealer: Sealer, { clock, lifetimeMs, cached }: SessionIdSettings): SessionIds {
   const opened = new LRUCache<string, Opened>({ max: cached })
@@ -65,7 +67,7 @@ export function createSessionIds(sealer: Sealer, { clock, lifetimeMs, cached }: 
     const sealed = await unseal(sealer, id, textOf(place))
     if (sealed === undefined || clock.now() >= sealed.e) return undefined
     const session = { revision: sealed.r, urlElicitation: sealed.u === 1, upstreamId: sealed.i }
-    opened.set(id, { place, session, expiresAt: sealed.e })
+    opened.set(indexOf(id), { id, place, session, expiresAt: sealed.e })
     return session
   }
 
@@ -81,16 +83,22 @@ export function createSessionIds(sealer: Sealer, { clock, lifetimeMs, cached }: 
       return sealer.sealText(JSON.stringify(sealed), textOf(place))
     },
     open(id, place) {
-      const known = opened.get(id)
-      if (known === undefined) return unsealed(id, place)
+      const known = opened.get(indexOf(id))
+      if (known?.id !== id) return unsealed(id, place)
       const isHere = known.place.server === place.server && known.place.identity === place.identity
       return isHere && clock.now() < known.expiresAt ? known.session : undefined
     },
   }
 }
 
+/** The end of an id, which differs from all others': V8 copies so short a text, and hashes no more than that with each request. */
+function indexOf(id: string): string {
+  return id.slice(-INDEX_LENGTH)
+}
+
 /** An id that has been opened. */
 interface Opened {
+  readonly id: string
   readonly place: SessionPlace
   readonly session: Session
   /** Epoch milliseconds. */

@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
-import { endOfTurn } from '../core/turn.ts'
+import { atEndOfTurn, type Waiting } from '../core/turn.ts'
 import type { AbortSource } from '../http/gate.ts'
 import type { Slots } from './slots.ts'
 import { UpstreamError } from './upstream-error.ts'
@@ -26,7 +26,7 @@ export type ExchangesUnderWay = Slots<{ fail(error: UpstreamError): void }>
 
 /** What a request is sent with. */
 export interface ExchangeSettings {
-  /** undici counts it from when the request is written; here also while it waits for a connection. */
+  /** undici counts it from when the request is written; here also while it waits for a connection that others have. */
   readonly headersMs: number
   readonly signal: AbortSource | undefined
   /** Where it is to be found until its answer is whole. */
@@ -47,11 +47,12 @@ export function startExchange(
     const exchange = new Exchange(resolve, reject, settings)
     if (!exchange.begin()) return
     try {
-      dispatcher.dispatch(options, exchange)
+      // `false` where it has to wait for a connection, or the next request would have to.
+      const hasConnection = dispatcher.dispatch(options, exchange)
+      if (!hasConnection || settings.headersMs < COARSE_MS) exchange.watch()
     } catch (error) {
       exchange.fail(error)
     }
-    exchange.watch()
   })
 }
 
@@ -59,9 +60,11 @@ export function startExchange(
 const SHORT_BYTES = 64 * 1024
 const TIMEOUTS: readonly string[] = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']
 const EMPTY = new Uint8Array()
+/** undici counts longer times well enough, to a second or so, from when it writes the request; a timer for each would cost as much as reading its answer. */
+const COARSE_MS = 10_000
 
 /** A class, since undici calls it back by method and one is made for each request. */
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements Dispatcher.DispatchHandler, Waiting {
   readonly #resolve: (answer: UpstreamAnswer) => void
   readonly #reject: (error: UpstreamError) => void
   readonly #settings: ExchangeSettings
@@ -98,7 +101,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     return true
   }
 
-  /** Sets the deadline of a request that waits for a connection. */
+  /** Sets a deadline of its own for the headers of the answer. */
   watch(): void {
     const { headersMs } = this.#settings
     if (this.#controller !== undefined || this.#over || headersMs === 0) return
@@ -146,7 +149,13 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over) return
     this.#finish()
     if (this.#body !== undefined) this.#body.push(null)
-    else this.#answer(this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : (this.#chunks[0] ?? EMPTY))
+    else atEndOfTurn(this)
+  }
+
+  /** Hands over what there is of the answer. */
+  goOn(): void {
+    const body = this.#body ?? (this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : (this.#chunks[0] ?? EMPTY))
+    this.#resolve({ status: this.#status, headers: this.#headers, body })
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -174,12 +183,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     for (const chunk of this.#chunks) room = body.push(chunk)
     if (!room) controller.pause()
     this.#chunks.length = 0
-    this.#answer(body)
-  }
-
-  #answer(body: Uint8Array | Readable): void {
-    const answer = { status: this.#status, headers: this.#headers, body }
-    void endOfTurn().then(() => this.#resolve(answer))
+    atEndOfTurn(this)
   }
 
   #finish(): void {

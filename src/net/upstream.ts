@@ -25,7 +25,7 @@ export interface UpstreamRequest {
 export interface UpstreamLimits {
   /** For a connection to be there. */
   readonly connectMs: number
-  /** From the request to the headers of its answer; waiting for a free connection counts. */
+  /** From the request to the headers of its answer; waiting for a free connection counts, making one has its own time. */
   readonly headersMs: number
   /** Between two pieces of an answer; 0 for no limit, since event streams are silent for long. */
   readonly silenceMs: number

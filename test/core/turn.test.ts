@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { endOfTurn } from '../../src/core/turn.ts'
+import { atEndOfTurn, endOfTurn } from '../../src/core/turn.ts'
 
 const microtasks = () => new Promise<void>((resolve) => process.nextTick(resolve))
 
@@ -33,4 +33,18 @@ test('one that fails does not keep the others waiting', async () => {
   const other = endOfTurn()
   await expect(failing).rejects.toThrow('broken')
   await other
+})
+
+test('what needs no promise goes on before who waits for one, and once', async () => {
+  const seen: string[] = []
+  const waiting = (name: string) => ({ goOn: () => void seen.push(name) })
+  atEndOfTurn(waiting('first'))
+  const ended = endOfTurn().then(() => seen.push('a promise'))
+  atEndOfTurn(waiting('second'))
+  await microtasks()
+  expect(seen).toEqual([])
+  await ended
+  expect(seen).toEqual(['first', 'second', 'a promise'])
+  await endOfTurn()
+  expect(seen).toHaveLength(3)
 })

@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { Agent } from 'undici'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createUpstreams, type UpstreamLimits } from '../../src/net/upstream.ts'
 import { localServer } from './server.ts'
 
@@ -107,6 +107,27 @@ describe('no answer', () => {
       .catch((e: unknown) => e)
     expect(error).toMatchObject({ failure: 'timeout' })
     expect(String(error)).not.toMatch(/s3cret|a=b/)
+  })
+
+  it('in time, where all connections are taken', async () => {
+    const { server, upstreams, request } = await setUp(() => {}, { headersMs: 80, connections: 1 })
+    const both = [upstreams.send(request), upstreams.send(request)]
+    for (const one of both) await expect(one).rejects.toMatchObject({ failure: 'timeout' })
+    expect(server.requests.length).toBeLessThanOrEqual(2)
+  })
+
+  it('in a long time, all of which it has waited for a connection', async () => {
+    const { server, upstreams, request } = await setUp(() => {}, { headersMs: 60_000, connections: 1 })
+    closers.push(async () => vi.useRealTimers())
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const first = upstreams.send(request).catch((error: unknown) => error)
+    await expect.poll(() => server.requests).toHaveLength(1)
+    const waiting = expect(upstreams.send(request)).rejects.toMatchObject({ failure: 'timeout' })
+    vi.advanceTimersByTime(60_000)
+    await waiting
+    expect(server.requests).toHaveLength(1)
+    await upstreams.close()
+    expect(await first).toMatchObject({ name: 'UpstreamError' })
   })
 
   it('with header fields that cannot be sent', async () => {

@@ -1,0 +1,129 @@
+/** How the body of a POST is had from a server's stream, in whatever state the host application has left that. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { type ReadBody, readRequestBody } from '../../src/gateway/request-body.ts'
+import { headOf, NodeRequest } from '../../src/http/node-request.ts'
+import { connectRaw, type RawConnection } from '../support/raw-client.ts'
+
+const closers: (() => void)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+const MAX_BYTES = 200_000
+const headWith = (line: string) => `POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n${line}\r\n\r\n`
+
+interface Situation {
+  /** When the application has the request in hand, before the gateway has. */
+  readonly before?: (message: IncomingMessage) => unknown
+  /** Sends the request; `arrived` when its head is there. */
+  readonly send: (connection: RawConnection, arrived: Promise<unknown>) => unknown
+}
+
+/** Reads the body of one request, as late as an adapter does. */
+async function read({
+  before,
+  send,
+}: Situation): Promise<{ body: string | ReadBody; atOnce: boolean; more: RawConnection }> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closers.push(
+    () => server.closeAllConnections(),
+    () => void server.close(),
+  )
+  const request = once(server, 'request')
+  const connection = await connectRaw((server.address() as AddressInfo).port)
+  const sent = send(connection, request)
+  const [message, response] = await request
+  await new Promise((resolve) => setImmediate(resolve))
+  await before?.(message)
+  const found = readRequestBody(new NodeRequest(message, response, headOf(message), message), MAX_BYTES)
+  await sent
+  const body = await found
+  response.end('answered')
+  const text = body.kind === 'bytes' ? Buffer.from(body.bytes).toString() : body
+  return { body: text, atOnce: !(found instanceof Promise), more: connection }
+}
+
+const withHead: Situation['send'] = (connection) => connection.write(`${headWith('content-length: 7')}{"a":1}`)
+
+describe('a body is read whole', () => {
+  test('at once where it has come with the head, and the connection is good for the next request', async () => {
+    const { body, atOnce, more } = await read({ send: withHead })
+    expect(body).toBe('{"a":1}')
+    expect(atOnce).toBe(true)
+    expect((await more.answer()).text()).toBe('answered')
+  })
+
+  test('in chunks that have come with the head', async () => {
+    const chunked = `${headWith('transfer-encoding: chunked')}4\r\n{"a"\r\n3\r\n:1}\r\n0\r\n\r\n`
+    expect(await read({ send: (connection) => connection.write(chunked) })).toMatchObject({
+      body: '{"a":1}',
+      atOnce: true,
+    })
+  })
+
+  test('that comes in pieces, after its head', async () => {
+    const { body, atOnce } = await read({
+      async send(connection, arrived) {
+        connection.write(headWith('content-length: 7'))
+        await arrived
+        connection.write('{"a"')
+        await new Promise((resolve) => setImmediate(resolve))
+        connection.write(':1}')
+      },
+    })
+    expect(body).toBe('{"a":1}')
+    expect(atOnce).toBe(false)
+  })
+
+  test('that is longer than what a stream holds', async () => {
+    const long = JSON.stringify({ a: 'x'.repeat(150_000) })
+    const { body } = await read({
+      send: (connection) => connection.write(`${headWith(`content-length: ${long.length}`)}${long}`),
+    })
+    expect(body).toBe(long)
+  })
+
+  test.each<[string, (message: IncomingMessage) => unknown]>([
+    ['pauses', (message) => message.pause()],
+    ['pauses, and listens to', (message) => message.pause().on('data', () => message.pause())],
+    ['only asks for the end of', (message) => message.on('end', () => {})],
+  ])('which the application %s', async (_, before) => {
+    expect(await read({ before, send: withHead })).toMatchObject({ body: '{"a":1}' })
+  })
+})
+
+describe('a body is none', () => {
+  test('of no bytes in chunks', async () => {
+    const empty = `${headWith('transfer-encoding: chunked')}0\r\n\r\n`
+    expect(await read({ send: (connection) => connection.write(empty) })).toMatchObject({ body: '' })
+  })
+
+  test('longer than may be, whatever its head says of it', async () => {
+    const long = 'x'.repeat(MAX_BYTES + 1)
+    const inOne = `${headWith('transfer-encoding: chunked')}${long.length.toString(16)}\r\n${long}\r\n0\r\n\r\n`
+    const { body, more } = await read({ send: (connection) => connection.write(inOne) })
+    expect(body).toMatchObject({ kind: 'refused', status: 413, reason: 'too_large' })
+    expect((await more.answer()).text()).toBe('answered')
+  })
+
+  test('of a client that goes away in the middle of it', async () => {
+    const { body } = await read({
+      async send(connection, arrived) {
+        connection.write(`${headWith('content-length: 7')}{"a"`)
+        await arrived
+        connection.socket.destroy()
+      },
+    })
+    expect(body).toEqual({ kind: 'aborted' })
+  })
+
+  test('that the application has read', async () => {
+    const { body } = await read({ before: (message) => once(message.resume(), 'end'), send: withHead })
+    expect(body).toMatchObject({ kind: 'consumed' })
+  })
+})

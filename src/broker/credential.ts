@@ -69,7 +69,7 @@ export interface CredentialRequest {
   readonly principals: readonly string[]
   readonly server: string
   /** Where it is a member of a virtual server: the names of all of them. `x-tfy-mcp-headers` is by server then. */
-  readonly members?: readonly string[]
+  readonly members?: readonly string[] | undefined
   /** The client's header fields, for `x-tfy-mcp-headers`. */
   readonly headers: IncomingHttpHeaders
   /** The same as they came, names and values in turn: only there can be seen whether a field has several lines. */

@@ -37,10 +37,13 @@ function turn(): void {
   const ended = end
   isSet = false
   end = undefined
-  for (const one of waiting) one.goOn()
-  // Emptied, not replaced: the lists of past turns would keep what was in them alive until a full collection.
-  waiting.length = 0
-  ended?.resolve()
+  try {
+    for (const one of waiting) one.goOn()
+  } finally {
+    // Emptied, not replaced: the lists of past turns would keep what was in them alive until a full collection.
+    waiting.length = 0
+    ended?.resolve()
+  }
 }
 
 function withResolve() {

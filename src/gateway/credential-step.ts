@@ -148,23 +148,23 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
     try {
       const resolved = resolve(call)
       const first = resolved instanceof Promise ? await resolved : resolved
-      if (first.kind !== 'credential') return withoutCredential(call, first)
+      if (first.kind !== 'credential') return await withoutCredential(call, first)
       call.exchange.credential = first.credential
       let used: Found = first
       let result = noted(call, await send(call, first.headers))
       if (result.kind === 'unauthorized' && isRenewable(first.credential)) {
         // Another new one would be refused as well, and a retrying agent would have one made with every call.
-        if (refusedTokens.has(first.stamp)) return rejected(call, first.credential)
+        if (refusedTokens.has(first.stamp)) return await rejected(call, first.credential)
         const second = await resolve(call, { rejected: first.stamp, challenge: result.challenge })
-        if (second.kind !== 'credential') return withoutCredential(call, second)
+        if (second.kind !== 'credential') return await withoutCredential(call, second)
         call.exchange.credential = second.credential
         // Where it cannot be renewed, it is the same one.
-        if (second.stamp === first.stamp) return rejected(call, second.credential)
+        if (second.stamp === first.stamp) return await rejected(call, second.credential)
         used = second
         result = noted(call, await send(call, second.headers))
         if (result.kind === 'unauthorized') {
           refusedTokens.add(second.stamp)
-          return rejected(call, second.credential)
+          return await rejected(call, second.credential)
         }
       }
       if (result.kind === 'answer' && isGranted(used.credential)) result = await widened(call, used, result)

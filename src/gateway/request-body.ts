@@ -45,7 +45,10 @@ export function readRequestBody(request: GateRequest, maxBytes: number): ReadBod
   }
   if (Number(headers['content-length'] ?? 0) > maxBytes) return tooLarge(maxBytes)
   const { stream } = body
-  if (stream.readableEnded || (stream.destroyed && stream.readableLength === 0)) {
+  const { destroyed, readableEnded, readableLength, errored } = stream
+  // A client that goes away has its request destroyed with an error, whatever of it was still to be read.
+  if (destroyed && !readableEnded && (errored || readableLength > 0)) return { kind: 'aborted' }
+  if (destroyed || readableEnded) {
     return { kind: 'consumed', detail: 'something that ran first has read the body, and left neither body nor rawBody' }
   }
   return readAtOnce(stream, maxBytes) ?? readStream(stream, maxBytes)
@@ -76,7 +79,9 @@ function readStream(stream: Readable, maxBytes: number): Promise<ReadBody> {
     let first: Uint8Array | undefined
     let more: Uint8Array[] | undefined
     let length = 0
-    const onData = (chunk: Uint8Array) => {
+    const onData = (read: Uint8Array | string) => {
+      // Somebody has set an encoding.
+      const chunk = typeof read === 'string' ? Buffer.from(read, stream.readableEncoding ?? 'utf8') : read
       length += chunk.byteLength
       if (length > maxBytes) {
         finish(tooLarge(maxBytes))

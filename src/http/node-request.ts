@@ -74,7 +74,7 @@ export class NodeRequest implements GateRequest {
     // Asked first, since some parsers leave an empty object where there was no body.
     if (this.kind === 'upgrade' || !hasContent(this.#message)) return { kind: 'none' }
     const { body: value, rawBody: raw } = this.#bodyHolder ?? {}
-    if (value === undefined) return { kind: 'stream', stream: this.#message }
+    if (value === undefined || isLeftAlone(this.#message, value)) return { kind: 'stream', stream: this.#message }
     return raw instanceof Uint8Array ? { kind: 'parsed', value, raw } : { kind: 'parsed', value }
   }
 
@@ -87,6 +87,12 @@ export class NodeRequest implements GateRequest {
     this.#signal ??= signalOf(this.gone)
     return this.#signal
   }
+}
+
+/** Body parsers of Express 4 and Koa leave an empty object also where the body is none of theirs, and has not been read. */
+function isLeftAlone({ readableEnded, destroyed }: IncomingMessage, value: unknown): boolean {
+  if (readableEnded || destroyed || typeof value !== 'object' || value === null) return false
+  return !(value instanceof Uint8Array) && Object.keys(value).length === 0
 }
 
 /** RFC 9112 §6.3: a header says so. In HTTP/2 content may come unannounced, and the end of the stream says that there is none. */

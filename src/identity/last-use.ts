@@ -32,8 +32,9 @@ export interface LastUseOptions {
 const KEYS: LastUseOptions = { space: 'api-keys-last-use', writeEveryMs: 60_000 }
 /** After so long it is forgotten, and so is what another process wrote while the key was being revoked. */
 const KEPT_MS = 400 * 24 * 3_600_000
-/** Owners whose uses are remembered. */
+/** Owners whose uses are remembered, and of how many things each; what is forgotten is only written once more. */
 const REMEMBERED = 10_000
+const REMEMBERED_EACH = 1_000
 
 /** Times of use in `store`; of API keys, unless something else is said. */
 export function createLastUse(store: TokenStore, clock: Clock, options: LastUseOptions = KEYS): LastUse {
@@ -57,6 +58,7 @@ export function createLastUse(store: TokenStore, clock: Clock, options: LastUseO
       const times = written.get(owner) ?? new Map<string, number>()
       const before = times.get(id)
       if (before !== undefined && now - before < writeEveryMs) return
+      if (before === undefined && times.size === REMEMBERED_EACH) times.delete(times.keys().next().value as string)
       written.set(owner, times.set(id, now))
       const work: Promise<void> = write(keyOf(owner, id), clock.now())
         .catch(() => {})

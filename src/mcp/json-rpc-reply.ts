@@ -11,6 +11,11 @@ export function jsonReply(status: number, body: unknown, headers: ReplyHeaders =
   }
 }
 
+/** An answer whose body is JSON already. */
+export function writtenReply(status: number, body: string | Uint8Array): Reply {
+  return { status, headers: { 'content-type': 'application/json', 'cache-control': 'no-store' }, body }
+}
+
 /**
  * An answer of `status` whose body is one JSON-RPC error.
  *

@@ -1,4 +1,5 @@
 /** One HTTP request of the gateway to an upstream as its MCP client, and what its answer is: messages, an error, or nothing usable. */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { AbortSource } from '../http/gate.ts'
 import type { UpstreamAnswer } from '../net/exchange.ts'
 import type { Upstreams } from '../net/upstream.ts'
@@ -48,7 +49,7 @@ export async function exchangeWith(
       headers: fieldsOf(peer, link, exchange),
       signal,
       lasting,
-      ...(message === undefined ? {} : { body: message.bytes }),
+      body: message?.bytes,
     })
   } catch (error) {
     return faultOf(error)
@@ -73,22 +74,25 @@ function fieldsOf(
   { era, revision, sessionId, opening }: Parameters<typeof exchangeWith>[3],
   { method, message, lastEventId }: UpstreamExchange,
 ): Record<string, string> {
-  const { 'mcp-protocol-version': _version, accept: _accept, 'last-event-id': _last, ...given } = headers
-  // Those belong to a message, whose sender says them.
-  const others = Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith('mcp-')))
-  const own: Record<string, string> = {}
-  if (era === 'modern' || (opening !== true && revision >= VERSION_FIELD_SINCE)) own['mcp-protocol-version'] = revision
-  if (lastEventId !== undefined) own['last-event-id'] = lastEventId
+  const given: Record<string, string | readonly string[] | undefined> = {}
+  // Those that begin so belong to a message, whose sender says them.
+  for (const name in headers) if (!name.startsWith('mcp-') && !OWN_FIELDS.has(name)) given[name] = headers[name]
+  if (era === 'modern' || (opening !== true && revision >= VERSION_FIELD_SINCE))
+    given['mcp-protocol-version'] = revision
+  if (lastEventId !== undefined) given['last-event-id'] = lastEventId
   const fields = requestFields({
-    headers: { ...others, ...own },
+    headers: given as IncomingHttpHeaders,
     credential,
     era: eraOf(era, revision),
     method,
     session: sessionId === undefined ? undefined : { revision: LEGACY, urlElicitation: false, upstreamId: sessionId },
     body: message === undefined ? undefined : bodyOf(message),
   })
-  return message?.kind === 'request' ? { ...fields, ...message.fields } : fields
+  return message?.kind === 'request' && message.fields !== undefined ? { ...fields, ...message.fields } : fields
 }
+
+/** What the gateway says for itself as a client. */
+const OWN_FIELDS: ReadonlySet<string> = new Set(['accept', 'last-event-id'])
 
 const [LEGACY] = LEGACY_REVISIONS
 const [MODERN] = MODERN_REVISIONS

@@ -8,6 +8,7 @@ import { type Dispatcher, errors } from 'undici'
 import { atEndOfTurn, type Waiting } from '../core/turn.ts'
 import type { AbortSource } from '../http/gate.ts'
 import type { Slots } from './slots.ts'
+import type { Dated, Sweep } from './sweep.ts'
 import { UpstreamError } from './upstream-error.ts'
 
 /** An answer. */
@@ -22,12 +23,17 @@ export interface UpstreamAnswer {
 }
 
 /** Requests whose answers are not whole yet. */
-export type ExchangesUnderWay = Slots<{ fail(error: UpstreamError): void }>
+export type ExchangesUnderWay = Slots<Dated & { fail(error: UpstreamError): void }>
 
 /** What a request is sent with. */
 export interface ExchangeSettings {
-  /** undici counts it from when the request is written; here also while it waits for a connection that others have. */
+  /**
+   * From the request to the headers of its answer, whatever happens in between. undici counts it from when the request is
+   * written, and anew with every interim response (RFC 9110 §15.2).
+   */
   readonly headersMs: number
+  /** Looks at those under way. */
+  readonly sweep: Sweep
   readonly signal: AbortSource | undefined
   /** Where it is to be found until its answer is whole. */
   readonly underWay: ExchangesUnderWay
@@ -47,12 +53,11 @@ export function startExchange(
     const exchange = new Exchange(resolve, reject, settings)
     if (!exchange.begin()) return
     try {
-      // `false` where it has to wait for a connection, or the next request would have to.
-      const hasConnection = dispatcher.dispatch(options, exchange)
-      if (!hasConnection || settings.headersMs < COARSE_MS) exchange.watch()
+      dispatcher.dispatch(options, exchange)
     } catch (error) {
       exchange.fail(error)
     }
+    exchange.watch()
   })
 }
 
@@ -60,7 +65,7 @@ export function startExchange(
 const SHORT_BYTES = 64 * 1024
 const TIMEOUTS: readonly string[] = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']
 const EMPTY = new Uint8Array()
-/** undici counts longer times well enough, to a second or so, from when it writes the request; a timer for each would cost as much as reading its answer. */
+/** So long a time is kept by the sweep, a second late at most. */
 const COARSE_MS = 10_000
 
 /** A class, since undici calls it back by method and one is made for each request. */
@@ -70,7 +75,9 @@ class Exchange implements Dispatcher.DispatchHandler, Waiting {
   readonly #settings: ExchangeSettings
   #controller: Dispatcher.DispatchController | undefined
   #timer: NodeJS.Timeout | undefined
+  readonly #startedAt = performance.now()
   #slot = 0
+  /** 0 until the headers of the answer are there. */
   #status = 0
   #headers: IncomingHttpHeaders = {}
   readonly #chunks: Buffer[] = []
@@ -101,11 +108,18 @@ class Exchange implements Dispatcher.DispatchHandler, Waiting {
     return true
   }
 
-  /** Sets a deadline of its own for the headers of the answer. */
+  /** Sets the deadline for the headers of the answer. */
   watch(): void {
-    const { headersMs } = this.#settings
-    if (this.#controller !== undefined || this.#over || headersMs === 0) return
-    this.#timer = setTimeout(() => this.fail(new UpstreamError('timeout', 'no answer in time')), headersMs)
+    const { headersMs, sweep } = this.#settings
+    if (this.#over || this.#status !== 0 || headersMs === 0) return
+    if (headersMs >= COARSE_MS) sweep.begin()
+    else this.#timer = setTimeout(() => this.endIfLate(Number.POSITIVE_INFINITY), headersMs)
+  }
+
+  endIfLate(now: number): void {
+    if (this.#status === 0 && now - this.#startedAt >= this.#settings.headersMs) {
+      this.fail(new UpstreamError('timeout', 'no answer in time'))
+    }
   }
 
   fail(error: unknown): void {

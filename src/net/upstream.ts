@@ -6,6 +6,7 @@ import { Agent, type Dispatcher } from 'undici'
 import type { AbortSource } from '../http/gate.ts'
 import { type ExchangesUnderWay, startExchange, type UpstreamAnswer } from './exchange.ts'
 import { createSlots } from './slots.ts'
+import { createSweep } from './sweep.ts'
 import { UpstreamError } from './upstream-error.ts'
 
 /** One request. */
@@ -25,7 +26,7 @@ export interface UpstreamRequest {
 export interface UpstreamLimits {
   /** For a connection to be there. */
   readonly connectMs: number
-  /** From the request to the headers of its answer; waiting for a free connection counts, making one has its own time. */
+  /** From the request to the headers of its answer; waiting for a free connection counts. 0 for no limit. Up to a second more where it is ten or longer. */
   readonly headersMs: number
   /** Between two pieces of an answer; 0 for no limit, since event streams are silent for long. */
   readonly silenceMs: number
@@ -46,6 +47,7 @@ export interface Upstreams {
 }
 
 const DRAIN_MS = 5_000
+const SWEEP_MS = 1_000
 
 /** Upstreams with `limits`, through `dispatcher` where one is given (a proxy, a test). */
 export function createUpstreams(limits: UpstreamLimits, dispatcher?: Dispatcher): Upstreams {
@@ -54,6 +56,7 @@ export function createUpstreams(limits: UpstreamLimits, dispatcher?: Dispatcher)
   const forCalls = dispatcher ?? agent(limits, limits.connections)
   const forStreams = dispatcher ?? agent(limits, limits.lastingConnections ?? null)
   const underWay: ExchangesUnderWay = createSlots()
+  const sweep = createSweep(underWay.all, SWEEP_MS)
   let closed: Promise<void> | undefined
   const places = new WeakMap<URL, { readonly origin: string; readonly path: string }>()
 
@@ -87,7 +90,7 @@ export function createUpstreams(limits: UpstreamLimits, dispatcher?: Dispatcher)
         headersTimeout: headersMs,
         bodyTimeout: silenceMs,
       }
-      return startExchange(lasting === true ? forStreams : forCalls, options, { headersMs, signal, underWay })
+      return startExchange(lasting === true ? forStreams : forCalls, options, { headersMs, sweep, signal, underWay })
     },
     async close() {
       // One that was given is somebody else's.

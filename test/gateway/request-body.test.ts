@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import express4 from 'express4'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type ReadBody, readRequestBody } from '../../src/gateway/request-body.ts'
 import { headOf, NodeRequest } from '../../src/http/node-request.ts'
@@ -40,7 +41,7 @@ async function read({
   const [message, response] = await request
   await new Promise((resolve) => setImmediate(resolve))
   await before?.(message)
-  const found = readRequestBody(new NodeRequest(message, response, headOf(message), message), MAX_BYTES)
+  const found = readRequestBody(new NodeRequest(message, response, headOf(message), message, message), MAX_BYTES)
   await sent
   const body = await found
   response.end('answered')
@@ -91,13 +92,89 @@ describe('a body is read whole', () => {
   test.each<[string, (message: IncomingMessage) => unknown]>([
     ['pauses', (message) => message.pause()],
     ['pauses, and listens to', (message) => message.pause().on('data', () => message.pause())],
+    ['reads as text', (message) => message.setEncoding('utf8')],
     ['only asks for the end of', (message) => message.on('end', () => {})],
   ])('which the application %s', async (_, before) => {
     expect(await read({ before, send: withHead })).toMatchObject({ body: '{"a":1}' })
   })
 })
 
+test('in pieces that the application has as text', async () => {
+  const { body } = await read({
+    before: (message) => message.setEncoding('utf8'),
+    async send(connection, arrived) {
+      connection.write(headWith('content-length: 13'))
+      await arrived
+      const bytes = Buffer.from('{"a":"häö"}')
+      // In the middle of a character.
+      connection.write(bytes.subarray(0, 8))
+      await new Promise((resolve) => setImmediate(resolve))
+      connection.write(bytes.subarray(8))
+    },
+  })
+  expect(body).toBe('{"a":"häö"}')
+})
+
+test('of no more bytes than may be, as text', async () => {
+  const long = 'x'.repeat(MAX_BYTES + 1)
+  const { body } = await read({
+    before: (message) => message.setEncoding('utf8'),
+    send: (connection) =>
+      connection.write(`${headWith('transfer-encoding: chunked')}${long.length.toString(16)}\r\n${long}\r\n0\r\n\r\n`),
+  })
+  expect(body).toMatchObject({ kind: 'refused', reason: 'too_large' })
+})
+
+describe('where a body parser ran first', () => {
+  test('and the body was none of its', async () => {
+    const app = express4()
+    app.use(express4.urlencoded({ extended: false }))
+    const found = new Promise<ReadBody>((resolve) => {
+      app.use(async (request, response) => {
+        resolve(await readRequestBody(new NodeRequest(request, response, headOf(request), request, request), MAX_BYTES))
+        response.end()
+      })
+    })
+    const server = app.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    closers.push(() => void server.close())
+    const connection = await connectRaw((server.address() as AddressInfo).port)
+    withHead(connection, Promise.resolve())
+    expect(await found).toEqual({ kind: 'bytes', bytes: Buffer.from('{"a":1}') })
+    connection.socket.destroy()
+  })
+
+  test('and read an empty object', async () => {
+    const { body } = await read({
+      async before(message) {
+        await once(message.resume(), 'end')
+        Object.assign(message, { body: {} })
+      },
+      send: (connection) => connection.write(`${headWith('content-length: 2')}{}`),
+    })
+    expect(body).toBe('{}')
+  })
+})
+
 describe('a body is none', () => {
+  test.each([
+    ['and nothing of it has been read', ''],
+    ['with a part of it', '{"a"'],
+    ['with all of it', '{"a":1}'],
+  ])('of a client that has gone by the time that it is read, %s', async (_, sent) => {
+    const { body } = await read({
+      async before(message) {
+        if (!message.closed) await new Promise((resolve) => message.once('close', resolve))
+      },
+      async send(connection, arrived) {
+        connection.write(`${headWith('content-length: 7')}${sent}`)
+        await arrived
+        connection.socket.destroy()
+      },
+    })
+    expect(body).toEqual({ kind: 'aborted' })
+  })
+
   test('of no bytes in chunks', async () => {
     const empty = `${headWith('transfer-encoding: chunked')}0\r\n\r\n`
     expect(await read({ send: (connection) => connection.write(empty) })).toMatchObject({ body: '' })

@@ -1,6 +1,6 @@
 /** Requests to upstreams: bytes or a stream, what they fail with, and how they end. */
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { Agent } from 'undici'
@@ -116,18 +116,59 @@ describe('no answer', () => {
     expect(server.requests.length).toBeLessThanOrEqual(2)
   })
 
-  it('in a long time, all of which it has waited for a connection', async () => {
-    const { server, upstreams, request } = await setUp(() => {}, { headersMs: 60_000, connections: 1 })
-    closers.push(async () => vi.useRealTimers())
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const first = upstreams.send(request).catch((error: unknown) => error)
-    await expect.poll(() => server.requests).toHaveLength(1)
-    const waiting = expect(upstreams.send(request)).rejects.toMatchObject({ failure: 'timeout' })
-    vi.advanceTimersByTime(60_000)
-    await waiting
-    expect(server.requests).toHaveLength(1)
-    await upstreams.close()
-    expect(await first).toMatchObject({ name: 'UpstreamError' })
+  describe('in a long time, which no timer of its own counts', () => {
+    /** From here on they go as they are told. */
+    function stopClocks() {
+      closers.push(async () => vi.useRealTimers())
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    }
+
+    it('all of which it has waited for a connection', async () => {
+      const { server, upstreams, request } = await setUp(() => {}, { headersMs: 60_000, connections: 1 })
+      stopClocks()
+      const first = expect(upstreams.send(request)).rejects.toMatchObject({ failure: 'timeout' })
+      await expect.poll(() => server.requests).toHaveLength(1)
+      const second = expect(upstreams.send(request)).rejects.toMatchObject({ failure: 'timeout' })
+      vi.advanceTimersByTime(61_000)
+      await Promise.all([first, second])
+      expect(server.requests).toHaveLength(1)
+    })
+
+    it('of an upstream that goes on saying that it is about to answer', async () => {
+      let response: ServerResponse | undefined
+      const { upstreams, request } = await setUp(
+        (_, answer) => {
+          response = answer
+        },
+        { headersMs: 60_000 },
+      )
+      stopClocks()
+      let failure: unknown
+      const sent = upstreams.send(request).catch((error: unknown) => {
+        failure = error
+      })
+      await expect.poll(() => response).toBeDefined()
+      for (let elapsed = 0; elapsed < 55_000; elapsed += 5_000) {
+        response?.writeEarlyHints({ link: '</a>; rel=preload' })
+        await new Promise((resolve) => setImmediate(resolve))
+        vi.advanceTimersByTime(5_000)
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(failure).toBeUndefined()
+      vi.advanceTimersByTime(6_000)
+      await sent
+      expect(failure).toMatchObject({ failure: 'timeout' })
+    })
+
+    it('but not of an answer that has begun', async () => {
+      const { upstreams, request } = await setUp((_, response) => response.write('a'), { headersMs: 60_000 })
+      stopClocks()
+      const { body } = await upstreams.send(request)
+      vi.advanceTimersByTime(600_000)
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(body).toMatchObject({ destroyed: false, errored: null })
+      expect(vi.getTimerCount()).toBeGreaterThan(0)
+    })
   })
 
   it('with header fields that cannot be sent', async () => {

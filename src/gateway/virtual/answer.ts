@@ -1,7 +1,7 @@
 /** Answers of a virtual server to single requests, and the one HTTP answer that they become: JSON, a batch of it, or events. */
 import { Readable } from 'node:stream'
 import type { Reply } from '../../http/gate.ts'
-import { jsonReply } from '../../mcp/json-rpc-reply.ts'
+import { writtenReply } from '../../mcp/json-rpc-reply.ts'
 import { type ErrorResponse, errorResponse, type RequestId } from '../../mcp/messages.ts'
 import { writeSseEvent } from '../../mcp/sse.ts'
 import type { Ended } from '../ending.ts'
@@ -40,12 +40,21 @@ export function endedOf(answers: readonly VirtualAnswer[], batch: boolean): Ende
   const [first] = answers
   if (first === undefined) return { reply: { status: 202 }, outcome: 'relayed' }
   const worst = answers.find(({ end }) => end.outcome !== 'relayed') ?? first
-  if (!batch && first.kind === 'one')
-    return { ...first.end, reply: jsonOf(first.status, first.body instanceof Uint8Array ? first.body : textOf(first)) }
-  if (answers.every((each) => each.kind === 'one')) {
-    return { ...worst.end, reply: jsonOf(200, `[${answers.map(textOf).join(',')}]`) }
+  if (!batch && first.kind === 'one') {
+    return withReply(
+      first.end,
+      writtenReply(first.status, first.body instanceof Uint8Array ? first.body : textOf(first)),
+    )
   }
-  return { ...worst.end, reply: eventsReply(merged(answers)) }
+  if (answers.every((each) => each.kind === 'one')) {
+    return withReply(worst.end, writtenReply(200, `[${answers.map(textOf).join(',')}]`))
+  }
+  return withReply(worst.end, eventsReply(merged(answers)))
+}
+
+/** Not spread: in Node 20 that would stay until a full collection, with all that it refers to. */
+function withReply({ outcome, reason = null, detail = null }: Omit<Ended, 'reply'>, reply: Reply): Ended {
+  return { outcome, reason, detail, reply }
 }
 
 /** An answer that is a stream of messages. */
@@ -95,10 +104,6 @@ async function* merged(answers: readonly VirtualAnswer[]): AsyncGenerator<Uint8A
     if (answer.kind === 'many') yield* answer.messages
     else yield Buffer.from(textOf(answer))
   }
-}
-
-function jsonOf(status: number, body: string | Uint8Array): Reply {
-  return { ...jsonReply(status, undefined), body }
 }
 
 function textOf(answer: VirtualAnswer): string {

@@ -35,5 +35,6 @@ export async function callFields(
   const others = own.flatMap(([name, value]) =>
     typeof value === 'string' && !declared.has(name) ? [[name, value] as const] : [],
   )
-  return { kind: 'fields', fields: { ...Object.fromEntries(others), ...parameterFields(headers, args) } }
+  const made = parameterFields(headers, args)
+  return { kind: 'fields', fields: others.length === 0 ? made : { ...Object.fromEntries(others), ...made } }
 }

@@ -1,4 +1,5 @@
 /** A call that a member has, and what its response may ask first. */
+import type { Abort } from '../../http/abort.ts'
 import { isJsonObject, type JsonObject, type MessageProblem, type RequestMessage } from '../../mcp/messages.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamLink, UpstreamPeer } from '../../mcp/upstream-peer.ts'
@@ -16,7 +17,7 @@ export interface CallUnderWay {
   /** Its id at the member. */
   readonly memberId: string | number
   readonly messages: AsyncGenerator<UpstreamMessage>
-  readonly abort: AbortController
+  readonly abort: Abort
   /** What a modern client is answered if the call fails, since the member has asked for what the client has not declared. */
   readonly missing?: MessageProblem | undefined
 }

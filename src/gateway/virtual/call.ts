@@ -1,4 +1,5 @@
 /** A request that goes to one member: where it goes, as what, and what the client is answered when the member is not there. */
+import { Abort } from '../../http/abort.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import type { JsonEdit } from '../../mcp/json-splice.ts'
 import type { MessageProblem, RequestId, RequestMessage } from '../../mcp/messages.ts'
@@ -52,7 +53,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     request: RequestMessage,
     route: Route,
     memberId: RequestId,
-    abort: AbortController,
+    abort: Abort,
     edits: readonly JsonEdit[] = [],
   ) {
     const { member, original } = route
@@ -80,7 +81,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
             edits,
           })
         },
-        abort.signal,
+        abort,
       )
     } finally {
       unwatch()
@@ -104,14 +105,12 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     request: RequestMessage,
     find: () => Promise<Route | undefined>,
   ): Promise<VirtualAnswer> {
-    const abort = abortWith(new AbortController(), goneOf(context))
+    const abort = abortWith(new Abort(), goneOf(context))
     const done = running.add(context, request.id, abort)
     try {
       const answer = await begin(context, request, await find(), abort)
       // It was given up meanwhile: nobody waits for a response.
-      return abort.signal.aborted && !goneOf(context).aborted
-        ? { kind: 'many', messages: nothing(), end: RELAYED }
-        : answer
+      return abort.aborted && !goneOf(context).aborted ? { kind: 'many', messages: nothing(), end: RELAYED } : answer
     } finally {
       done()
     }
@@ -121,7 +120,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     context: VirtualContext,
     request: RequestMessage,
     route: Route | undefined,
-    abort: AbortController,
+    abort: Abort,
   ): Promise<VirtualAnswer> {
     if (route === undefined) return unknown(context, request)
     const { member } = route

@@ -93,7 +93,7 @@ async function* messagesOf(
     }
     ahead.take()
     if (next.done === true) {
-      if (call.abort.signal.aborted) return 'done'
+      if (call.abort.aborted) return 'done'
       throw new UpstreamReadError('broken', 'the answer ended without a response')
     }
     const message = next.value

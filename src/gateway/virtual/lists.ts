@@ -143,7 +143,8 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
 
 function keyOf({ asker, virtual, exchange }: VirtualContext, { server }: LiveMember, list: ListName): string {
   // Somebody who brings a credential of their own sees what that may see.
-  const brought = exchange.request.headers['x-tfy-mcp-headers'] ?? null
-  const of = [asker.caller.identity.id, virtual.name, server.relay.url.href, brought]
-  return `${server.name} ${list} ${createHash('sha256').update(JSON.stringify(of)).digest('base64url')}`
+  const brought = exchange.request.headers['x-tfy-mcp-headers']
+  const of = [asker.caller.identity.id, virtual.name, server.relay.url.href]
+  const own = brought === undefined ? '' : createHash('sha256').update(JSON.stringify(brought)).digest('base64url')
+  return `${server.name} ${list} ${JSON.stringify(of)} ${own}`
 }

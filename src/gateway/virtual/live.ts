@@ -20,6 +20,7 @@ export interface LiveVirtualServer {
   readonly members: readonly LiveMember[]
   /** Those of which something of a kind is chosen, in the order of the configuration of that kind. */
   readonly having: Readonly<Record<NameKind, readonly LiveMember[]>>
+  readonly memberNames: readonly string[]
   /** By their names. */
   readonly byName: ReadonlyMap<string, LiveMember>
   /** Set where it is the view of one plain server (`bridge`), whose names and whose word of itself are kept. */
@@ -50,6 +51,7 @@ export function toLiveVirtual(
     config,
     members,
     having: { tool: having(tools), prompt: having(prompts), resource: having(resources) },
+    memberNames: [...byName.keys()],
     byName,
     bridged: undefined,
   })
@@ -72,6 +74,7 @@ export function toBridged(server: LiveServer): LiveVirtualServer {
     } satisfies VirtualMcpServer,
     members: [member],
     having: { tool: [member], prompt: [member], resource: [member] },
+    memberNames: [name],
     byName: new Map([[name, member]]),
     bridged: server,
   })

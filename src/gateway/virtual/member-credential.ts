@@ -47,10 +47,11 @@ export function createMemberCredentials(
   ): CredentialResult | Promise<CredentialResult> {
     const { asker, exchange, virtual } = context
     const { headers, rawHeaders } = exchange.request
+    const { caller, principals } = asker
     // Of a plain server what a caller sends itself is in the plain form.
-    const form = virtual.bridged === undefined ? { members: [...virtual.byName.keys()] } : {}
-    const request = { ...asker, server: server.name, headers, rawHeaders, ...form }
-    return exchange.state.credentials.resolve({ ...request, ...refusal })
+    const members = virtual.bridged === undefined ? virtual.memberNames : undefined
+    const request = { caller, principals, server: server.name, headers, rawHeaders, members }
+    return exchange.state.credentials.resolve(refusal === undefined ? request : { ...request, ...refusal })
   }
 
   /** Does something with a credential; with a renewed one where the member does not take it. */

@@ -1,4 +1,5 @@
 /** What one member tells without having been asked, as that has it: a GET up to 2025-11-25, `subscriptions/listen` from 2026-07-28 on. */
+import { Abort } from '../../http/abort.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import type { RequestMessage } from '../../mcp/messages.ts'
 import { ownId } from '../../mcp/request-ids.ts'
@@ -96,8 +97,8 @@ export async function* whileItChanges(
   }
 
   async function begin() {
-    const abort = abortWith(new AbortController(), signal)
-    const messages = await open(abort.signal)
+    const abort = abortWith(new Abort(), signal)
+    const messages = await open(abort)
     return { abort, messages, next: messages.next() }
   }
 }

@@ -4,6 +4,7 @@
  * of this process, so that the client has to come back to it; elsewhere it is told to begin again.
  */
 import { randomBytes } from 'node:crypto'
+import type { Abort } from '../../http/abort.ts'
 import { valueBytes } from '../../mcp/json-values.ts'
 import { isJsonObject, type JsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
@@ -19,7 +20,7 @@ export interface ParkedCall {
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
   readonly messages: AsyncGenerator<UpstreamMessage>
-  readonly abort: AbortController
+  readonly abort: Abort
   /** The member's requests: their ids, and the keys by which the client knows them. */
   readonly asked: readonly { readonly id: RequestId; readonly key: string }[]
   readonly memberId: RequestId

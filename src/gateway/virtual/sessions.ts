@@ -43,6 +43,8 @@ export function isVirtualSessionId(id: unknown): id is string {
 export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeMs: number): VirtualSessions {
   const sessions = new LRUCache<string, VirtualSession>({ max: MAX_CACHED, ttl: BELIEVED_MS })
   const links = new LRUCache<string, UpstreamLink>({ max: MAX_CACHED, ttl: BELIEVED_MS })
+  /** Digests of the ids of sessions that there are. */
+  const digests = new LRUCache<string, string>({ max: MAX_CACHED })
   const keyOf = (owner: string, id: string): Key => ({ space: SPACE, owner, id })
   const cacheKey = ({ key }: VirtualSession, member: string) => `${key} ${member}`
   const left = ({ expiresAt }: VirtualSession) => Math.max(1, expiresAt - clock.now())
@@ -78,8 +80,10 @@ export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeM
     },
     async open(id, { server, identity }) {
       if (!isVirtualSessionId(id)) return undefined
-      const session = await read(digest(id))
+      const key = digests.get(id) ?? digest(id)
+      const session = await read(key)
       if (session === undefined || clock.now() >= session.expiresAt) return undefined
+      digests.set(id, key)
       return session.server === server && session.identity === identity ? session : undefined
     },
     async setLogLevel(session, logLevel) {

@@ -58,9 +58,9 @@ export function readRequestBody(request: GateRequest, maxBytes: number): ReadBod
 function readAtOnce(stream: Readable, maxBytes: number): ReadBody | undefined {
   // Only there does `complete` say that all of it is here.
   if (!(stream instanceof IncomingMessage && stream.complete)) return undefined
-  const { destroyed, readableFlowing, readableEncoding, readableLength } = stream
+  const { readableFlowing, readableEncoding, readableLength } = stream
   // Whoever listens already, or has set an encoding, reads it in another way.
-  const isUntouched = !destroyed && readableFlowing === null && readableEncoding === null
+  const isUntouched = readableFlowing === null && readableEncoding === null
   if (!isUntouched || readableLength === 0 || readableLength > maxBytes) return undefined
   const bytes: unknown = stream.read()
   return bytes instanceof Uint8Array ? { kind: 'bytes', bytes } : undefined

@@ -2,9 +2,10 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, exportPKCS8, generateKeyPair } from 'jose'
+import { exportJWK, exportPKCS8 } from 'jose'
 import type { Configuration, Provider } from 'oidc-provider'
 import type { ClientAuthentication } from '../../src/oauth/client-authentication.ts'
+import { makeKeyPair } from '../support/key-pairs.ts'
 
 /** Where browsers are sent back to; nobody listens there. */
 export const REDIRECT_URI = 'http://127.0.0.1/callback'
@@ -35,13 +36,13 @@ export async function startRealProvider(): Promise<RealProvider> {
 
   const signing = await Promise.all(
     ['RS256', 'ES256', 'Ed25519'].map(async (alg) => {
-      const { privateKey } = await generateKeyPair(alg, { extractable: true })
+      const { privateKey } = await makeKeyPair(alg)
       return { ...(await exportJWK(privateKey)), kid: alg, use: 'sig' }
     }),
   )
   const asserting = await Promise.all(
     ['RS256', 'PS384', 'ES256', 'ES512', 'EdDSA', 'Ed25519'].map(async (alg) => {
-      const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
+      const { privateKey, publicKey } = await makeKeyPair(alg)
       return {
         alg,
         pem: await exportPKCS8(privateKey),

@@ -5,7 +5,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
+import { type CryptoKey, exportJWK, type JWK, type JWTPayload, SignJWT } from 'jose'
+import { makeKeyPair } from './key-pairs.ts'
 
 /** A running `oidc-provider` that gives out RS256 JWT access tokens to clients (RFC 6749 §4.4, RFC 8707, RFC 9068). */
 export interface RealProvider {
@@ -31,7 +32,7 @@ export async function startProvider(options: ProviderOptions = {}): Promise<Real
   const { resources = { 'https://orders.example.com': 'orders:read orders:write' }, claims = {} } = options
   // Not at the top of the file, since it takes its time and most tests do without.
   const { Provider } = await import('oidc-provider')
-  const { privateKey } = await generateKeyPair('RS256', { extractable: true })
+  const { privateKey } = await makeKeyPair('RS256')
   const { server, origin } = await listen()
   const provider = new Provider(origin, {
     jwks: { keys: [{ ...(await exportJWK(privateKey)), kid: 'provider-1', alg: 'RS256', use: 'sig' }] },
@@ -117,7 +118,7 @@ export const AUDIENCE = 'orders-api'
 
 /** A key pair for RS256. */
 export async function makeKey(kid: string): Promise<SigningKey> {
-  const { privateKey, publicKey } = await generateKeyPair('RS256')
+  const { privateKey, publicKey } = await makeKeyPair('RS256')
   return { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } }
 }
 

@@ -5,7 +5,8 @@
 import { type JsonWebKey, sign as nodeSign } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { CompactSign, type CryptoKey, exportJWK, type GenerateKeyPairOptions, generateKeyPair, type JWK } from 'jose'
+import { CompactSign, type CryptoKey, exportJWK, type JWK } from 'jose'
+import { makeKeyPair } from './key-pairs.ts'
 
 /** A signing key and the public half as an identity provider would publish it. */
 export interface SigningKey {
@@ -18,12 +19,8 @@ export interface SigningKey {
 }
 
 /** A new key. */
-export async function createKey(
-  alg = 'ES256',
-  kid = 'key-1',
-  options: GenerateKeyPairOptions = {},
-): Promise<SigningKey> {
-  const { publicKey, privateKey } = await generateKeyPair(alg, { ...options, extractable: true })
+export async function createKey(alg = 'ES256', kid = 'key-1'): Promise<SigningKey> {
+  const { publicKey, privateKey } = await makeKeyPair(alg)
   return toSigningKey(alg, kid, privateKey, await exportJWK(privateKey), await exportJWK(publicKey))
 }
 

@@ -5,8 +5,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import { exportJWK, type JWK } from 'jose'
 import type { ClientMetadata, Configuration, Provider } from 'oidc-provider'
+import { makeKeyPair } from './key-pairs.ts'
 
 /** The API that access tokens are for. */
 export const API = 'https://orders.example.com'
@@ -210,6 +211,6 @@ async function form(
 }
 
 async function makeKey(): Promise<JWK> {
-  const { privateKey } = await generateKeyPair('RS256', { extractable: true })
+  const { privateKey } = await makeKeyPair('RS256')
   return { ...(await exportJWK(privateKey)), kid: 'login-1', alg: 'RS256', use: 'sig' }
 }

@@ -63,7 +63,7 @@ export function createGatewayApi(parts: GatewayApiParts): Gateway {
       create: accounts.create,
       get: accounts.get,
       list: accounts.list,
-      ownedBy: async (who) => ownedBy(await accounts.list(), who),
+      ownedBy: async (who) => ownedBy(await accounts.known(), who),
       delete: (name) => andCheckStreams(accounts.delete(name)),
     },
     connections: {

@@ -117,7 +117,10 @@ export interface GatewayKeys {
 
 /** Virtual accounts, and who answers for them. */
 export interface GatewayVirtualAccounts extends VirtualAccounts {
-  /** Those that somebody is an owner of, by name. On servers with consent they use connections that an owner has made for them. */
+  /**
+   * Those that somebody is an owner of, by name. On servers with consent they use connections that an owner has made for them. What
+   * another process has changed is believed for 5 seconds at most, or until the store tells of it.
+   */
   ownedBy(who: Identity): Promise<VirtualAccount[]>
 }
 

@@ -3,6 +3,7 @@
  * it and letting go of it again took 25 of the 200 microseconds of a relayed request.
  */
 import type { IncomingMessage } from 'node:http'
+import { Abort } from './abort.ts'
 import { type Closable, isClosed, isComplete, onceClosed } from './closed.ts'
 import type { AbortSource } from './gate.ts'
 
@@ -10,9 +11,8 @@ import type { AbortSource } from './gate.ts'
 export class Gone implements AbortSource {
   readonly #message: IncomingMessage
   readonly #answer: Closable
-  /** From the first listener on. Nearly always it is the only one. */
-  #listeners: (() => void)[] | undefined
-  #left = false
+  /** From the first listener on. */
+  #abort: Abort | undefined
 
   constructor(message: IncomingMessage, answer: Closable) {
     this.#message = message
@@ -21,32 +21,30 @@ export class Gone implements AbortSource {
 
   /** From the first listener on as the listeners are told: an answer that we ourselves break off is closed before that. */
   get aborted(): boolean {
-    return this.#listeners === undefined ? this.#isClosed() : this.#left
+    return this.#abort === undefined ? this.#isClosed() : this.#abort.aborted
   }
 
   /** As with an `AbortSignal`: of what has happened before, nobody is told. */
-  addEventListener(_type: 'abort', listener: () => void): void {
-    if (this.#listeners === undefined) {
-      this.#left = this.#isClosed()
-      this.#listeners = []
-      onceClosed(this.#message, this.#answer, () => this.#close())
-    }
-    this.#listeners.push(listener)
+  addEventListener(type: 'abort', listener: () => void): void {
+    this.#abort ??= this.#follow()
+    this.#abort.addEventListener(type, listener)
   }
 
-  removeEventListener(_type: 'abort', listener: () => void): void {
-    const at = this.#listeners?.indexOf(listener) ?? -1
-    if (at >= 0) this.#listeners?.splice(at, 1)
+  removeEventListener(type: 'abort', listener: () => void): void {
+    this.#abort?.removeEventListener(type, listener)
+  }
+
+  #follow(): Abort {
+    const abort = new Abort()
+    if (this.#isClosed()) abort.abort()
+    else
+      onceClosed(this.#message, this.#answer, () => {
+        if (!isComplete(this.#answer)) abort.abort()
+      })
+    return abort
   }
 
   #isClosed(): boolean {
     return !isComplete(this.#answer) && isClosed(this.#message, this.#answer)
-  }
-
-  #close(): void {
-    if (isComplete(this.#answer)) return
-    this.#left = true
-    // A copy: whoever is told takes itself off.
-    for (const listener of [...(this.#listeners ?? [])]) listener()
   }
 }

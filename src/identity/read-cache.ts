@@ -66,7 +66,11 @@ export function createReadCache<Value extends object>(
 }
 
 /** Forgets what others write in `space`, where records are remembered by their owner, if the store tells of it. */
-export function forgetOnChange(store: TokenStore, space: string, cache: ReadCache<object>): Unsubscribe {
+export function forgetOnChange(
+  store: TokenStore,
+  space: string,
+  cache: Pick<ReadCache<object>, 'forget' | 'forgetAll'>,
+): Unsubscribe {
   const unsubscribe = store.changes?.((key) => {
     if (key === 'all') cache.forgetAll()
     else if (key.space === space) cache.forget(key.owner)

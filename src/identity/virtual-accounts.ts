@@ -40,6 +40,8 @@ export interface VirtualAccounts {
 
 /** The same for whoever made them. */
 export interface OwnVirtualAccounts extends VirtualAccounts {
+  /** As `list`, believed as long as what `get` finds: every page of a person asks for it. */
+  known(): Promise<readonly VirtualAccount[]>
   /** Takes over accounts of a changed configuration, which have been checked. */
   reconfigure(configured: VirtualAccountSettings['configured'], integrations: readonly string[]): void
   /** No longer listens to the store. */
@@ -82,7 +84,18 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
     const found = await store.get(keyOf(name))
     return describe(name, found && decode(found.value))
   }, cacheMs)
-  const unsubscribe = forgetOnChange(store, SPACE, cache)
+  const all = createReadCache(() => list(), cacheMs)
+  const unsubscribe = forgetOnChange(store, SPACE, { forget, forgetAll })
+
+  function forget(name: string): void {
+    cache.forget(name)
+    all.forgetAll()
+  }
+
+  function forgetAll(): void {
+    cache.forgetAll()
+    all.forgetAll()
+  }
 
   /** The account by its configuration, which wins, and its record. Keys survive when an account moves into the configuration. */
   function describe(name: string, record: StoredAccount | undefined): VirtualAccount | undefined {
@@ -117,8 +130,18 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
       const written = await store.put(keyOf(name), Buffer.from(JSON.stringify(record)), { ifVersion })
       return written === 'conflict' ? undefined : written
     } finally {
-      cache.forget(name)
+      forget(name)
     }
+  }
+
+  async function list(): Promise<VirtualAccount[]> {
+    const names = new Map<string, StoredAccount | undefined>([...configured.keys()].map((name) => [name, undefined]))
+    for await (const { key, value } of everyRecord((page) => store.scan(SPACE, page)))
+      names.set(key.owner, decode(value))
+    return [...names]
+      .map(([name, record]) => describe(name, record))
+      .filter((account) => account !== undefined)
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   return {
@@ -147,15 +170,8 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
       return cache.read(name)
     },
 
-    async list() {
-      const names = new Map<string, StoredAccount | undefined>([...configured.keys()].map((name) => [name, undefined]))
-      for await (const { key, value } of everyRecord((page) => store.scan(SPACE, page)))
-        names.set(key.owner, decode(value))
-      return [...names]
-        .map(([name, record]) => describe(name, record))
-        .filter((account) => account !== undefined)
-        .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    },
+    list,
+    known: async () => (await all.read('all')) ?? [],
 
     async delete(name) {
       refuseConfigured(name, 'delete it there')
@@ -178,7 +194,7 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
     reconfigure(changed, known) {
       configured = new Map(Object.entries(changed))
       integrations = known
-      cache.forgetAll()
+      forgetAll()
     },
     close: unsubscribe,
   }

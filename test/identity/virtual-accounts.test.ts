@@ -202,6 +202,97 @@ describe('G2 a virtual account made at runtime', () => {
   })
 })
 
+describe('G2 all accounts, as they are known', () => {
+  const namesOf = async ({ known }: { known(): Promise<readonly { readonly name: string }[]> }) =>
+    (await known()).map(({ name }) => name)
+
+  it('are read from the store now and then only, and anew after a change', async () => {
+    let scans = 0
+    const store = memoryStore()
+    const counting: TokenStore = {
+      ...store,
+      scan(space, page) {
+        scans++
+        return store.scan(space, page)
+      },
+    }
+    const { accounts } = setUp({ bare: {} }, counting)
+    for (let count = 0; count < 5; count++) expect(await namesOf(accounts)).toEqual(['bare'])
+    expect(scans).toBe(1)
+    await accounts.create('ci')
+    expect(await namesOf(accounts)).toEqual(['bare', 'ci'])
+    await accounts.delete('ci')
+    expect(await namesOf(accounts)).toEqual(['bare'])
+    accounts.reconfigure({}, ['corp'])
+    expect(await namesOf(accounts)).toEqual([])
+  })
+
+  it('lose one that is deleted elsewhere within the bound, or as soon as the store tells', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const { accounts: here, store } = setUp()
+      const { accounts: there } = setUp({}, store)
+      await here.create('ci')
+      expect(await namesOf(there)).toEqual(['ci'])
+      await here.delete('ci')
+      expect(await namesOf(there)).toEqual(['ci'])
+      vi.advanceTimersByTime(5_000)
+      expect(await namesOf(there)).toEqual([])
+    } finally {
+      vi.useRealTimers()
+    }
+    const [one, other] = twoHandles()
+    const { accounts: here } = setUp({}, one)
+    const { accounts: there } = setUp({}, other)
+    await here.create('ci')
+    expect(await namesOf(there)).toEqual(['ci'])
+    await here.delete('ci')
+    expect(await namesOf(there)).toEqual([])
+    there.close()
+  })
+
+  it('are not what was read while one was made', async () => {
+    const store = memoryStore()
+    let release = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let reading = () => {}
+    const begun = new Promise<void>((resolve) => {
+      reading = resolve
+    })
+    const slow: TokenStore = {
+      ...store,
+      async scan(space, page) {
+        const found = await store.scan(space, page)
+        reading()
+        await held
+        return found
+      },
+    }
+    const { accounts } = setUp({}, slow)
+    const early = namesOf(accounts)
+    await begun
+    await accounts.create('ci')
+    release()
+    expect(await early).toEqual([])
+    expect(await namesOf(accounts)).toEqual(['ci'])
+  })
+
+  it('are none where the store fails, and are asked for again', async () => {
+    const store = memoryStore()
+    let down = true
+    const failing: TokenStore = {
+      ...store,
+      scan: (space, page) => (down ? Promise.reject(new Error('the store is down')) : store.scan(space, page)),
+    }
+    const { accounts } = setUp({ bare: {} }, failing)
+    await expect(accounts.known()).rejects.toThrow('the store is down')
+    down = false
+    expect(await namesOf(accounts)).toEqual(['bare'])
+  })
+})
+
 describe('G2 deleting an account', async () => {
   async function withKey() {
     const made = setUp({}, memoryStore(), 0)

@@ -17,8 +17,15 @@ export function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 /** A text that is not empty. */
 export const text = z.string().min(1, 'must not be empty')
 
+/** What is meant as a reference: as a secret it would be one that everybody knows. */
+const REFERENCE = /^(?:env:\w+|file:\/.*)$/
+const plainSecret = text.superRefine((value, context) => {
+  if (!REFERENCE.test(value)) return
+  context.addIssue({ code: 'custom', message: `a reference is written { secret: ${JSON.stringify(value)} }` })
+})
+
 /** A secret or a reference to one. */
-export const secret = z.union([text, strict({ secret: text })], {
+export const secret = z.union([plainSecret, strict({ secret: text })], {
   // Of a variable of the environment that is not set.
   error: ({ input }) => `expected a text or { secret: "env:NAME" }${input === undefined ? ', got undefined' : ''}`,
 })

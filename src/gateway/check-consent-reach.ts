@@ -18,8 +18,9 @@ export function checkConsentReach(
   signIn: GatewayConfig['signIn'],
   problems: ConfigProblem[],
 ): void {
-  if (signIn === undefined || signIn === 'link' || signIn.integrations === undefined) return
-  const reachable = signIn.integrations
+  // What is no sign-in at all is told elsewhere.
+  const reachable = typeof signIn === 'object' ? signIn?.integrations : undefined
+  if (!Array.isArray(reachable)) return
   const byConsent = Object.keys(servers).filter((name) => servers[name]?.auth.type === 'oauth2')
   for (const [index, { to, on }] of grants.entries()) {
     const server = byConsent.find((name) => [on].flat().some((pattern) => compileGlob(pattern)(name)))

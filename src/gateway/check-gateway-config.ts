@@ -1,6 +1,7 @@
 /** Checks a gateway's configuration. Every problem is found before anything is thrown. */
 import { checkGrants } from '../access/check-grants.ts'
 import type { Grant } from '../access/grants.ts'
+import { checkSealingKeys } from '../core/check-sealing-keys.ts'
 import { check } from '../core/config.ts'
 import { ConfigError, type ConfigProblem } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
@@ -17,7 +18,6 @@ import { checkServers } from './check-servers.ts'
 import type { GatewayConfig, McpServer } from './config.ts'
 import type { LiveConfig } from './gateway.ts'
 import { callerHeadersSchema, gatewaySchema } from './schema.ts'
-import { sealingKeyProblems } from './sealing-keys.ts'
 import { checkVirtualServers } from './virtual/check.ts'
 
 /**
@@ -35,7 +35,7 @@ export function checkGatewayConfig(config: GatewayConfig): void {
   }
   check(gatewaySchema, config, '', problems)
   add('url', originProblem(config.url))
-  if (Array.isArray(config.keys)) problems.push(...sealingKeyProblems(config.keys))
+  checkSealingKeys(config.keys, 'keys', problems)
   checkIntegrations(config.integrations, problems)
   checkPaths(config, add)
   checkPages(config, add)
@@ -93,12 +93,12 @@ function checkLive(live: LiveConfig, fixed: GatewayConfig, problems: ConfigProbl
     externalIdentities: Object.keys(asRecord(live.externalIdentities)),
     // Accounts can be made while it runs, and be there from an earlier run: their names cannot all be known here.
   }
+  const before = problems.length
   const servers = checkServers(live.servers, fixed, names, problems, live.virtualServers)
   checkVirtualServers(live.virtualServers, Object.keys(asRecord(live.servers)), problems)
   checkExternalIdentities(live.externalIdentities, 'externalIdentities', integrations, problems)
   checkVirtualAccounts(live.virtualAccounts, 'virtualAccounts', integrations, problems)
   if (live.access === undefined) return
-  const before = problems.length
   checkGrants(live.access, 'access', names, problems)
   if (problems.length > before || servers === undefined) return
   checkConsentReach(
@@ -162,7 +162,8 @@ function checkPages({ pages, signIn, paths }: GatewayConfig, add: Add): void {
   if (!isPlainPath(path) || path === '/') add('pages.path', `"${path}" is not a plain path such as "/gateway"`)
   const { connect = '/connect', callback = '/oauth2/callback' } =
     typeof paths === 'object' && paths !== null ? paths : {}
-  const taken = [...TAKEN, connect, callback].find((each) => liesIn(path, each) || liesIn(each, path))
+  const places = [...TAKEN, connect, callback].filter((each: unknown) => typeof each === 'string')
+  const taken = places.find((each) => liesIn(path, each) || liesIn(each, path))
   if (taken !== undefined) add('pages.path', `"${path}" is in the way of "${taken}", where the gateway answers`)
   if (signIn === undefined || signIn === 'link') {
     const given = signIn === 'link' ? ', not "link"' : ''

@@ -188,6 +188,7 @@ export function createGateway(config: GatewayConfig): Gateway {
   const identification = createIdentification({
     live,
     accounts: people.accounts,
+    records: people.records,
     permissions,
     principalsFor: pipeline.principalsFor,
     remember: people.remember,

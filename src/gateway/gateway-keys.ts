@@ -8,7 +8,7 @@ import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
 import type { GatewayKeys, Subject } from './gateway.ts'
 import { GatewayError } from './gateway-error.ts'
 import type { RememberPerson } from './known-people.ts'
-import { checkSubject, SUBJECT } from './subject.ts'
+import { checkSubject, isWhole, SUBJECT } from './subject.ts'
 
 /** What the records of people are to those who make keys for them. */
 export interface KeyOwnerRecords {
@@ -29,7 +29,8 @@ export function createGatewayKeys(
     const found = await find(id)
     if (found.kind === 'found') return
     if (found.kind === 'unavailable') throw new GatewayError('ERR_UNAVAILABLE', found.detail)
-    const way = 'they have to sign in first; or pass a whole identity, such as gateway.identify() finds'
+    const way =
+      'they have to sign in first, by a guard whose login has the same store and keys as the gateway; or pass a whole identity, such as gateway.identify() finds'
     throw new GatewayError('ERR_UNKNOWN_PERSON', `no key can be made for this person: ${found.detail}. ${way}`)
   }
 
@@ -58,10 +59,4 @@ export function accountOf(subject: Subject): string | undefined {
   if ('virtualAccount' in subject) return subject.virtualAccount
   if (subject.integration !== VIRTUAL_ACCOUNT) return undefined
   return isWhole(subject) ? subject.subject : ''
-}
-
-/** Whether all that is known of a person is there. */
-function isWhole(subject: Subject): subject is Identity {
-  const { subject: name, groups } = subject as Partial<Identity>
-  return typeof name === 'string' && Array.isArray(groups)
 }

@@ -55,12 +55,14 @@ export interface Gateway extends Gate, EventSource<GatewayEvents> {
    * @throws GatewayError (`ERR_UNAVAILABLE`) where nobody can tell at present
    */
   identify(authorization: string): Promise<Identity | null>
-  /** Why somebody may or may not do something (B9). Takes its time: for people, not for requests. */
-  explain(
-    who: Identity | { readonly virtualAccount: string },
-    server: string,
-    wanted?: Wanted | string,
-  ): Promise<Explanation>
+  /**
+   * Why somebody may or may not do something (B9). Takes its time: for people, not for requests. Of a person with an id and an
+   * integration only, what was known when they last signed in counts.
+   *
+   * @throws GatewayError (`ERR_SUBJECT`) for what names nobody, (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`), (`ERR_UNKNOWN_PERSON`) for
+   *   somebody of whom there is no record
+   */
+  explain(who: Subject, server: string, wanted?: Wanted | string): Promise<Explanation>
   /**
    * What to register at the authorization servers of `oauth2` servers. Those that are discovered are left out until somebody has
    * begun to connect them; the gateway registers itself there.
@@ -167,9 +169,9 @@ export interface GatewayServers {
    * What somebody may use, servers and virtual servers, as they may know them: what a page of their own is made of. Connections are
    * in `gateway.connections.list`.
    *
-   * @throws GatewayError (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`, `ERR_UNAVAILABLE`)
+   * @throws GatewayError (`ERR_SUBJECT`, `ERR_UNKNOWN_PERSON`) as `explain`, (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`, `ERR_UNAVAILABLE`)
    */
-  for(who: Identity | { readonly virtualAccount: string }): Promise<VisibleServer[]>
+  for(who: Subject): Promise<VisibleServer[]>
   list(): Readonly<Record<string, McpServer>>
   /** Adds a server, or replaces the one of that name. @throws ConfigError (`ERR_CONFIG`) */
   set(name: string, server: McpServer): Promise<void>

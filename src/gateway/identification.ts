@@ -3,14 +3,18 @@
 import { isOwner } from '../access/owners.ts'
 import type { ConsentQuestion } from '../broker/consent/parts.ts'
 import type { Caller } from '../identity/caller.ts'
+import { personWith } from '../identity/find-people.ts'
+import type { People } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
 import type { VirtualAccount } from '../identity/virtual-account.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
+import type { Subject } from './gateway.ts'
 import { GatewayError } from './gateway-error.ts'
 import { callerOfAccount, callerOfIdentity } from './identity-caller.ts'
 import type { RememberPerson } from './known-people.ts'
 import type { LiveStates } from './live-state.ts'
 import type { Permissions } from './permissions.ts'
+import { checkSubject, isWhole, SUBJECT } from './subject.ts'
 
 /** See the top of the file. */
 export interface Identification {
@@ -27,8 +31,12 @@ export interface Identification {
    * @throws GatewayError (`ERR_UNAUTHENTICATED`, `ERR_UNAVAILABLE`)
    */
   callerOf(who: Identity | { readonly authorization: string }, server: string): Promise<Caller>
-  /** @throws GatewayError (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`) */
-  callerOfSubject(who: Identity | { readonly virtualAccount: string }): Promise<Caller>
+  /**
+   * A person with an id and an integration only is who they were when they last signed in.
+   *
+   * @throws GatewayError (`ERR_SUBJECT`, `ERR_UNKNOWN_VIRTUAL_ACCOUNT`, `ERR_UNKNOWN_PERSON`)
+   */
+  callerOfSubject(who: Subject): Promise<Caller>
   /** Whether a caller may use a server at all. @throws GatewayError (`ERR_UNAVAILABLE`) */
   mayUse(caller: Caller, server: string): Promise<boolean>
   /** Whether a consent may begin, as the broker asks it (G21). */
@@ -39,6 +47,8 @@ export interface Identification {
 export interface IdentificationParts {
   readonly live: LiveStates
   readonly accounts: Pick<VirtualAccounts, 'get' | 'list'>
+  /** Of people who have signed in. */
+  readonly records: Pick<People, 'read'>
   readonly permissions: Permissions
   readonly principalsFor: (caller: Caller) => readonly string[]
   /** `undefined` where people are looked up in a directory. */
@@ -47,7 +57,7 @@ export interface IdentificationParts {
 
 /** Puts it together. */
 export function createIdentification(parts: IdentificationParts): Identification {
-  const { live, accounts, permissions, principalsFor, remember } = parts
+  const { live, accounts, records, permissions, principalsFor, remember } = parts
 
   async function authenticate(authorization: string, resources?: readonly string[]): Promise<Caller | null> {
     const found = await live.current.callers.authenticate(authorization, resources)
@@ -55,6 +65,13 @@ export function createIdentification(parts: IdentificationParts): Identification
     if (found.kind === 'unauthenticated' || found.kind === 'anonymous') return null
     if (found.via === 'jwt') await remember?.(found.identity)
     return found
+  }
+
+  async function personOf(id: string): Promise<Identity> {
+    const found = await personWith(records, id)
+    if (found !== undefined) return found
+    const way = 'they have not signed in here; or pass a whole identity, such as gateway.identify() finds'
+    throw new GatewayError('ERR_UNKNOWN_PERSON', `nothing is known of the person: ${way}`)
   }
 
   async function mayUse(caller: Caller, server: string): Promise<boolean> {
@@ -86,7 +103,11 @@ export function createIdentification(parts: IdentificationParts): Identification
       return found
     },
     async callerOfSubject(who) {
-      if (!('virtualAccount' in who)) return callerOfIdentity(who, live.current.externalIdentities)
+      checkSubject(who, SUBJECT)
+      if (!('virtualAccount' in who)) {
+        const identity = isWhole(who) ? who : await personOf(who.id ?? '')
+        return callerOfIdentity(identity, live.current.externalIdentities)
+      }
       const account = await accounts.get(who.virtualAccount)
       if (account !== undefined) return callerOfAccount(account)
       throw new GatewayError('ERR_UNKNOWN_VIRTUAL_ACCOUNT', `there is no virtual account "${who.virtualAccount}"`)

@@ -2,7 +2,6 @@
  * What is sealed with the configured keys: the store, session ids, request states. The keys may be references that take a moment
  * to look up, so that everything here waits for them; nothing has to know that they are not there yet.
  */
-import { ConfigError, type ConfigProblem } from '../core/errors.ts'
 import { lookedUp } from '../core/looked-up.ts'
 import { createSealer, type Sealer } from '../core/sealing.ts'
 import { resolveSecret, type Secret, type SecretResolver } from '../core/secrets.ts'
@@ -19,7 +18,7 @@ export interface SealingKeys {
   ready(): Promise<void>
 }
 
-/** What is sealed with `keys`, which have passed {@link sealingKeyProblems}. */
+/** What is sealed with `keys`, which have passed `sealingKeyProblems`. */
 export function createSealingKeys(
   keys: readonly Secret[],
   store: TokenStore,
@@ -84,33 +83,5 @@ export function createSealingKeys(
       createSealer(await lookUp(), 'ready')
       await found.ready()
     },
-  }
-}
-
-/** A reference that is written as if it were the key itself, and 64 hexadecimal digits, as other tools make keys. */
-function meant(key: Secret | undefined): string {
-  if (typeof key !== 'string') return ''
-  if (/^(?:env|file):/.test(key)) return `; a reference is written { secret: ${JSON.stringify(key)} }`
-  return /^[\da-f]{64}$/i.test(key) ? '; these are hexadecimal digits' : ''
-}
-
-/** What can be said of the keys before any is looked up. */
-export function sealingKeyProblems(keys: readonly Secret[]): readonly ConfigProblem[] {
-  const written = keys.flatMap((key, index) => (typeof key === 'string' ? [{ key, index }] : []))
-  if (written.length === 0) return []
-  try {
-    createSealer(
-      written.map(({ key }) => key),
-      'check',
-    )
-    return []
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    // Its places are those among the written ones.
-    const moved = (text: string) => text.replace(/keys\[(\d+)\]/g, (_, at) => `keys[${written[Number(at)]?.index}]`)
-    return error.problems.map(({ path, message }) => ({
-      path: moved(path),
-      message: moved(message) + meant(keys[Number(/\d+/.exec(moved(path))?.[0])]),
-    }))
   }
 }

@@ -1,4 +1,6 @@
 /** Whom something is about, as code of the host application says it. Checked, since what it passes came from a request. */
+import type { Identity } from '../identity/sign-in.ts'
+import type { Subject } from './gateway.ts'
 import { GatewayError } from './gateway-error.ts'
 
 /**
@@ -29,3 +31,9 @@ function noSubject(what: string, detail: string): GatewayError {
 export const SUBJECT = '{ id, integration } (authOf(req) has them) or { virtualAccount }'
 /** The same, or what they came with. */
 export const WHO = "an identity or { authorization: 'Bearer …' }"
+
+/** Whether all that is known of a person is there. */
+export function isWhole(subject: Subject): subject is Identity {
+  const { subject: name, groups } = subject as Partial<Identity>
+  return typeof name === 'string' && Array.isArray(groups)
+}

@@ -139,6 +139,12 @@ function readPlace(route: Route, at: string, add: Add) {
 function readPrefix(text: string): { path: string; problem?: undefined } | { problem: string; path?: undefined } {
   if (!text.startsWith('/')) return { problem: `"${text}" does not start with "/"` }
   if (text.includes('*')) return { problem: `"${text}": a path is a prefix already; leave the star out` }
+  const parameter = /\/(:\w[^/]*|[^/]*[{}][^/]*)/.exec(text)
+  if (parameter !== null) {
+    return {
+      problem: `"${text}": a path is a prefix, without parameters; leave out "${parameter[1]}" and what follows it`,
+    }
+  }
   if (/[?#]/.test(text)) return { problem: `"${text}": a path has no query and no fragment` }
   const reading = text.isWellFormed() ? readPath(text.replace(/[^\x21-\x7e]+/g, encodeURIComponent)) : undefined
   if (reading === undefined || /\/\.{1,2}(?:\/|$)|\/\//.test(text))

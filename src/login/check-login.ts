@@ -1,5 +1,6 @@
 /** Checks the configuration of browser login. */
 import { z } from 'zod'
+import { checkSealingKeys } from '../core/check-sealing-keys.ts'
 import { callable, check, secret, strict, text } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
 import { isPlainPath } from '../http/path.ts'
@@ -34,7 +35,9 @@ export function checkLogin(
   integrations: Readonly<Record<string, Integration>>,
   problems: ConfigProblem[],
 ): void {
-  if (!check(loginSchema, login, 'login', problems)) return
+  const isShaped = check(loginSchema, login, 'login', problems)
+  checkSealingKeys((login as Partial<LoginConfig> | null)?.keys, 'login.keys', problems)
+  if (!isShaped) return
   const { url, session = 'store', store: given, path, brand, idleSeconds, absoluteSeconds } = login as LoginConfig
   const add = (key: string, message: string) => problems.push({ path: `login.${key}`, message })
 
@@ -55,8 +58,9 @@ export function checkLogin(
   if ((absoluteSeconds ?? 604_800) < (idleSeconds ?? 86_400)) {
     add('absoluteSeconds', `must not be below idleSeconds (${idleSeconds ?? 86_400})`)
   }
-  for (const [name, { oauth2 }] of Object.entries(integrations)) {
-    if (oauth2?.responseMode === 'form_post' && origin?.protocol === 'http:') {
+  // What is no integration at all is told elsewhere.
+  for (const [name, integration] of Object.entries<Integration | null | undefined>(integrations)) {
+    if (integration?.oauth2?.responseMode === 'form_post' && origin?.protocol === 'http:') {
       problems.push({
         path: `integrations.${name}.oauth2.responseMode`,
         message:

@@ -65,6 +65,8 @@ describe('check', () => {
   it.each([
     [7, 'password', 'expected a text or { secret: "env:NAME" }'],
     [{}, 'password', 'expected a text or { secret: "env:NAME" }'],
+    ['env:X', 'password', 'a reference is written { secret: "env:X" }'],
+    ['file:/run/secrets/x', 'password', 'a reference is written { secret: "file:/run/secrets/x" }'],
     [{ secret: 7 }, 'password', 'expected a text or { secret: "env:NAME" }'],
     [{ env: 'X' }, 'password', 'expected a text or { secret: "env:NAME" }'],
     [{ secret: 'env:X', more: 1 }, 'password', 'unknown key "more"'],

@@ -392,6 +392,26 @@ describe('B9 explain', () => {
     })
   })
 
+  test('takes a person as authOf has them, by the record of their last sign-in, and refuses what names nobody', async () => {
+    const { gateway, jwt } = await startWorld({
+      servers: { 'dev/one': { url: 'http://127.0.0.1:9/mcp', auth: none } },
+      access: [{ to: 'group:corp/staff', on: 'dev/*' }],
+    })
+    const alice = await gateway.identify(`Bearer ${await jwt('alice', { groups: ['staff'] })}`)
+    if (alice === null) throw new Error('nobody')
+    const { id, integration } = alice
+    expect(await gateway.explain({ id, integration }, 'dev/one', 'get_it')).toMatchObject({ allowed: true })
+    expect(await gateway.servers.for({ id, integration })).toMatchObject([{ name: 'dev/one' }])
+    const stranger = { id: 'nobody-of-this-id', integration }
+    for (const ask of [gateway.explain(stranger, 'dev/one'), gateway.servers.for(stranger)]) {
+      await expect(ask).rejects.toMatchObject({ code: 'ERR_UNKNOWN_PERSON' })
+    }
+    for (const nobody of [{}, { id }, { id: '', integration }, 'Bearer secret', null, undefined]) {
+      const asked = gateway.explain(nobody as never, 'dev/one')
+      await expect(asked).rejects.toMatchObject({ code: 'ERR_SUBJECT', message: expect.not.stringContaining('secret') })
+    }
+  })
+
   test('tells what a function of the user’s own makes of it', async () => {
     const world = await startWorld({
       servers: { 'dev/one': { url: 'http://127.0.0.1:9/mcp', auth: none } },

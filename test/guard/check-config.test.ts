@@ -71,6 +71,16 @@ const routes: Bad[] = [
   [withRoute({ pth: '/', auth: none }), 'routes[0]', 'unknown key "pth"; did you mean "path"?'],
   [withRoute({ path: 'x', auth: none }), 'routes[0].path', '"x" does not start with "/"'],
   [withRoute({ path: '', auth: none }), 'routes[0].path', 'must not be empty'],
+  [
+    withRoute({ path: '/users/:id/secret', auth: none }),
+    'routes[0].path',
+    '"/users/:id/secret": a path is a prefix, without parameters; leave out ":id" and what follows it',
+  ],
+  [
+    withRoute({ host: 's1.example.com/v1/{id}', auth: none }),
+    'routes[0].host',
+    '"/v1/{id}": a path is a prefix, without parameters; leave out "{id}" and what follows it',
+  ],
   [withRoute({ path: '/a/*', auth: none }), 'routes[0].path', '"/a/*": a path is a prefix already; leave the star out'],
   [withRoute({ path: '/a?b', auth: none }), 'routes[0].path', '"/a?b": a path has no query and no fragment'],
   [withRoute({ path: '/a/../b', auth: none }), 'routes[0].path', '"/a/../b" is ambiguous as a path'],

@@ -139,7 +139,7 @@ export function createPipeline(
         ended ??= await withMessages(exchange, body)
       }
     } catch (error) {
-      ended = failure(error)
+      ended = failure(error, exchange.messages)
     }
     leavePlace(exchange, ended.reply)
     const reply = headers === undefined ? ended.reply : withHeaders(ended.reply, headers)
@@ -182,11 +182,14 @@ export function createPipeline(
     const stream: WatchedStream = { exchange, body, ended: undefined }
     const open = streams()
     if (audit.heard) {
-      body.once('close', () => {
+      const tell = () => {
         const { gone = exchange.request.signal } = exchange.request
         const ending = ended.outcome === 'relayed' ? endingOfStream(body, stream.ended, gone.aborted) : ended
         audit.tell(exchange, status, ending)
-      })
+      }
+      // It may have broken off before it has come this far: nobody would hear of it any more.
+      if (body.closed) tell()
+      else body.once('close', tell)
     }
     open.watch(stream)
     // What has changed while the request waited for its answer was not looked at with this stream.

@@ -48,6 +48,8 @@ export function readRequestBody(request: GateRequest, maxBytes: number): ReadBod
   const { destroyed, readableEnded, readableLength, errored } = stream
   // A client that goes away has its request destroyed with an error, whatever of it was still to be read.
   if (destroyed && !readableEnded && (errored || readableLength > 0)) return { kind: 'aborted' }
+  // HTTP/2 lets a request that was reset end as if it had been read.
+  if ((destroyed || readableEnded) && (request.gone ?? request.signal).aborted) return { kind: 'aborted' }
   if (destroyed || readableEnded) {
     return { kind: 'consumed', detail: 'something that ran first has read the body, and left neither body nor rawBody' }
   }

@@ -61,7 +61,10 @@ export function startExchange(
   })
 }
 
-/** An answer that is said to be no longer is waited for: one that breaks off can then still be told from a whole one. */
+/**
+ * An answer that is said to be no longer is waited for: one that breaks off can then still be told from a whole one. Not for long: one
+ * that takes its time goes on as a stream, whose reader has limits of their own.
+ */
 const SHORT_BYTES = 64 * 1024
 const TIMEOUTS: readonly string[] = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']
 const EMPTY = new Uint8Array()
@@ -108,16 +111,19 @@ class Exchange implements Dispatcher.DispatchHandler, Waiting {
     return true
   }
 
-  /** Sets the deadline for the headers of the answer. */
+  /** Sets the deadline for the headers of the answer, and for the wait for a short one. */
   watch(): void {
     const { headersMs, sweep } = this.#settings
-    if (this.#over || this.#status !== 0 || headersMs === 0) return
-    if (headersMs >= COARSE_MS) sweep.begin()
+    if (this.#over || this.#body !== undefined) return
+    if (headersMs === 0 || headersMs >= COARSE_MS) sweep.begin()
     else this.#timer = setTimeout(() => this.endIfLate(Number.POSITIVE_INFINITY), headersMs)
   }
 
   endIfLate(now: number): void {
-    if (this.#status === 0 && now - this.#startedAt >= this.#settings.headersMs) {
+    const { headersMs } = this.#settings
+    if (this.#status !== 0) {
+      if (this.#body === undefined) this.#stream()
+    } else if (headersMs !== 0 && now - this.#startedAt >= headersMs) {
       this.fail(new UpstreamError('timeout', 'no answer in time'))
     }
   }
@@ -146,12 +152,13 @@ class Exchange implements Dispatcher.DispatchHandler, Waiting {
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     // 103 Early Hints and the like.
     if (status < 200 || this.#over) return
-    clearTimeout(this.#timer)
     this.#status = status
     this.#headers = headers
     const length = Number(headers['content-length'] ?? Number.NaN)
+    if (length <= SHORT_BYTES) return
+    clearTimeout(this.#timer)
     // What has come with the headers is handed over before any microtask runs.
-    if (!(length <= SHORT_BYTES)) queueMicrotask(this.#stream)
+    queueMicrotask(this.#stream)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -218,6 +225,17 @@ function toUpstreamError(error: unknown): UpstreamError {
   if (typeof code === 'string' && TIMEOUTS.includes(code)) {
     return new UpstreamError('timeout', 'no answer in time', { cause: error })
   }
-  const reason = typeof code === 'string' ? code : error instanceof errors.UndiciError ? error.name : 'it broke'
+  const reason = refusalOfProxy(error) ?? (typeof code === 'string' ? code : nameOf(error))
   return new UpstreamError('unreachable', `the connection to the upstream failed: ${reason}`, { cause: error })
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof errors.UndiciError ? error.name : 'it broke'
+}
+
+/** What a proxy says to a `CONNECT` that it does not carry out is only in the words of undici. */
+function refusalOfProxy(error: unknown): string | undefined {
+  if (!(error instanceof errors.RequestAbortedError)) return undefined
+  const [, status] = /^Proxy response \((\d{3})\)/.exec(error.message) ?? []
+  return status && `the proxy answers ${status}`
 }

@@ -250,6 +250,33 @@ describe('an answer that has no end or is not what it says', () => {
     }
   })
 
+  test('that breaks off right behind its last byte is told to the audit all the same, once for each request', async () => {
+    const { stub, world, url, token } = await open()
+    const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'up', version: '0' } }
+    stub.answer = (request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'mcp-session-id': 'abc' })
+      response.write(event({ jsonrpc: '2.0', id: 1, result }))
+      // Before the gateway has sealed the session's id.
+      setImmediate(() => request.socket.resetAndDestroy())
+      return true
+    }
+    for (let times = 1; times <= 20; times++) {
+      await rpc(url, { token, body: initialize() }).catch(() => {})
+      await expect.poll(() => world.audits.filter(({ type }) => type === 'request')).toHaveLength(times)
+    }
+  })
+
+  test('that is said to be short and does not come is given up where it is read whole', async () => {
+    const { stub, url, token } = await open({ limits: { answerMs: 300 } })
+    stub.answer = (_, response, body) => {
+      if (!body.includes('tools/list')) return false
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' }).write('{"jsonrpc"')
+      return true
+    }
+    const { status, json } = await rpc(url, { token, body: ask('tools/list') })
+    expect([status, json.error.code]).toEqual([504, 5040])
+  })
+
   test('that breaks off is not a whole one to the client, in JSON, in events, and while lists are filtered', async () => {
     const { stub, url, token } = await open()
     for (const [type, body, message] of [

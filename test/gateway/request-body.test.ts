@@ -1,6 +1,7 @@
 /** How the body of a POST is had from a server's stream, in whatever state the host application has left that. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
+import { connect, constants, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import express4 from 'express4'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -50,6 +51,25 @@ async function read({
 }
 
 const withHead: Situation['send'] = (connection) => connection.write(`${headWith('content-length: 7')}{"a":1}`)
+
+test('of an HTTP/2 request that was reset nobody else has read the body: its client has gone', async () => {
+  const server = createHttp2Server()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  closers.push(
+    () => session.destroy(),
+    () => void server.close(),
+  )
+  const request = once(server, 'request')
+  const stream = session.request({ ':method': 'POST', 'content-type': 'application/json', 'content-length': '7' })
+  stream.on('error', () => {})
+  const [message, response] = await request
+  stream.close(constants.NGHTTP2_CANCEL)
+  await once(response, 'close')
+  const reset = new NodeRequest(message, response, headOf(message), message, message)
+  expect(await readRequestBody(reset, MAX_BYTES)).toEqual({ kind: 'aborted' })
+})
 
 describe('a body is read whole', () => {
   test('at once where it has come with the head, and the connection is good for the next request', async () => {

@@ -50,6 +50,25 @@ async function expectGood({ call }: Awaited<ReturnType<typeof startBeside>>): Pr
   expect(textOf((await call(callTool('echo', { text: 'still here' }))).json.result)).toBe('still here')
 }
 
+test('a client that leaves while an answer of a member is read is what the audit tells of, and no outage', async () => {
+  let begun = () => {}
+  const reading = new Promise<void>((resolve) => {
+    begun = resolve
+  })
+  const slow = await hostile('tools/call', (_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': '500000' })
+    response.write('{"jsonrpc":"2.0",', begun)
+  })
+  const { world, headers } = await startBeside(slow, { limits: { answerMs: 10_000 } })
+  const leaving = new AbortController()
+  const call = rpc(world.url, { token: world.token, headers, body: callTool('ok'), signal: leaving.signal })
+  await reading
+  leaving.abort()
+  await call.catch(() => {})
+  const told = await world.told(({ methods }) => methods[0] === 'tools/call')
+  expect(told).toMatchObject({ outcome: 'aborted', reason: 'aborted' })
+})
+
 describe('lists of a member', () => {
   test("with another member's tools do not get its calls", async () => {
     const bad = await hostile('tools/list', ({ id }, response) =>

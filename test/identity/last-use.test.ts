@@ -36,3 +36,11 @@ test('of one owner no more than a thousand are remembered; one that is forgotten
   await lastUse.close()
   expect(put).toHaveBeenCalledTimes(1_002)
 })
+
+test('what is being written when a thing is forgotten does not bring it back', async () => {
+  const { lastUse } = setUp()
+  lastUse.note('ann', 'one')
+  await lastUse.forget('ann', 'one')
+  await lastUse.close()
+  expect(await lastUse.at('ann', 'one')).toBeUndefined()
+})

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
-import { Agent } from 'undici'
+import { Agent, ProxyAgent } from 'undici'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createUpstreams, type UpstreamLimits } from '../../src/net/upstream.ts'
 import { localServer } from './server.ts'
@@ -58,6 +58,47 @@ describe('an answer', () => {
       expect(Buffer.concat(await body.toArray())).toHaveLength(length)
     }
   })
+
+  it('that is said to be short and takes its time goes on as a stream', async () => {
+    const answer: RequestListener = (_, response) => {
+      response.writeHead(200, { 'content-length': 4 }).write('ab')
+    }
+    const { upstreams, request } = await setUp(answer, { headersMs: 80 })
+    const { status, body } = await upstreams.send(request)
+    expect(status).toBe(200)
+    expect(body).toBeInstanceOf(Readable)
+    const chunks: Buffer[] = []
+    ;(body as Readable).on('data', (chunk) => chunks.push(chunk))
+    await expect.poll(() => String(Buffer.concat(chunks))).toBe('ab')
+  })
+
+  it.each([0, 60_000])(
+    'and so it does where no timer of its own counts, with %d ms for the headers',
+    async (headersMs) => {
+      let response: ServerResponse | undefined
+      const { upstreams, request } = await setUp(
+        (_, answer) => {
+          response = answer
+          answer.writeHead(200, { 'content-length': 4 }).write('ab')
+        },
+        { headersMs },
+      )
+      closers.push(async () => vi.useRealTimers())
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+      let body: unknown
+      void upstreams.send(request).then((answer) => {
+        body = answer.body
+      })
+      await expect
+        .poll(() => {
+          vi.advanceTimersByTime(1_000)
+          return body
+        })
+        .toBeInstanceOf(Readable)
+      response?.end('cd')
+      expect(Buffer.concat(await (body as Readable).toArray()).toString()).toBe('abcd')
+    },
+  )
 
   it('that breaks off fails its stream, also when nobody listens yet', async () => {
     const { upstreams, request } = await setUp((_, response) => {
@@ -179,6 +220,27 @@ describe('no answer', () => {
       })
     }
     expect(server.requests).toHaveLength(0)
+  })
+
+  it('through a proxy that refuses: its status is said', async () => {
+    const proxy = createServer().on('connect', (_, socket) =>
+      socket.end('HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n'),
+    )
+    proxy.listen(0, '127.0.0.1')
+    await once(proxy, 'listening')
+    const uri = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    const agent = new ProxyAgent({ uri, proxyTunnel: true })
+    const upstreams = createUpstreams(LIMITS, agent)
+    closers.push(
+      async () => proxy.close(),
+      () => agent.destroy(),
+    )
+    await expect(
+      upstreams.send({ url: new URL('http://127.0.0.1:9/mcp'), method: 'GET', headers: {} }),
+    ).rejects.toMatchObject({
+      failure: 'unreachable',
+      message: 'the connection to the upstream failed: the proxy answers 407',
+    })
   })
 
   it('over another protocol', async () => {

@@ -158,7 +158,8 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
       return signal.problem(context, request, member.server.name, failed('nonsense', result.upstreamStatus, detail))
     } catch (error) {
       if (!(error instanceof UpstreamReadError)) throw error
-      const fault = failed(faultReason(error), result.upstreamStatus, error.message)
+      const reason = goneOf(context).aborted ? 'aborted' : faultReason(error)
+      const fault = failed(reason, result.upstreamStatus, error.message)
       return signal.problem(context, request, member.server.name, fault)
     }
   }
@@ -281,7 +282,7 @@ function unknown({ era }: VirtualContext, request: RequestMessage): VirtualAnswe
 }
 
 function failed(
-  reason: 'nonsense' | 'too_large' | 'timeout' | 'unreachable',
+  reason: 'nonsense' | 'too_large' | 'timeout' | 'unreachable' | 'aborted',
   upstreamStatus: number | null,
   detail: string,
 ) {

@@ -1,5 +1,6 @@
 /** The messages of an answer up to the response, also where a stream ends early and has to be gone on with (2025-11-25, Resumability). */
 import type { AbortSource } from '../http/gate.ts'
+import { pause } from '../http/pause.ts'
 import type { Upstreams } from '../net/upstream.ts'
 import { type Exchanged, exchangeWith } from './upstream-exchange.ts'
 import { type MessageLimits, type StreamMark, type UpstreamMessage, UpstreamReadError } from './upstream-messages.ts'
@@ -67,17 +68,4 @@ export async function* untilResponse(
     }
     current = more
   }
-}
-
-function pause(ms: number, signal: AbortSource): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done)
-    if (signal.aborted) done()
-  })
 }

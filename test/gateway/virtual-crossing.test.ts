@@ -2,7 +2,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { McpCall } from '../support/mcp/calls.ts'
 import { startSdk1Server } from '../support/mcp/sdk1-server.ts'
 import { startSdk2Server } from '../support/mcp/sdk2-server.ts'
 import { listen, modern, startStub } from './attack-parts.ts'
@@ -156,6 +157,48 @@ describe('what is told between calls', () => {
     await three.resourceUpdated('notes://readme')
     await expect.poll(told).toContainEqual(['resources/updated', 'mine', uris[1]])
     expect(told()).toHaveLength(4)
+  })
+
+  test.each([
+    ['a legacy member', 'a legacy client', (port = 0) => startSdk1Server({ port })],
+    ['a modern member', 'a legacy client', (port = 0) => startSdk2Server({ eras: 'modern', port })],
+    ['a legacy member', 'a modern client', (port = 0) => startSdk2Server({ eras: 'legacy', port })],
+    ['a modern member', 'a modern client', (port = 0) => startSdk2Server({ eras: 'modern', port })],
+  ])('of %s that was restarted reaches %s on the stream that it has', async (member, client, start) => {
+    const before = await start()
+    const { url, token } = await startVirtual({ 'dev/one': open(before.url) }, { tools: { 'dev/one': '*' } })
+    const mine = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+    const asked =
+      client === 'a legacy client'
+        ? { token, headers: await openSession(url, token), method: 'GET' }
+        : { token, ...mine }
+    const stream = listen(await send(url, asked))
+    const isHeard = ({ method, rpc: asks, status }: Pick<McpCall, 'method' | 'rpc' | 'status'>) =>
+      status === 200 && (member === 'a legacy member' ? method === 'GET' : asks === 'subscriptions/listen')
+    await before.call(isHeard)
+    await before.close()
+    const after = await during(start(Number(new URL(before.url).port)))
+    await after.call(isHeard)
+    await after.toolsChanged()
+    await expect.poll(stream.text).toContain('list_changed')
+  })
+
+  test('is not asked for again and again where a member has no streams', async () => {
+    const stub = await startStub()
+    stub.answer = (request, response) => {
+      if (request.method !== 'GET') return false
+      response.writeHead(405).end()
+      return true
+    }
+    const { url, token } = await startVirtual({ 'dev/one': open(stub.url) }, { tools: { 'dev/one': '*' } })
+    const headers = await openSession(url, token)
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    listen(await send(url, { token, headers, method: 'GET' }))
+    const gets = () => stub.requests.filter(({ method }) => method === 'GET').length
+    await vi.waitFor(() => expect(gets()).toBe(1))
+    for (let second = 0; second < 60; second++) await vi.advanceTimersByTimeAsync(1_000)
+    expect(gets()).toBe(1)
   })
 
   test('makes lists fresh again', async () => {

@@ -7,35 +7,46 @@ import type { SubscriptionFilter } from '../../mcp/subscription-filter.ts'
 import { type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { toMember } from '../../mcp/virtual/crossing.ts'
+import { type Listening, noteRefusal } from './listening.ts'
 import type { ReachedMember } from './members.ts'
 import { abortWith } from './running-calls.ts'
 
-/** Messages of a member; none where it cannot be listened to. */
+/** Messages of a member; none where it cannot be listened to, of which `listening` then tells more. */
 export type MemberStream = AsyncGenerator<UpstreamMessage>
 
-/** Listens to a member until it ends or `signal` aborts. */
+/** Listens to a member until it ends or `signal` aborts. What comes of it is noted in `listening`. */
 export async function* fromMember(
   sessions: Pick<UpstreamSessions, 'send' | 'listen'>,
   reached: ReachedMember,
   filter: SubscriptionFilter,
   signal: AbortSource,
+  listening: Listening,
 ): MemberStream {
   const { peer, link } = reached
   if (link.era === 'legacy') {
     const result = await sessions.listen(peer, link, signal)
-    if (result.kind === 'messages') yield* result.messages
-    return
+    if (result.kind !== 'messages') return noteRefusal(listening, link, result)
+    listening.heard = true
+    return yield* result.messages
   }
   const { uris, ...changes } = filter
   const wanted = Object.fromEntries(Object.entries(changes).filter(([, value]) => value))
   const notifications = uris.length === 0 ? wanted : { ...wanted, resourceSubscriptions: uris }
-  if (Object.keys(notifications).length === 0) return
+  if (Object.keys(notifications).length === 0) {
+    listening.over = true
+    return
+  }
   const [id, method, params] = [ownId(), 'subscriptions/listen', { notifications }]
   const raw = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
   const request: RequestMessage = { kind: 'request', id, method, params, raw }
   const message = toMember(request, { id, from: 'legacy', link, peer, original: undefined })
   const result = await sessions.send(peer, link, message, signal)
-  if (result.kind === 'messages') yield* result.messages
+  if (result.kind !== 'messages') return noteRefusal(listening, link, result)
+  listening.heard = true
+  for await (const each of result.messages) {
+    if (each.kind === 'response' && each.value.error !== undefined) listening.over = true
+    yield each
+  }
 }
 
 /**

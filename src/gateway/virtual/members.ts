@@ -45,11 +45,14 @@ export interface ReachedMember {
 export interface VirtualMembers {
   /** Only whether there is a credential. */
   credential(context: VirtualContext, member: LiveMember): CredentialResult | Promise<CredentialResult>
-  /** Shakes hands if that has not been done. `fresh`: a session of its own, which whoever asks has to end. */
+  /**
+   * Shakes hands if that has not been done. `fresh`: a session of its own, which whoever asks has to end. `instead`: a session that
+   * the member has forgotten.
+   */
   reach(
     context: VirtualContext,
     member: LiveMember,
-    options?: { readonly fresh?: boolean },
+    options?: { readonly fresh?: boolean; readonly instead?: UpstreamLink | undefined },
   ): Promise<ReachedMember | MemberProblem>
   /** `make` is told what the member speaks. It is asked again where the message has to go again. */
   send(
@@ -129,14 +132,14 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
 
   return {
     credential: credentials.find,
-    reach(context, member, { fresh = false } = {}) {
+    reach(context, member, { fresh = false, instead } = {}) {
       return credentials.use(
         context,
         member,
         async ({ credential, headers }): Promise<ReachedMember | UpstreamFault> => {
           const peer = peerOf(context, member, headers)
           if (!fresh) {
-            const link = await linked(context, peer)
+            const link = await linked(context, peer, instead)
             return 'kind' in link ? link : { kind: 'reached', credential, peer, link }
           }
           const opened = await sessions.open(peer)
@@ -170,7 +173,8 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
   }
 }
 
-function isSame(one: UpstreamLink, other: UpstreamLink | undefined): boolean {
+/** Whether two links are one session. */
+export function isSame(one: UpstreamLink, other: UpstreamLink | undefined): boolean {
   return other !== undefined && one.sessionId === other.sessionId && one.era === other.era
 }
 

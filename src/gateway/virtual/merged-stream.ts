@@ -1,7 +1,9 @@
 /** One stream out of those of several members, in one queue with backpressure: a member that is ahead waits. */
 import { Readable } from 'node:stream'
 import type { AbortSource } from '../../http/gate.ts'
+import { pause } from '../../http/pause.ts'
 import type { VirtualContext } from './context.ts'
+import { beginListening, type Listening } from './listening.ts'
 import type { LiveMember } from './live.ts'
 
 /** Messages as they are sent on; an empty one keeps the connection open. */
@@ -9,11 +11,17 @@ export type VirtualStream = AsyncGenerator<Uint8Array>
 
 const KEEP_ALIVE_MS = 25_000
 const EMPTY = new Uint8Array(0)
+/** Between two tries of a member, the longer the more often it has failed; streams of a member that is restarted all come back. */
+const FIRST_PAUSE_MS = 1_000
+const MAX_PAUSE_MS = 30_000
 
-/** What `source` gives of each member, until the client has gone. Sources that fail or end are left out. */
+/**
+ * What `source` gives of each member, until the client has gone. A source that fails or ends is asked again after a while, unless
+ * there is nothing to be heard of that member: an MCP server that was restarted is listened to again.
+ */
 export async function* mergedStream(
   context: VirtualContext,
-  source: (member: LiveMember, signal: AbortSource) => AsyncGenerator<Uint8Array>,
+  source: (member: LiveMember, signal: AbortSource, listening: Listening) => AsyncGenerator<Uint8Array>,
 ): VirtualStream {
   const abort = new AbortController()
   const gone = context.exchange.request.gone ?? context.exchange.request.signal
@@ -44,10 +52,18 @@ export async function* mergedStream(
   }
 
   async function pump(member: LiveMember): Promise<void> {
-    try {
-      for await (const data of source(member, abort.signal)) await push(data)
-    } catch {
-      // A member that breaks off, or cannot be reached, has nothing to tell.
+    const listening = beginListening()
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
+      const since = performance.now()
+      try {
+        for await (const data of source(member, abort.signal, listening)) await push(data)
+      } catch {
+        // It breaks off, or cannot be reached.
+      }
+      if (listening.over || abort.signal.aborted) return
+      if (performance.now() - since >= MAX_PAUSE_MS) pauseMs = FIRST_PAUSE_MS
+      await pause(pauseMs * (0.5 + Math.random()), abort.signal)
+      if (abort.signal.aborted) return
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
  * What members tell without having been asked, on one stream (G5): a GET up to 2025-11-25, `subscriptions/listen` from 2026-07-28 on,
- * towards the client and towards each member as that has it. A member whose stream ends or fails is left out, the others go on.
+ * towards the client and towards each member as that has it. A member whose stream ends or fails is listened to again, the others go on.
  */
 import type { AbortSource } from '../../http/gate.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
@@ -12,10 +12,11 @@ import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { relyOn, type VirtualContext, type VirtualSession } from './context.ts'
 import { notificationForLegacy } from './crossing.ts'
+import { type Listening, noteProblem } from './listening.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
 import { fromMember, type MemberStream, whileItChanges } from './member-stream.ts'
-import type { ReachedMember, VirtualMembers } from './members.ts'
+import { isSame, type ReachedMember, type VirtualMembers } from './members.ts'
 import { mergedStream, type VirtualStream } from './merged-stream.ts'
 import type { ResourceSubscriptions } from './resource-subscriptions.ts'
 import { routeOf } from './routes.ts'
@@ -40,8 +41,9 @@ export interface VirtualStreamParts {
 export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams {
   const { members, lists, sessions, subscriptions } = parts
 
-  /** What a member tells; what is known of its lists is forgotten when they change. */
-  async function* heard({ server }: LiveMember, messages: MemberStream): MemberStream {
+  /** What a member tells; what is known of its lists is forgotten when they change, or may have changed while nobody listened. */
+  async function* heard({ server }: LiveMember, messages: MemberStream, again: boolean): MemberStream {
+    if (again) lists.changed(server.name)
     for await (const message of messages) {
       if (message.kind === 'notification' && CHANGED.test(message.method)) lists.changed(server.name)
       yield message
@@ -54,11 +56,12 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
     { server }: LiveMember,
     reached: ReachedMember,
     signal: AbortSource,
+    listening: Listening,
   ): MemberStream {
-    if (reached.link.era === 'legacy') return fromMember(sessions, reached, EVERYTHING, signal)
+    if (reached.link.era === 'legacy') return fromMember(sessions, reached, EVERYTHING, signal, listening)
     const open = async (until: AbortSource) => {
       const uris = [...(await subscriptions.of(session, server.name)).keys()]
-      return fromMember(sessions, reached, { ...EVERYTHING, uris }, until)
+      return fromMember(sessions, reached, { ...EVERYTHING, uris }, until, listening)
     }
     return whileItChanges(open, (changed) => subscriptions.watch(session, server.name, changed), signal)
   }
@@ -66,11 +69,15 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
   return {
     open(context) {
       const { session } = context
-      return mergedStream(context, async function* (member, signal) {
-        const reached = await members.reach(context, member)
-        if (reached.kind !== 'reached' || session === undefined) return
+      return mergedStream(context, async function* (member, signal, listening) {
+        const { heard: again, refused } = listening
+        // What was never listened to may have no streams at all: its session is not given up for that.
+        const reached = await members.reach(context, member, { instead: again ? refused : undefined })
+        if (reached.kind !== 'reached') return noteProblem(listening, reached)
+        // Until a call has found that it is over.
+        if (session === undefined || isSame(reached.link, refused)) return
         relyOn(context, member, reached.credential)
-        for await (const message of heard(member, forSession(session, member, reached, signal))) {
+        for await (const message of heard(member, forSession(session, member, reached, signal, listening), again)) {
           if (message.kind === 'notification') {
             const told = notificationForLegacy(member, message)
             if (told !== undefined) yield await withOurUri(context, member, message, withoutSubscription(told))
@@ -93,16 +100,17 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
         const { name } = route.member.server
         routes.set(name, (routes.get(name) ?? new Map()).set(route.original, uri))
       }
-      yield* mergedStream(context, async function* (member, signal) {
+      yield* mergedStream(context, async function* (member, signal, listening) {
+        const { heard: again } = listening
         const uris = routes.get(member.server.name) ?? new Map<string, string>()
         // A stream of its own has a session of its own: two of one user would not get on at the member.
         const reached = await members.reach(context, member, { fresh: true })
-        if (reached.kind !== 'reached') return
+        if (reached.kind !== 'reached') return noteProblem(listening, reached)
         relyOn(context, member, reached.credential)
         try {
           if (reached.link.era === 'legacy') await subscribe(reached, [...uris.keys()], signal)
           const wanted = { ...filter, uris: [...uris.keys()] }
-          for await (const message of heard(member, fromMember(sessions, reached, wanted, signal))) {
+          for await (const message of heard(member, fromMember(sessions, reached, wanted, signal, listening), again)) {
             if (message.kind === 'request') {
               if (message.method === 'ping') await pong(reached, message.id)
               else await refuse(reached, message.id)
@@ -111,6 +119,8 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
             if (told !== undefined) yield told
           }
         } finally {
+          // One that was made a moment ago: there are no streams.
+          if (listening.refused !== undefined && !listening.heard) listening.over = true
           void sessions.end(reached.peer, reached.link)
         }
       })

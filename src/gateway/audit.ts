@@ -22,8 +22,6 @@ export interface Ending {
 
 /** Tells about requests. */
 export interface Audit {
-  /** Whether anybody listens. */
-  readonly heard: boolean
   /** An answer is complete. */
   tell(exchange: Exchange, status: number, ending: Ending): void
   /** Something happened to a connection. */
@@ -61,9 +59,6 @@ export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock, recen
   }
 
   return {
-    get heard() {
-      return isHeard()
-    },
     tell(exchange, status, ending) {
       if (isHeard()) emit(toEvent(exchange, status, ending, clock.now()))
       if (emitter.heard('audit')) return

@@ -42,6 +42,8 @@ import { createVirtualServers } from './virtual/servers.ts'
 const SESSIONS_CACHED = 20_000
 /** What a page shows of the audit is among these. */
 const RECENT_EVENTS = 500
+/** So long `close` lets calls under way go on, in milliseconds. */
+const DRAIN_MS = 5_000
 
 /**
  * Makes a gateway between AI agents and MCP servers.
@@ -132,6 +134,8 @@ export function createGateway(config: GatewayConfig): Gateway {
       connectMs: limits.connectMs,
       headersMs: limits.answerMs,
       silenceMs: limits.silenceMs,
+      // Whoever closes them has waited.
+      drainMs: 0,
       connections: limits.connections,
     },
     config.dispatcher,
@@ -201,10 +205,14 @@ export function createGateway(config: GatewayConfig): Gateway {
     mayUse: identification.mayUse,
   })
 
+  let closing: Promise<void> | undefined
   async function close(): Promise<void> {
-    pipeline.close()
-    streams.close()
+    const drained = pipeline.close(DRAIN_MS)
+    // Whoever listens would be waited for in vain; a call may still get its answer.
+    streams.closeLasting()
     virtual.close()
+    await drained
+    streams.close()
     await Promise.allSettled([relay.close(), broker.close(), people.close(), portal?.close()])
     people.letGo()
   }
@@ -225,7 +233,10 @@ export function createGateway(config: GatewayConfig): Gateway {
     checkStreams: () => void streams.check(),
     checks: () => [sealing.ready(), live.current.credentials.ready(), broker.ready(), ...people.settling()],
     failures: keyReports.failures,
-    close,
+    close() {
+      closing ??= close()
+      return closing
+    },
   })
   const portal = createGatewayPortal(config, { url, store, sealer, clock, gateway })
   return gateway

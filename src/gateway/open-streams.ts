@@ -7,6 +7,8 @@ import type { Readable } from 'node:stream'
 /** An answer that is being sent. */
 export interface OpenStream {
   readonly body: Readable
+  /** Whether it has no end of its own: somebody listens for whatever there is to be told. */
+  readonly lasting: boolean
   /** Why the stream was ended, for whoever is told of its end. */
   ended: StreamEnd | undefined
 }
@@ -25,6 +27,8 @@ export interface OpenStreams<Stream extends OpenStream> {
   look(stream: Stream): Promise<void>
   /** Something has changed: looks at all of them now. Never rejects. */
   check(): Promise<void>
+  /** Ends those without an end of their own, and such as come. */
+  closeLasting(): void
   /** Ends all of them, and those that come. */
   close(): void
 }
@@ -45,7 +49,12 @@ export function createOpenStreams<Stream extends OpenStream>(
   let checking: Promise<void> | undefined
   let again = false
   let changes = 0
-  let closed = false
+  let closed: 'lasting' | 'all' | undefined
+
+  function closeThose(which: 'lasting' | 'all'): void {
+    closed = which
+    for (const stream of open) if (which === 'all' || stream.lasting) end(stream, 'closed')
+  }
 
   function end(stream: Stream, why: StreamEnd): void {
     if (stream.body.destroyed) return
@@ -94,7 +103,7 @@ export function createOpenStreams<Stream extends OpenStream>(
       return changes
     },
     watch(stream) {
-      if (closed) {
+      if (closed === 'all' || (closed === 'lasting' && stream.lasting)) {
         end(stream, 'closed')
         return
       }
@@ -113,10 +122,10 @@ export function createOpenStreams<Stream extends OpenStream>(
       changes++
       return lookAtAll()
     },
+    closeLasting: () => closeThose('lasting'),
     close() {
-      closed = true
       clearInterval(timer)
-      for (const stream of open) end(stream, 'closed')
+      closeThose('all')
     },
   }
 }

@@ -12,6 +12,7 @@ import { problem } from '../http/replies.ts'
 import type { Caller } from '../identity/caller.ts'
 import { GatewayCode } from '../mcp/error-codes.ts'
 import { jsonRpcError } from '../mcp/json-rpc-reply.ts'
+import { isLasting } from '../mcp/lasting.ts'
 import type { Portal } from '../portal/create-portal.ts'
 import { type Admission, type Admitted, withHeaders } from './admission.ts'
 import { type Audit, endingOfStream } from './audit.ts'
@@ -57,8 +58,8 @@ export interface Pipeline {
   judgeStream(stream: WatchedStream): Promise<StreamEnd | undefined>
   /** What grants can call a caller by; the same list for the same caller. */
   principalsFor(caller: Caller): readonly string[]
-  /** Answers 503 from now on. */
-  close(): void
+  /** Answers 503 from now on. Resolves when what is under way has been answered, streams to their end, or after `drainMs` milliseconds. */
+  close(drainMs: number): Promise<void>
 }
 
 const METHODS: ReadonlySet<string> = new Set(['POST', 'GET', 'DELETE'])
@@ -79,6 +80,13 @@ export function createPipeline(
   const hosts = { value: '', host: '' }
   const principals = new WeakMap<Caller, readonly string[]>()
   let closed = false
+  let underWay = 0
+  let whenIdle: (() => void) | undefined
+
+  function oneLess(): void {
+    underWay--
+    if (underWay === 0) whenIdle?.()
+  }
 
   function principalsFor(caller: Caller): readonly string[] {
     const known = principals.get(caller)
@@ -122,6 +130,7 @@ export function createPipeline(
   /** One function for all that is waited for: each more of them costs a promise. */
   async function outcomeOf(exchange: Exchange): Promise<Outcome> {
     const { request } = exchange
+    underWay++
     let headers: ReplyHeaders | undefined
     let ended: Ended | undefined
     try {
@@ -176,21 +185,22 @@ export function createPipeline(
   /** Tells the audit, at once or when the stream of the answer is closed. */
   function finish(exchange: Exchange, ended: Ended, { status, body }: Reply): void {
     if (!(body instanceof Readable)) {
+      oneLess()
       audit.tell(exchange, status, ended)
       return
     }
-    const stream: WatchedStream = { exchange, body, ended: undefined }
+    const lasting = isLasting(exchange.request.method, exchange.messages)
+    const stream: WatchedStream = { exchange, body, lasting, ended: undefined }
     const open = streams()
-    if (audit.heard) {
-      const tell = () => {
-        const { gone = exchange.request.signal } = exchange.request
-        const ending = ended.outcome === 'relayed' ? endingOfStream(body, stream.ended, gone.aborted) : ended
-        audit.tell(exchange, status, ending)
-      }
-      // It may have broken off before it has come this far: nobody would hear of it any more.
-      if (body.closed) tell()
-      else body.once('close', tell)
+    const onClose = () => {
+      const { gone = exchange.request.signal } = exchange.request
+      const ending = ended.outcome === 'relayed' ? endingOfStream(body, stream.ended, gone.aborted) : ended
+      oneLess()
+      audit.tell(exchange, status, ending)
     }
+    // It may have broken off before it has come this far: nobody would hear of it any more.
+    if (body.closed) onClose()
+    else body.once('close', onClose)
     open.watch(stream)
     // What has changed while the request waited for its answer was not looked at with this stream.
     const isLate = performance.now() - exchange.lookedAt >= LOOK_AGAIN_MS
@@ -207,8 +217,16 @@ export function createPipeline(
     },
     judgeStream: ({ exchange }) => judge(exchange),
     principalsFor,
-    close() {
+    close(drainMs) {
       closed = true
+      return new Promise((resolve) => {
+        if (underWay === 0) return resolve()
+        const timer = setTimeout(resolve, drainMs)
+        whenIdle = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
     },
   }
 }

@@ -61,7 +61,7 @@ export type RelayResult =
   /** No answer, or none that may go on; `reply` says so with the request's id. */
   | {
       readonly kind: 'failed'
-      readonly reason: 'unreachable' | 'timeout' | 'nonsense' | 'too_large' | 'redirect' | 'aborted'
+      readonly reason: 'unreachable' | 'timeout' | 'nonsense' | 'too_large' | 'redirect' | 'aborted' | 'closing'
       readonly reply: Reply
       readonly upstreamStatus: number | null
       /** For the operator. */

@@ -22,6 +22,7 @@ export const FAILURE_FORMS: Readonly<Record<RelayFailure, FailureForm>> = {
   redirect: { status: 502, code: GatewayCode.UPSTREAM_NONSENSE, text: 'is somewhere else: it redirects' },
   // Nobody reads it: what nginx calls "client closed request".
   aborted: { status: 499, code: GatewayCode.UPSTREAM_UNREACHABLE, text: 'was not waited for' },
+  closing: { status: 503, code: GatewayCode.UNAVAILABLE, text: 'was given up: the gateway is being closed' },
 }
 
 /** A failure, with the answer to it. `status` where another than that of `reason` says more. */

@@ -8,6 +8,8 @@ export type UpstreamFailure =
   | 'timeout'
   /** The caller has gone. */
   | 'aborted'
+  /** The gateway is being closed. */
+  | 'closing'
 
 /** Thrown by `Upstreams.send`, and what the stream of an answer fails with. The message names no header and no query. */
 export class UpstreamError extends Error {

@@ -34,7 +34,7 @@ export interface UpstreamLimits {
   readonly connections: number
   /** Connections to one origin for `lasting` requests; as many as are asked for by default. */
   readonly lastingConnections?: number
-  /** How long {@link Upstreams.close} lets requests under way go on; 5,000 by default. */
+  /** How long {@link Upstreams.close} lets requests under way go on; 5,000 by default, 0 for not at all. */
   readonly drainMs?: number
 }
 
@@ -42,7 +42,7 @@ export interface UpstreamLimits {
 export interface Upstreams {
   /** @throws UpstreamError */
   send(request: UpstreamRequest): Promise<UpstreamAnswer>
-  /** Lets requests under way end for a while, breaks off those that do not, and closes the connections. */
+  /** Lets requests under way end for a while, breaks off those that do not, and closes the connections, unless they are somebody else's. */
   close(): Promise<void>
 }
 
@@ -69,11 +69,16 @@ export function createUpstreams(limits: UpstreamLimits, dispatcher?: Dispatcher)
   }
 
   async function close(): Promise<void> {
-    // A stream without an end would be waited for without an end. Destroying the agents does not reach those under way.
-    const timer = setTimeout(() => {
+    const breakOff = () => {
       for (const exchange of underWay.all())
-        exchange.fail(new UpstreamError('aborted', 'the upstreams are being closed'))
-    }, limits.drainMs ?? DRAIN_MS)
+        exchange.fail(new UpstreamError('closing', 'the upstreams are being closed'))
+    }
+    const { drainMs = DRAIN_MS } = limits
+    if (drainMs === 0) breakOff()
+    // One that was given is somebody else's.
+    if (dispatcher !== undefined) return
+    // A stream without an end would be waited for without an end. Destroying the agents does not reach those under way.
+    const timer = setTimeout(breakOff, drainMs)
     await Promise.all([forCalls.close(), forStreams.close()])
     clearTimeout(timer)
   }
@@ -93,8 +98,6 @@ export function createUpstreams(limits: UpstreamLimits, dispatcher?: Dispatcher)
       return startExchange(lasting === true ? forStreams : forCalls, options, { headersMs, sweep, signal, underWay })
     },
     async close() {
-      // One that was given is somebody else's.
-      if (dispatcher !== undefined) return
       closed ??= close()
       await closed
     },

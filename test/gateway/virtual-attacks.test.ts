@@ -299,7 +299,7 @@ describe('a member that', () => {
 })
 
 describe('a client that', () => {
-  test('lets calls wait for its answers without end is stopped, and nobody else with it', async () => {
+  test('lets calls wait for its answers without end loses the oldest, and nobody else with it', async () => {
     let open = 0
     const bad = await hostile('tools/call', (_asked, response) => {
       open++
@@ -316,20 +316,19 @@ describe('a client that', () => {
         ...modern('tools/call', { name: 'ok', ...more }, { capabilities: { elicitation: { form: {} } } }),
       })
     const states: string[] = []
-    for (let calls = 0; calls < 32; calls++) {
+    for (let calls = 0; calls < 33; calls++) {
       const { result } = (await call(token)).json
       expect(result.resultType).toBe('input_required')
       states.push(result.requestState)
     }
-    const tooMany = await call(token)
-    expect(tooMany.json).toMatchObject({ id: 1, error: { code: 4290 } })
-    // The member does not go on for it.
+    // The member does not go on for the first.
     await expect.poll(() => open).toBe(32)
+    expect((await call(token, { requestState: states[0] })).json.error.code).toBe(-32602)
     await expectGood(beside)
     expect((await call(await jwt('bob'))).json.result.resultType).toBe('input_required')
     // Nor is a state of somebody else's worth anything, and it costs the owner nothing.
     expect((await call(await jwt('bob'), { requestState: states[1] })).json.error.code).toBe(-32602)
-    // One that is answered makes room: the member hears the answer, and asks something else.
+    // Of one that is answered the member hears the answer.
     bad.answer = (_request, response, body) => {
       if (!body.includes('"result"')) return false
       response.writeHead(202).end()
@@ -341,7 +340,7 @@ describe('a client that', () => {
       signal: controller.signal,
       ...modern(
         'tools/call',
-        { name: 'ok', requestState: states[0], inputResponses: { 'member-1': { action: 'decline' } } },
+        { name: 'ok', requestState: states[1], inputResponses: { 'member-1': { action: 'decline' } } },
         { capabilities: { elicitation: { form: {} } } },
       ),
     }).catch(() => 'given up')

@@ -87,9 +87,8 @@ async function* messagesOf(
   for (;;) {
     const next = await ahead.peek(asked.length === 0 ? undefined : TOGETHER_MS)
     if (next === undefined) {
-      const bytes = inputRequired(parts, { ...call, messages: ahead.messages }, asked)
-      yield bytes ?? Buffer.from(JSON.stringify(errorResponse(call.request.id, GatewayCode.TOO_MANY_CALLS, TOO_MANY)))
-      return bytes === undefined ? 'done' : 'parked'
+      yield inputRequired(parts, { ...call, messages: ahead.messages }, asked)
+      return 'parked'
     }
     ahead.take()
     if (next.done === true) {
@@ -193,20 +192,17 @@ export function notificationForLegacy(
   ])
 }
 
-const TOO_MANY = 'Too many calls of yours wait for an answer of yours: answer one of them, or give it up'
-
-/** What a member asks in the middle of a call, for a client that is asked by the result; `undefined` for one that waits too often. */
+/** What a member asks in the middle of a call, for a client that is asked by the result. */
 function inputRequired(
   { parked }: CrossingParts,
   call: CallUnderWay,
   requests: readonly UpstreamRequest[],
-): Uint8Array | undefined {
+): Uint8Array {
   const { context, member, peer, link, messages, abort, request, memberId } = call
   const identity = context.asker.caller.identity.id
   const owner = parkedOwner(identity, context.virtual.name, request.method, request.params)
   const asked = requests.map(({ id }, index) => ({ id, key: `member-${index + 1}` }))
   const state = parked.park({ owner, identity, member, peer, link, messages, abort, asked, memberId })
-  if (state === undefined) return undefined
   const info = JSON.stringify(serverInfoOf(context.virtual, link))
   const inputs = requests.flatMap(({ method, bytes }, index) => [
     Buffer.from(`${index === 0 ? '' : ','}"${asked[index]?.key}":{"method":${JSON.stringify(method)},"params":`),

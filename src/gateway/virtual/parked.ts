@@ -28,8 +28,8 @@ export interface ParkedCall {
 
 /** See the top of the file. */
 export interface ParkedCalls {
-  /** The `requestState` that brings it back; `undefined` where so many of that identity wait already that it must not. */
-  park(call: ParkedCall): string | undefined
+  /** The `requestState` that brings it back. Of one identity, and of all, only so many wait: the oldest is over then. */
+  park(call: ParkedCall): string
   isParked(state: unknown): state is string
   /** The call of a state; `undefined` where it is over, elsewhere, or another's. It is taken once. */
   take(state: string, owner: string): ParkedCall | undefined
@@ -39,13 +39,17 @@ export interface ParkedCalls {
 const PREFIX = 'sallyport-parked.'
 const PARKED_MS = 10 * 60 * 1000
 const MAX_PARKED = 10_000
-/** Each has a connection to a member, and of those there are only so many. */
+/**
+ * Each has a connection to a member, and of those there are only so many. The next is not refused: a client whose answers go to
+ * another process could neither finish those that wait here nor give them up.
+ */
 const MAX_EACH = 32
 
 /** Holds none at first. `parkedMs` is how long a call waits. */
 export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
   const parked = new Map<string, { readonly call: ParkedCall; readonly timer: NodeJS.Timeout }>()
-  const counts = new Map<string, number>()
+  /** The states of each identity, oldest first. */
+  const own = new Map<string, Set<string>>()
 
   function remove(state: string): ParkedCall | undefined {
     const found = parked.get(state)
@@ -53,9 +57,9 @@ export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
     parked.delete(state)
     clearTimeout(found.timer)
     const { identity } = found.call
-    const left = (counts.get(identity) ?? 1) - 1
-    if (left === 0) counts.delete(identity)
-    else counts.set(identity, left)
+    const states = own.get(identity)
+    states?.delete(state)
+    if (states?.size === 0) own.delete(identity)
     return found.call
   }
 
@@ -65,12 +69,13 @@ export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
 
   return {
     park(call) {
-      if ((counts.get(call.identity) ?? 0) >= MAX_EACH) return undefined
+      const [oldestOwn] = own.get(call.identity) ?? []
+      if (oldestOwn !== undefined && own.get(call.identity)?.size === MAX_EACH) drop(oldestOwn)
       const [oldest] = parked.keys()
-      if (parked.size >= MAX_PARKED && oldest !== undefined) drop(oldest)
+      if (oldest !== undefined && parked.size >= MAX_PARKED) drop(oldest)
       const state = PREFIX + randomBytes(32).toString('base64url')
       parked.set(state, { call, timer: setTimeout(() => drop(state), parkedMs).unref() })
-      counts.set(call.identity, (counts.get(call.identity) ?? 0) + 1)
+      own.set(call.identity, (own.get(call.identity) ?? new Set()).add(state))
       return state
     },
     isParked: (state): state is string => typeof state === 'string' && state.startsWith(PREFIX),

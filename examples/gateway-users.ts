@@ -12,9 +12,10 @@ const url = 'http://localhost:3000'
 // Guard and gateway share them: what somebody's personal token may do is known from their last sign-in.
 const store = sqliteStore('gateway.db')
 const keys = [{ secret: 'env:KEY' }]
+const issuer = process.env.ISSUER ?? 'https://login.example.com/'
 const integrations = {
   corp: {
-    issuer: process.env.ISSUER ?? 'https://login.example.com/',
+    issuer,
     audience: 'gateway',
     jwtSource: 'id_token',
     oauth2: { clientId: 'gateway', clientSecret: { secret: 'env:CORP_SECRET' }, scopes: ['openid', 'email'] },
@@ -32,7 +33,8 @@ const gateway = createGateway({
   store,
   keys,
   signIn: guard,
-  integrations,
+  // Stock MCP clients bring access tokens of the same provider: the same people.
+  integrations: { corp: { issuer, audience: url } },
   servers: {
     'dev/github': {
       label: 'GitHub',

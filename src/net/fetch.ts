@@ -139,6 +139,6 @@ function reasonOf(error: unknown): string {
 }
 
 /** Queries and user information can carry keys; they stay out of messages. */
-function presentable(url: string): string {
+export function presentable(url: string): string {
   return url.replace(/[?#].*$/s, '').replace(/^([a-z][a-z0-9+.-]*:\/*)[^/]*@/i, '$1')
 }

@@ -1,7 +1,7 @@
 /** Authorization server metadata: what an issuer says about itself (OpenID Connect Discovery 1.0 §4, RFC 8414). */
 import * as oauth from 'oauth4webapi'
 import { FetchError, messageOf } from '../core/errors.ts'
-import { boundedFetch, type Fetch, type FetchLimits } from '../net/fetch.ts'
+import { boundedFetch, type Fetch, type FetchLimits, presentable } from '../net/fetch.ts'
 import { readScopes } from './scopes.ts'
 
 /** The parts of the metadata document that are used. Every URL is http or https; whether http will do is the caller's to say. */
@@ -78,7 +78,12 @@ export async function discoverServer(
 ): Promise<ServerMetadata> {
   const { metadataUrl, issuerInDocument = issuer } = options
   const failures: string[] = []
-  const get = (url: string, headers: Record<string, string>) => boundedFetch(fetch, url, limits, { headers })
+  const get = async (url: string, headers: Record<string, string>) => {
+    const response = await boundedFetch(fetch, url, limits, { headers })
+    const problem = await problemOf(response.clone(), issuerInDocument)
+    if (problem !== undefined) throw new FetchError(`${presentable(url)}: ${problem}`)
+    return response
+  }
   const places =
     metadataUrl === undefined
       ? [() => wellKnown(issuer, 'oidc', get), () => wellKnown(issuer, 'oauth2', get)]
@@ -93,7 +98,22 @@ export async function discoverServer(
     }
     return readDocument(document, issuerInDocument)
   }
-  throw new FetchError(`the metadata of ${issuer} cannot be had: ${failures.join('; ')}`)
+  throw new FetchError(`the metadata of ${issuer} cannot be had: ${[...new Set(failures)].join('; ')}`)
+}
+
+/** The usual mistakes, in words that say what there is; all others are found when the document is read. */
+async function problemOf(response: Response, issuer: string): Promise<string | undefined> {
+  if (response.status !== 200) return `answered ${response.status}`
+  let document: unknown
+  try {
+    document = await response.json()
+  } catch {
+    return 'the answer is not JSON'
+  }
+  const { issuer: named } = (document ?? {}) as { issuer?: unknown }
+  if (typeof named !== 'string' || !URL.canParse(named) || new URL(named).href === new URL(issuer).href)
+    return undefined
+  return `names another issuer, ${JSON.stringify(named.slice(0, 300))}`
 }
 
 type Get = (url: string, headers: Record<string, string>) => Promise<Response>

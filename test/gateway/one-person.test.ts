@@ -91,19 +91,22 @@ test('G22 G8 one person connects once, and is known by JWT, personal token and b
     audience: API,
   })
   const keys = [generateKey()]
-  const integrations = {
+  // People sign in by ID token; agents come with access tokens, which stock clients get by themselves.
+  const integrations = { corp: { issuer: corp.issuer, audience: API } }
+  const forBrowsers = {
     corp: {
       issuer: corp.issuer,
-      audience: API,
-      oauth2: { clientId: 'gw', clientSecret: SECRET, scopes: ['openid', 'orders:read'], resource: API },
+      audience: 'gw',
+      jwtSource: 'id_token',
+      oauth2: { clientId: 'gw', clientSecret: SECRET, scopes: ['openid', 'email'] },
     },
-  }
+  } as const
 
   /** One run of the program. */
   function run() {
     const store = sqliteStore(join(folder.path, 'tokens.db'))
     const guard = createGuard({
-      integrations,
+      integrations: forBrowsers,
       login: { url: origin, keys, store },
       routes: [
         { path: '/app', auth: { type: 'none' } },
@@ -155,6 +158,9 @@ test('G22 G8 one person connects once, and is known by JWT, personal token and b
   })
   await running.gateway.ready()
   const url = new URL(`${origin}/mcp/dev/notes/server`)
+  // Stock clients are sent to where such tokens come from (RFC 9728).
+  const metadata = await fetch(`${origin}/.well-known/oauth-protected-resource${url.pathname}`)
+  expect(await metadata.json()).toMatchObject({ authorization_servers: [corp.issuer] })
   const jwt = await tokenOf(corp, `${origin}/app`, 'alice')
 
   /** Who a tool says that they are, by a client of either version. */

@@ -28,16 +28,22 @@ export async function* mergedStream(
   const onGone = () => abort.abort()
   gone.addEventListener('abort', onGone)
   if (gone.aborted) abort.abort()
-  const queue = new Readable({ objectMode: true, highWaterMark: 16, read: () => more?.() })
-  let more: (() => void) | undefined
+  /** Members that are ahead. */
+  let waiting: (() => void)[] = []
+  const goOn = () => {
+    const all = waiting
+    waiting = []
+    for (const resolve of all) resolve()
+  }
+  const queue = new Readable({ objectMode: true, highWaterMark: 16, read: goOn })
   const push = (data: Uint8Array) =>
     new Promise<void>((resolve) => {
       if (queue.destroyed || queue.push(data)) resolve()
-      else more = resolve
+      else waiting.push(resolve)
     })
   const timer = setInterval(() => queue.readableLength === 0 && queue.push(EMPTY), KEEP_ALIVE_MS)
   abort.signal.addEventListener('abort', () => {
-    more?.()
+    goOn()
     queue.destroy()
   })
   for (const member of context.virtual.members) void pump(member)

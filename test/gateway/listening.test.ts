@@ -24,7 +24,7 @@ test.each<[string, SendResult, boolean]>([
 ])('a member that %s', (_, result, over) => {
   const listening = beginListening()
   noteRefusal(listening, link, result)
-  expect(listening).toEqual({ over, heard: false, refused: result.kind === 'session_over' ? link : undefined })
+  expect(listening).toEqual({ over, heard: undefined, refused: result.kind === 'session_over' ? link : undefined })
 })
 
 test.each([

@@ -183,6 +183,33 @@ describe('what is told between calls', () => {
     await expect.poll(stream.text).toContain('list_changed')
   })
 
+  test('of resources that were subscribed to is asked for again where a legacy member was restarted', async () => {
+    const start = (port = 0) => startSdk2Server({ eras: 'legacy', port })
+    const before = await start()
+    const { url, token } = await startVirtual(
+      { 'dev/one': open(before.url), 'dev/two': open((await during(startSdk2Server())).url) },
+      { tools: {}, resources: { 'dev/two': '*', 'dev/one': '*' } },
+    )
+    const headers = await openSession(url, token)
+    const stream = listen(await send(url, { token, headers, method: 'GET' }))
+    await before.call(({ method, status }) => method === 'GET' && status === 200)
+    const [readme, gone] = ['mcp-member://dev/one/notes%3A%2F%2Freadme', 'mcp-member://dev/one/notes%3A%2F%2Fnotes%2F3']
+    for (const [method, uri] of [
+      ['resources/subscribe', readme],
+      ['resources/subscribe', gone],
+      ['resources/unsubscribe', gone],
+    ] as const) {
+      expect((await rpc(url, { token, headers, body: ask(method, { uri }) })).json.result).toEqual({})
+    }
+    await before.close()
+    const after = await during(start(Number(new URL(before.url).port)))
+    await after.call(({ method, status }) => method === 'GET' && status === 200)
+    const asked = after.calls.filter(({ rpc: method }) => method === 'resources/subscribe')
+    expect(asked).toHaveLength(1)
+    await after.resourceUpdated('notes://readme')
+    await expect.poll(stream.text).toContain(readme)
+  })
+
   test('is not asked for again and again where a member has no streams', async () => {
     const stub = await startStub()
     stub.answer = (request, response) => {

@@ -6,15 +6,15 @@ import type { MemberProblem } from './member-credential.ts'
 export interface Listening {
   /** There is nothing to be heard: the member does not offer it, or not to this user. It is not asked again. */
   over: boolean
-  /** It has been listened to: a session that it does not know any more is one that it has forgotten. */
-  heard: boolean
+  /** The session that it has been listened to in, the last of them: one that it does not know any more it has forgotten. */
+  heard: UpstreamLink | undefined
   /** The session that it has refused as one it does not know. */
   refused: UpstreamLink | undefined
 }
 
 /** Nothing is known yet. */
 export function beginListening(): Listening {
-  return { over: false, heard: false, refused: undefined }
+  return { over: false, heard: undefined, refused: undefined }
 }
 
 /** A member could not be reached. */

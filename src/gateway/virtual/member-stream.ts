@@ -26,7 +26,7 @@ export async function* fromMember(
   if (link.era === 'legacy') {
     const result = await sessions.listen(peer, link, signal)
     if (result.kind !== 'messages') return noteRefusal(listening, link, result)
-    listening.heard = true
+    listening.heard = link
     return yield* result.messages
   }
   const { uris, ...changes } = filter
@@ -42,7 +42,7 @@ export async function* fromMember(
   const message = toMember(request, { id, from: 'legacy', link, peer, original: undefined })
   const result = await sessions.send(peer, link, message, signal)
   if (result.kind !== 'messages') return noteRefusal(listening, link, result)
-  listening.heard = true
+  listening.heard = link
   for await (const each of result.messages) {
     if (each.kind === 'response' && each.value.error !== undefined) listening.over = true
     yield each

@@ -1,6 +1,7 @@
 /**
- * What legacy clients have subscribed to at modern members, which have no `resources/subscribe`: it is kept with the session, and
- * the stream of the session, on whichever replica that is, asks the member for it by `subscriptions/listen` (B6, B7).
+ * What legacy clients have subscribed to, kept with the session. Modern members have no `resources/subscribe`: the stream of the
+ * session, on whichever replica that is, asks them for it by `subscriptions/listen` (B6, B7). Legacy members forget it when they
+ * are restarted, and are asked for it again.
  */
 import type { Clock } from '../../core/clock.ts'
 import { isJsonObject } from '../../mcp/messages.ts'

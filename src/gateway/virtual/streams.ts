@@ -42,8 +42,8 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
   const { members, lists, sessions, subscriptions } = parts
 
   /** What a member tells; what is known of its lists is forgotten when they change, or may have changed while nobody listened. */
-  async function* heard({ server }: LiveMember, messages: MemberStream, again: boolean): MemberStream {
-    if (again) lists.changed(server.name)
+  async function* heard({ server }: LiveMember, messages: MemberStream, again: unknown): MemberStream {
+    if (again !== undefined) lists.changed(server.name)
     for await (const message of messages) {
       if (message.kind === 'notification' && CHANGED.test(message.method)) lists.changed(server.name)
       yield message
@@ -58,12 +58,26 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
     signal: AbortSource,
     listening: Listening,
   ): MemberStream {
-    if (reached.link.era === 'legacy') return fromMember(sessions, reached, EVERYTHING, signal, listening)
+    if (reached.link.era === 'legacy') return inSession(session, server.name, reached, signal, listening)
     const open = async (until: AbortSource) => {
       const uris = [...(await subscriptions.of(session, server.name)).keys()]
       return fromMember(sessions, reached, { ...EVERYTHING, uris }, until, listening)
     }
     return whileItChanges(open, (changed) => subscriptions.watch(session, server.name, changed), signal)
+  }
+
+  /** A legacy member knows what is subscribed to in the session that it was asked in, and forgets it with that. */
+  async function* inSession(
+    session: VirtualSession,
+    member: string,
+    reached: ReachedMember,
+    signal: AbortSource,
+    listening: Listening,
+  ): MemberStream {
+    if (!isSame(reached.link, listening.heard)) {
+      await subscribe(reached, [...(await subscriptions.of(session, member)).keys()], signal)
+    }
+    yield* fromMember(sessions, reached, EVERYTHING, signal, listening)
   }
 
   return {
@@ -72,7 +86,7 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
       return mergedStream(context, async function* (member, signal, listening) {
         const { heard: again, refused } = listening
         // What was never listened to may have no streams at all: its session is not given up for that.
-        const reached = await members.reach(context, member, { instead: again ? refused : undefined })
+        const reached = await members.reach(context, member, { instead: again && refused })
         if (reached.kind !== 'reached') return noteProblem(listening, reached)
         // Until a call has found that it is over.
         if (session === undefined || isSame(reached.link, refused)) return
@@ -120,7 +134,7 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
           }
         } finally {
           // One that was made a moment ago: there are no streams.
-          if (listening.refused !== undefined && !listening.heard) listening.over = true
+          if (listening.refused !== undefined && again === undefined) listening.over = true
           void sessions.end(reached.peer, reached.link)
         }
       })

@@ -1,10 +1,10 @@
-/** `resources/subscribe` and `resources/unsubscribe` of legacy clients: to legacy members as they are, for modern ones kept here. */
+/** `resources/subscribe` and `resources/unsubscribe` of legacy clients: kept here, and to legacy members as they are. */
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { isJsonObject, type RequestMessage, resultResponse } from '../../mcp/messages.ts'
 import { unknownMethod, unknownTarget } from '../../mcp/refusals.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import type { VirtualCall } from './call.ts'
-import type { VirtualContext } from './context.ts'
+import type { VirtualContext, VirtualSession } from './context.ts'
 import type { VirtualLists } from './lists.ts'
 import type { VirtualMembers } from './members.ts'
 import type { ResourceSubscriptions } from './resource-subscriptions.ts'
@@ -27,6 +27,13 @@ const RELAYED = { outcome: 'relayed' } as const
 
 /** See the top of the file. */
 export function createSubscribing({ members, lists, calls, subscriptions, signal }: SubscribingParts): Subscribing {
+  /** `false` where there is too much of it. A member that refuses does so again when it is asked again. */
+  async function remember(session: VirtualSession, method: string, member: string, original: string, uri: string) {
+    if (method === 'resources/subscribe') return subscriptions.add(session, member, original, uri)
+    await subscriptions.remove(session, member, original)
+    return true
+  }
+
   return async (context, request, uri) => {
     const { id, method } = request
     const route = await routeOf(context, lists, 'resource', uri)
@@ -37,7 +44,10 @@ export function createSubscribing({ members, lists, calls, subscriptions, signal
     const { name } = member.server
     const reached = await members.reach(context, member)
     if (reached.kind !== 'reached') return signal.problem(context, request, name, reached)
-    if (reached.link.era === 'legacy') return calls.call(context, request, 'resource', uri)
+    if (reached.link.era === 'legacy') {
+      if (context.session !== undefined) await remember(context.session, method, name, original, uri)
+      return calls.call(context, request, 'resource', uri)
+    }
     const { resources } = reached.link.capabilities
     if (!isJsonObject(resources) || resources.subscribe !== true) {
       return oneAnswer(unknownMethod(id, method), { outcome: 'refused', reason: 'method' })
@@ -46,8 +56,7 @@ export function createSubscribing({ members, lists, calls, subscriptions, signal
       const words = 'Invalid Request: without a session there is no stream to hear of a resource on'
       return errorAnswer(id, JsonRpcCode.INVALID_REQUEST, words, { outcome: 'refused', reason: 'no_session' })
     }
-    if (method === 'resources/unsubscribe') await subscriptions.remove(context.session, name, original)
-    else if (!(await subscriptions.add(context.session, name, original, uri))) {
+    if (!(await remember(context.session, method, name, original, uri))) {
       const words = 'Invalid params: there are too many subscriptions; unsubscribe from some'
       return errorAnswer(id, JsonRpcCode.INVALID_PARAMS, words, { outcome: 'refused', reason: 'subscriptions' })
     }

@@ -1,6 +1,6 @@
 /** G5, B6: what members ask and tell in the middle of calls and between them, for clients of both eras. */
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { McpCall } from '../support/mcp/calls.ts'
@@ -243,6 +243,42 @@ describe('what is told between calls', () => {
     await rpc(url, { token, headers, body: ask('tools/list') })
     expect(listed()).toBe(2)
   })
+})
+
+test('a list that changes while it is told is not kept', async () => {
+  const stub = await startStub()
+  let events: ServerResponse | undefined
+  let lists = 0
+  let release = () => {}
+  stub.answer = (request, response, body) => {
+    if (request.method === 'GET') {
+      events = response.writeHead(200, { 'content-type': 'text/event-stream' })
+      return events.write(': here\n\n')
+    }
+    const { id, method } = JSON.parse(body || '{}')
+    if (method !== 'tools/list') return false
+    lists++
+    const result = { tools: [{ name: `tool-${lists}`, inputSchema: { type: 'object' } }] }
+    const answer = () => response.writeHead(200, { 'content-type': 'application/json' }).end(told({ id, result }))
+    if (lists === 1) release = answer
+    else answer()
+    return true
+  }
+  const told = (message: object) => JSON.stringify({ jsonrpc: '2.0', ...message })
+  const { url, token } = await startVirtual({ 'dev/one': open(stub.url) }, { tools: { 'dev/one': '*' } })
+  const headers = await openSession(url, token)
+  const stream = listen(await send(url, { token, headers, method: 'GET' }))
+  const names = async () => {
+    const { json } = await rpc(url, { token, headers, body: ask('tools/list') })
+    return json.result.tools.map(({ name }: { name: string }) => name)
+  }
+  const first = names()
+  await expect.poll(() => [lists, events !== undefined]).toEqual([1, true])
+  events?.write(`data: ${told({ method: 'notifications/tools/list_changed' })}\n\n`)
+  await expect.poll(stream.text).toContain('list_changed')
+  release()
+  expect(await first).toEqual(['tool-1'])
+  expect(await names()).toEqual(['tool-2'])
 })
 
 describe('what is of one era only', () => {

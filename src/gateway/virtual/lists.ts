@@ -78,11 +78,15 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
       return before
     const under = asking.get(key)
     if (under !== undefined) return under
-    const asked = ask(context, member, list, before).finally(() => asking.delete(key))
+    const asked = ask(context, member, list, before)
     asking.set(key, asked)
-    const found = await asked
-    known.set(key, found)
-    return found
+    try {
+      const found = await asked
+      if (asking.get(key) === asked) known.set(key, found)
+      return found
+    } finally {
+      if (asking.get(key) === asked) asking.delete(key)
+    }
   }
 
   async function ask(context: VirtualContext, member: LiveMember, list: ListName, before?: Known): Promise<Known> {
@@ -137,6 +141,8 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
     },
     changed(member) {
       for (const key of known.keys()) if (key.startsWith(`${member} `)) known.delete(key)
+      // What is being told may have been true before.
+      for (const key of asking.keys()) if (key.startsWith(`${member} `)) asking.delete(key)
     },
   }
 }

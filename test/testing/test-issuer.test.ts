@@ -1,0 +1,59 @@
+import express from 'express'
+import { createGuard, generateKey } from 'sallyport'
+import { authOf, sallyport } from 'sallyport/express'
+import { createGateway } from 'sallyport/gateway'
+import { memoryStore } from 'sallyport/stores/memory'
+import { testIssuer } from 'sallyport/testing'
+import { expect, onTestFinished, test } from 'vitest'
+import { localServer } from '../net/server.ts'
+
+test('its tokens open a guard, and those that are changed do not', async () => {
+  const issuer = await testIssuer({ audience: 'orders-api' })
+  const stranger = await testIssuer({ audience: 'orders-api' })
+  const guard = createGuard({
+    integrations: { corp: issuer.integration },
+    fetch: issuer.fetch,
+    routes: [{ path: '/', auth: { type: 'jwt', integration: 'corp', claims: { email: '*@example.com' } } }],
+  })
+  const app = express()
+    .use(sallyport(guard))
+    .get('/', (req, res) => void res.send(authOf(req)?.subject))
+  const { url, close } = await localServer(app)
+  onTestFinished(close)
+  const ask = async (token: string) => {
+    const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
+    return [response.status, response.ok ? await response.text() : '']
+  }
+  const email = 'ben@example.com'
+  expect(await ask(await issuer.token({ email }))).toEqual([200, 'ann'])
+  expect(await ask(await issuer.token({ email, sub: 'ben' }))).toEqual([200, 'ben'])
+  expect(await ask(await issuer.token())).toEqual([403, ''])
+  for (const bad of [{ exp: 0 }, { exp: undefined }, { aud: 'another' }, { iss: 'https://elsewhere.test/' }]) {
+    expect(await ask(await issuer.token({ email, ...bad }))).toEqual([401, ''])
+  }
+  expect(await ask(await stranger.token({ email }))).toEqual([401, ''])
+})
+
+test('its tokens are known to a gateway', async () => {
+  const issuer = await testIssuer()
+  const gateway = createGateway({
+    url: 'https://gw.example.com',
+    store: memoryStore(),
+    keys: [generateKey()],
+    integrations: { corp: issuer.integration },
+    fetch: issuer.fetch,
+    servers: {},
+  })
+  expect(await gateway.identify(`Bearer ${await issuer.token({ groups: ['staff'] })}`)).toMatchObject({
+    integration: 'corp',
+    subject: 'ann',
+    groups: ['staff'],
+  })
+  await gateway.close()
+})
+
+test('what is not its own is fetched as ever', async () => {
+  const issuer = await testIssuer({ issuer: 'https://login.example.com/realm' })
+  expect(issuer.integration.jwksUri).toBe('https://login.example.com/.well-known/jwks.json')
+  await expect(issuer.fetch('http://127.0.0.1:9/', {})).rejects.toThrow()
+})

@@ -29,8 +29,12 @@ const LINGER_MS = 1_000
  * older, the first upgrade still reaches the others.
  *
  * @param gate - a gate, or several of which the first that does not skip decides
+ * @throws TypeError for a handler that is none
  */
 export function guardUpgrade(gate: Gate | readonly Gate[], handler: UpgradeListener): UpgradeListener {
+  if (typeof handler !== 'function') {
+    throw new TypeError('guardUpgrade needs a listener for what is let through: (req, socket, head) => …')
+  }
   const gates: readonly Gate[] = 'handle' in gate ? [gate] : gate
   const admitted = new WeakSet<IncomingMessage>()
   const guarded = new WeakSet<Server>()

@@ -497,3 +497,8 @@ describe('one guarded listener', () => {
     expect(handled).toEqual([])
   })
 })
+
+test('a guard without a listener behind it is a mistake that is told at once', () => {
+  const gate: Gate = { handle: () => ({ kind: 'skip' }), ready: async () => {}, close: async () => {} }
+  expect(() => forNode.guardUpgrade(gate, undefined as never)).toThrow('guardUpgrade needs a listener')
+})

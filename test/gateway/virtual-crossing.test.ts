@@ -282,7 +282,7 @@ test('a list that changes while it is told is not kept', async () => {
 })
 
 describe('what is of one era only', () => {
-  test('x-mcp-header: a modern member gets its fields, from clients that know nothing of them too', async () => {
+  test('x-mcp-header: a modern member gets its fields, also for clients that know nothing of them; those that do must send what the arguments say', async () => {
     const seen: Record<string, unknown>[] = []
     const stub = await startStub()
     stub.answer = (request, response, body) => {
@@ -295,13 +295,20 @@ describe('what is of one era only', () => {
       if (method === 'server/discover') return say({ supportedVersions: ['2026-07-28'], capabilities: { tools: {} } })
       const annotated = (name: string, annotation: string) => ({
         name,
-        inputSchema: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': annotation } } },
+        inputSchema: {
+          type: 'object',
+          properties: {
+            region: { type: 'string', 'x-mcp-header': annotation },
+            count: { type: 'integer', 'x-mcp-header': 'Count' },
+          },
+        },
       })
       if (method === 'tools/list')
         return say({ tools: [annotated('good', 'Region'), annotated('bad', 'a b')], ttlMs: 0 })
       seen.push({
         name: params.name,
         region: request.headers['mcp-param-region'],
+        count: request.headers['mcp-param-count'],
         mcpName: request.headers['mcp-name'],
       })
       return say({ content: [] })
@@ -310,16 +317,27 @@ describe('what is of one era only', () => {
     const headers = await openSession(url, token)
     const list = await rpc(url, { token, headers, body: ask('tools/list') })
     expect(list.json.result.tools.map(({ name }: { name: string }) => name)).toEqual(['p_good'])
-    await rpc(url, { token, headers, body: callTool('p_good', { region: 'é' }) })
-    const call = modern('tools/call', { name: 'p_good', arguments: { region: 'eu' } })
-    await rpc(url, { token, ...call, headers: { ...call.headers, 'mcp-param-other': 'x' } })
-    for (const region of ['us', '=?base64?w6k?=', 'e\u00ad']) {
-      const refused = await rpc(url, { token, ...call, headers: { ...call.headers, 'mcp-param-region': region } })
+    await rpc(url, { token, headers, body: callTool('p_good', { region: 'é', count: 1 }) })
+    const say = (args: object, fields: object) => {
+      const call = modern('tools/call', { name: 'p_good', arguments: args })
+      return rpc(url, { token, ...call, headers: { ...call.headers, ...fields } })
+    }
+    expect((await say({ region: 'eu' }, { 'mcp-param-region': 'eu', 'mcp-param-other': 'x' })).status).toBe(200)
+    // What says the same in another way, or nothing.
+    expect((await say({ count: 42, region: null }, { 'mcp-param-count': '42.0' })).status).toBe(200)
+    for (const region of ['us', '=?base64?w6k?=', 'e\u00ad', undefined]) {
+      const refused = await say({ region: 'eu' }, region === undefined ? {} : { 'mcp-param-region': region })
       expect([region, refused.status, refused.json.error.code]).toEqual([region, 400, -32020])
     }
+    for (const count of ['43', '42.5', '4e1', '0x2a', '']) {
+      const refused = await say({ count: 42 }, { 'mcp-param-count': count })
+      expect([count, refused.status, refused.json.error.code]).toEqual([count, 400, -32020])
+    }
+    expect((await say({}, { 'mcp-param-region': 'eu' })).status).toBe(400)
     expect(seen).toEqual([
-      { name: 'good', region: '=?base64?w6k=?=', mcpName: 'good' },
-      { name: 'good', region: 'eu', mcpName: 'good' },
+      { name: 'good', region: '=?base64?w6k=?=', count: '1', mcpName: 'good' },
+      { name: 'good', region: 'eu', count: undefined, mcpName: 'good' },
+      { name: 'good', region: undefined, count: '42', mcpName: 'good' },
     ])
   })
 

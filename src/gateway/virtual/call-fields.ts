@@ -20,16 +20,16 @@ export async function callFields(
   { member, original }: Route,
 ): Promise<CallFields> {
   if (request.method !== 'tools/call') return NONE
-  const { era, virtual, exchange } = context
-  const brought = era.era === 'modern' ? Object.entries(exchange.request.headers) : []
-  const own = brought.filter(([name]) => PARAMETER.test(name))
-  // A bridged server that a modern client needs the bridge for is legacy.
-  const isLegacy = member.server.config.era === 'legacy' || (virtual.bridged !== undefined && era.era === 'modern')
-  if (isLegacy && own.length === 0) return NONE
+  const { era, exchange } = context
+  const isModern = era.era === 'modern'
+  const own = isModern ? Object.entries(exchange.request.headers).filter(([name]) => PARAMETER.test(name)) : []
+  // Nobody sends them, and nobody wants them.
+  if (!isModern && member.server.config.era === 'legacy') return NONE
   const headers = await lists.parameters(context, member, original)
   const args = request.params?.arguments
-  const mistaken = mistakenField(headers, args, (field) => own.find(([name]) => name === field)?.[1])
-  if (mistaken !== undefined) return headerMismatch(request.id, `${mistaken} is not what the arguments say`)
+  // A client of an earlier revision knows nothing of them: they are made for it.
+  const mistaken = isModern && mistakenField(headers, args, (field) => own.find(([name]) => name === field)?.[1])
+  if (mistaken) return headerMismatch(request.id, `${mistaken} is missing, or is not what the arguments say`)
   const declared = new Set(headers.map(({ field }) => field))
   // What no schema tells of goes on as it is (2026-07-28): whoever reads the body validates what it recognises.
   const others = own.flatMap(([name, value]) =>

@@ -67,8 +67,8 @@ export function parameterFields(headers: readonly ParameterHeader[], args: unkno
 }
 
 /**
- * The first of the fields of a call that does not say what the arguments say, or has characters that may not be there; what a
- * client leaves out is not missed.
+ * The first of the fields of a call that does not say what the arguments say, is missing though they say something, or has
+ * characters that may not be there (2026-07-28, Custom Headers from Tool Parameters).
  *
  * @param brought - the value of a field as it came, by its name
  */
@@ -77,12 +77,20 @@ export function mistakenField(
   args: unknown,
   brought: (field: string) => unknown,
 ): string | undefined {
-  const mistaken = headers.find(({ path, field }) => {
-    const value = brought(field)
-    if (value === undefined) return false
-    return typeof value !== 'string' || decodeHeaderValue(value) !== textOf(valueAt(args, path))
+  const mistaken = headers.find(({ path, field: name }) => {
+    const field = brought(name)
+    const value = valueAt(args, path)
+    const text = textOf(value)
+    if (field === undefined) return text !== undefined && encodeHeaderValue(text) !== undefined
+    return typeof field !== 'string' || !says(decodeHeaderValue(field), value, text)
   })
   return mistaken?.field
+}
+
+/** Integers are compared as numbers: `42.0` is 42. */
+function says(field: string | undefined, value: unknown, text: string | undefined): boolean {
+  if (field === undefined || text === undefined) return false
+  return field === text || (typeof value === 'number' && /^-?\d+\.0+$/.test(field) && Number(field) === value)
 }
 
 function valueAt(root: unknown, path: readonly string[]): unknown {

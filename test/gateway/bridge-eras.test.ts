@@ -83,6 +83,33 @@ describe('a legacy server', () => {
     expect(text.match(/at \w+/g)).toEqual(['at info', 'at error'])
   })
 
+  test('B6 a header field that repeats an argument is checked, is missed once its tools are known, and is not the server’s', async () => {
+    const stub = await startStub()
+    const region = { type: 'string', 'x-mcp-header': 'Region' }
+    const tools = [{ name: 'ok', inputSchema: { type: 'object', properties: { region } } }]
+    stub.answer = (_request, response, body) => {
+      const { id, method } = JSON.parse(body || '{}')
+      if (method !== 'initialize' && method !== 'tools/list') return false
+      const serverInfo = { name: 'stub', version: '1' }
+      const described = { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo }
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, result: method === 'initialize' ? described : { tools } }))
+      return true
+    }
+    const { url, token } = await startBridged(stub.url, { era: 'legacy' })
+    const say = async (fields: object) => {
+      const call = modern('tools/call', { name: 'ok', arguments: { region: 'eu' } })
+      const { status, json } = await rpc(url, { token, ...call, headers: { ...call.headers, ...fields } })
+      return [status, json.error?.code]
+    }
+    expect(await say({})).toEqual([200, undefined])
+    expect(stub.methods()).not.toContain('tools/list')
+    expect(await say({ 'mcp-param-region': 'us' })).toEqual([400, -32020])
+    expect(await say({})).toEqual([400, -32020])
+    expect(await say({ 'mcp-param-region': 'eu' })).toEqual([200, undefined])
+    expect(stub.requests.flatMap(({ headers }) => headers['mcp-param-region'] ?? [])).toEqual([])
+  })
+
   test('B6 that does not have a method says so to a modern client', async () => {
     const one = await during(startSdk1Server())
     const { url, token } = await startBridged(one.url)

@@ -20,12 +20,15 @@ export async function callFields(
   { member, original }: Route,
 ): Promise<CallFields> {
   if (request.method !== 'tools/call') return NONE
-  const { era, exchange } = context
+  const { era, virtual, exchange } = context
   const isModern = era.era === 'modern'
   const own = isModern ? Object.entries(exchange.request.headers).filter(([name]) => PARAMETER.test(name)) : []
+  // A bridged server that a modern client needs the bridge for is legacy.
+  const isLegacy = member.server.config.era === 'legacy' || (virtual.bridged !== undefined && isModern)
   // Nobody sends them, and nobody wants them.
-  if (!isModern && member.server.config.era === 'legacy') return NONE
-  const headers = await lists.parameters(context, member, original)
+  if (isLegacy && !isModern) return NONE
+  // A legacy server means nothing by them: it is not asked for its tools only to miss one.
+  const headers = await lists.parameters(context, member, original, { known: isLegacy && own.length === 0 })
   const args = request.params?.arguments
   // A client of an earlier revision knows nothing of them: they are made for it.
   const mistaken = isModern && mistakenField(headers, args, (field) => own.find(([name]) => name === field)?.[1])

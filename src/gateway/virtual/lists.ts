@@ -28,8 +28,13 @@ export interface VirtualList extends MergedList {
 export interface VirtualLists {
   /** `known`: what was found out before will do, however old. */
   list(context: VirtualContext, list: ListName, options?: { readonly known?: boolean }): Promise<VirtualList>
-  /** The fields that a member wants for a tool of its own. Asks the member where nothing is known. */
-  parameters(context: VirtualContext, member: LiveMember, tool: string): Promise<readonly ParameterHeader[]>
+  /** The fields that a member wants for a tool of its own. Asks the member where nothing is known, unless `known`. */
+  parameters(
+    context: VirtualContext,
+    member: LiveMember,
+    tool: string,
+    options?: { readonly known?: boolean },
+  ): Promise<readonly ParameterHeader[]>
   /** A member has said that its lists are others now. */
   changed(member: string): void
 }
@@ -135,9 +140,11 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
         unknown: new Set(chosen.filter((_, index) => found[index]?.never === true).map(({ server }) => server.name)),
       }
     },
-    async parameters(context, member, tool) {
-      const { headers } = await ofMember(context, member, 'tools', true)
-      return headers.get(tool) ?? []
+    async parameters(context, member, tool, { known: onlyKnown = false } = {}) {
+      const found = onlyKnown
+        ? known.get(keyOf(context, member, 'tools'))
+        : await ofMember(context, member, 'tools', true)
+      return found?.headers.get(tool) ?? []
     },
     changed(member) {
       for (const key of known.keys()) if (key.startsWith(`${member} `)) known.delete(key)

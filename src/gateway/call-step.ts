@@ -39,7 +39,7 @@ export type CallStep<Server = LiveServer> = (
 export interface CallParts<Server, Own> {
   readonly permissions: Permissions
   /** The session of an id; `undefined` for what is none of this caller and server, or is over. */
-  readonly openSession: (id: string, place: SessionPlace) => Own | undefined | Promise<Own | undefined>
+  readonly openSession: (id: string, place: SessionPlace, server: Server) => Own | undefined | Promise<Own | undefined>
   readonly requestStates: Pick<RequestStates, 'read'>
   readonly next: (call: Call<Server, Own>) => Promise<Ended>
 }
@@ -103,7 +103,7 @@ export function createCallStep<Server extends { readonly name: string }, Own ext
     if (caller === undefined) throw new TypeError('a call has a caller')
     const place = { server: server.name, identity: caller.identity.id }
     const id = request.headers['mcp-session-id']
-    const opening = typeof id === 'string' ? openSession(id, place) : undefined
+    const opening = typeof id === 'string' ? openSession(id, place, server) : undefined
     return opening instanceof Promise
       ? opening.then((session) => opened({ exchange, server, caller, place, body, session }))
       : opened({ exchange, server, caller, place, body, session: opening })

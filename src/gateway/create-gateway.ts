@@ -172,7 +172,8 @@ export function createGateway(config: GatewayConfig): Gateway {
       call: createBridgeStep({
         call: createCallStep({
           permissions,
-          openSession: sessionIds.open,
+          openSession: (id, { server, identity }, { relay }) =>
+            sessionIds.open(id, { server, identity, endpoint: relay.url.href }),
           requestStates,
           next: createCredentialStep({ permissions, relay, requestStates, broker, refusedTokens }),
         }),

@@ -82,7 +82,7 @@ async function open(
   const { revision } = handshake
   const capabilities = call.era.era === 'legacy' ? call.era.capabilities : undefined
   const session = { revision, urlElicitation: takesUrlElicitation(revision, capabilities), upstreamId }
-  const id = await context.sessionIds.seal(session, call.place)
+  const id = await context.sessionIds.seal(session, { ...call.place, endpoint: call.server.url.href })
   if (id === undefined) return refused(call, answer, 'a session id that is none')
   return { kind: 'answer', reply: { ...reply, headers: { ...reply.headers, 'mcp-session-id': id } }, upstreamStatus }
 }

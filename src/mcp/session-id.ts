@@ -1,8 +1,10 @@
 /**
  * Session ids of the legacy eras, which are always ours: what has to be known of a
  * session is sealed into its id, so that any replica can serve it (B7), and an id is
- * worth nothing to another caller or on another server.
+ * worth nothing to another caller or on another server. With an upstream's id in it, it is
+ * worth nothing once that server is somewhere else either.
  */
+import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
 import { SealError } from '../core/errors.ts'
@@ -28,6 +30,12 @@ export interface SessionPlace {
   readonly identity: string
 }
 
+/** The same, and where the server is: the id of one upstream is none of another's business. */
+export interface UpstreamPlace extends SessionPlace {
+  /** Its URL. */
+  readonly endpoint: string
+}
+
 /** Makes ids and opens them. */
 export interface SessionIds {
   /**
@@ -35,12 +43,12 @@ export interface SessionIds {
    *
    * @returns `undefined` when the upstream's id is none: it is then no answer of an MCP server.
    */
-  seal(session: Session, place: SessionPlace): Promise<string | undefined>
+  seal(session: Session, place: UpstreamPlace): Promise<string | undefined>
   /**
    * The session of an id, at once where it has been opened before; `undefined` for what does not open for this caller and
    * server, or is over: answer 404.
    */
-  open(id: string, place: SessionPlace): Session | undefined | Promise<Session | undefined>
+  open(id: string, place: UpstreamPlace): Session | undefined | Promise<Session | undefined>
 }
 
 /** Settings of {@link createSessionIds}. */
@@ -63,9 +71,10 @@ const INDEX_LENGTH = 12
 export function createSessionIds(sealer: Sealer, { clock, lifetimeMs, cached }: SessionIdSettings): SessionIds {
   const opened = new LRUCache<string, Opened>({ max: cached })
 
-  async function unsealed(id: string, place: SessionPlace): Promise<Session | undefined> {
+  async function unsealed(id: string, place: UpstreamPlace): Promise<Session | undefined> {
     const sealed = await unseal(sealer, id, textOf(place))
     if (sealed === undefined || clock.now() >= sealed.e) return undefined
+    if (sealed.i !== undefined && sealed.o !== digest(place.endpoint)) return undefined
     const session = { revision: sealed.r, urlElicitation: sealed.u === 1, upstreamId: sealed.i }
     opened.set(indexOf(id), { id, place, session, expiresAt: sealed.e })
     return session
@@ -78,15 +87,14 @@ export function createSessionIds(sealer: Sealer, { clock, lifetimeMs, cached }: 
         r: revision,
         e: clock.now() + lifetimeMs,
         ...(urlElicitation ? { u: 1 } : {}),
-        ...(upstreamId === undefined ? {} : { i: upstreamId }),
+        ...(upstreamId === undefined ? {} : { i: upstreamId, o: digest(place.endpoint) }),
       }
       return sealer.sealText(JSON.stringify(sealed), textOf(place))
     },
     open(id, place) {
       const known = opened.get(indexOf(id))
       if (known?.id !== id) return unsealed(id, place)
-      const isHere = known.place.server === place.server && known.place.identity === place.identity
-      return isHere && clock.now() < known.expiresAt ? known.session : undefined
+      return isGood(known, place) && clock.now() < known.expiresAt ? known.session : undefined
     },
   }
 }
@@ -99,7 +107,7 @@ function indexOf(id: string): string {
 /** An id that has been opened. */
 interface Opened {
   readonly id: string
-  readonly place: SessionPlace
+  readonly place: UpstreamPlace
   readonly session: Session
   /** Epoch milliseconds. */
   readonly expiresAt: number
@@ -112,10 +120,22 @@ interface Sealed {
   readonly e: number
   readonly u?: 1
   readonly i?: string
+  /** Where `i` is from. */
+  readonly o?: string
 }
 
 function textOf({ server, identity }: SessionPlace): string {
   return JSON.stringify([server, identity])
+}
+
+function isGood({ place, session }: Opened, { server, identity, endpoint }: UpstreamPlace): boolean {
+  if (place.server !== server || place.identity !== identity) return false
+  return session.upstreamId === undefined || place.endpoint === endpoint
+}
+
+/** Long enough to tell the places of one server from each other. */
+function digest(endpoint: string): string {
+  return createHash('sha256').update(endpoint).digest('base64url').slice(0, 16)
 }
 
 async function unseal(sealer: Sealer, id: string, place: string): Promise<Sealed | undefined> {
@@ -136,6 +156,6 @@ function isSealed(value: unknown): value is Sealed {
     LEGACY_REVISIONS.some((revision) => revision === value.r) &&
     typeof value.e === 'number' &&
     (value.u === undefined || value.u === 1) &&
-    (value.i === undefined || typeof value.i === 'string')
+    (value.i === undefined || (typeof value.i === 'string' && typeof value.o === 'string'))
   )
 }

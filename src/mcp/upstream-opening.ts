@@ -65,7 +65,7 @@ export function createUpstreamOpening(settings: UpstreamSessionSettings): Upstre
         return opened
       }
       const { refusesLegacy: _, ...settled } = era
-      return { kind: 'link', link: { ...settled, sessionId: undefined } }
+      return { kind: 'link', link: { ...settled, endpoint: peer.server.url.href, sessionId: undefined } }
     },
   }
 
@@ -140,7 +140,8 @@ export function createUpstreamOpening(settings: UpstreamSessionSettings): Upstre
     if (sessionId !== undefined && !(typeof sessionId === 'string' && SESSION_ID.test(sessionId))) {
       return failed('nonsense', 200, 'a session id that is none')
     }
-    const link: UpstreamLink = { era: 'legacy', revision: settled, sessionId, ...aboutOf(result, result.serverInfo) }
+    const about = aboutOf(result, result.serverInfo)
+    const link: UpstreamLink = { era: 'legacy', revision: settled, endpoint: peer.server.url.href, sessionId, ...about }
     const ready = Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}')
     const done = { kind: 'other', method: 'notifications/initialized', bytes: ready } as const
     await exchangeWith(upstreams, openLimits, peer, link, { method: 'POST', message: done, signal })

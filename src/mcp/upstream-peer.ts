@@ -36,6 +36,8 @@ export interface UpstreamAbout {
 
 /** What has been settled with an upstream. */
 export interface UpstreamLink extends UpstreamAbout {
+  /** The URL it has been settled with: it is nothing to another, which must not see the session's id either. */
+  readonly endpoint: string
   readonly era: 'legacy' | 'modern'
   readonly revision: string
   /** Of the legacy era, where the upstream has sessions. */
@@ -105,7 +107,7 @@ export type SendResult =
       readonly messages: AsyncGenerator<UpstreamMessage>
     }
   | { readonly kind: 'accepted'; readonly upstreamStatus: number }
-  /** The upstream has forgotten the session: a handshake makes another. */
+  /** The upstream has forgotten the session, or it is another's: a handshake makes another. */
   | { readonly kind: 'session_over'; readonly upstreamStatus: 404 }
   /** A JSON-RPC error with an HTTP status of its own. */
   | {

@@ -10,6 +10,8 @@ import { createUpstreamOpening, type UpstreamSessionSettings } from './upstream-
 import type { SendResult, UpstreamLink, UpstreamPeer, UpstreamSend, UpstreamSessions } from './upstream-peer.ts'
 import { untilResponse } from './upstream-stream.ts'
 
+const OVER = { kind: 'session_over', upstreamStatus: 404 } as const
+
 /** See the top of the file. */
 export function createUpstreamSessions(settings: UpstreamSessionSettings): UpstreamSessions {
   const { upstreams, limits, openMs } = settings
@@ -31,18 +33,20 @@ export function createUpstreamSessions(settings: UpstreamSessionSettings): Upstr
     eras,
     open,
     async send(peer, link, message, signal) {
+      if (isElsewhere(peer, link)) return OVER
       const mark: StreamMark = { lastEventId: undefined, retryMs: undefined }
       const lasting = message.kind === 'request' && message.method === 'subscriptions/listen'
       const sent = await exchangeWith(upstreams, limits, peer, link, { method: 'POST', message, signal, mark, lasting })
       if (sent.kind !== 'messages' || message.kind !== 'request') {
         // Whoever says so has not carried it out, so that it may go again as what is spoken there now.
-        return hasChanged(peer, link, message, sent) ? { kind: 'session_over', upstreamStatus: 404 } : sent
+        return hasChanged(peer, link, message, sent) ? OVER : sent
       }
       const { type, upstreamStatus } = sent
       const messages = untilResponse(way, peer, link, sent, message.id, mark, signal)
       return { kind: 'messages', type, upstreamStatus, messages }
     },
     async listen(peer, link, signal): Promise<SendResult> {
+      if (isElsewhere(peer, link)) return OVER
       const mark: StreamMark = { lastEventId: undefined, retryMs: undefined }
       const sent = await exchangeWith(upstreams, limits, peer, link, { method: 'GET', signal, mark, lasting: true })
       if (sent.kind !== 'messages') return sent
@@ -50,9 +54,14 @@ export function createUpstreamSessions(settings: UpstreamSessionSettings): Upstr
       return { kind: 'messages', type: 'events', upstreamStatus: sent.upstreamStatus, messages }
     },
     async end(peer, link) {
-      if (link.sessionId === undefined) return
+      if (link.sessionId === undefined || isElsewhere(peer, link)) return
       const signal = AbortSignal.timeout(openMs)
       await exchangeWith(upstreams, { ...limits, answerMs: openMs }, peer, link, { method: 'DELETE', signal })
     },
   }
+}
+
+/** A server of this name has been configured with another URL since. */
+function isElsewhere({ server }: UpstreamPeer, { endpoint }: UpstreamLink): boolean {
+  return endpoint !== server.url.href
 }

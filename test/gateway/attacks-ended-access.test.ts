@@ -217,8 +217,15 @@ describe('a server that becomes another one', () => {
     expect(await get.ended).toBe('cut')
     expect(await Promise.race([post.ended, Promise.resolve('open')])).toBe('open')
     const before = stub.requests.length
-    expect((await rpc(url, { token, headers, body: callTool('ok') })).json.result).toBeDefined()
-    expect([stub.requests.length, other.requests.length]).toEqual([before, 1])
+    // The session was the old one's, and so is its id.
+    expect((await rpc(url, { token, headers, body: callTool('ok') })).status).toBe(404)
+    expect([stub.requests.length, other.requests.length]).toEqual([before, 0])
+    const anew = await openSession(url, token)
+    expect((await rpc(url, { token, headers: anew, body: callTool('ok') })).json.result).toBeDefined()
+    expect([stub.requests.length, other.methods()]).toEqual([
+      before,
+      ['initialize', 'notifications/initialized', 'tools/call'],
+    ])
   })
 
   test('with another credential: who listens does so no longer with the old one', async () => {

@@ -3,7 +3,13 @@ import { expect, test } from 'vitest'
 import { beginListening, noteProblem, noteRefusal } from '../../src/gateway/virtual/listening.ts'
 import type { SendResult, UpstreamLink } from '../../src/mcp/upstream-peer.ts'
 
-const link: UpstreamLink = { era: 'legacy', revision: '2025-11-25', sessionId: 's', capabilities: {} }
+const link: UpstreamLink = {
+  era: 'legacy',
+  revision: '2025-11-25',
+  endpoint: 'http://one.test/mcp',
+  sessionId: 's',
+  capabilities: {},
+}
 const failed = (upstreamStatus: number | null) =>
   ({ kind: 'failed', reason: 'nonsense', upstreamStatus, detail: '' }) as const
 

@@ -111,6 +111,20 @@ describe('a member that becomes another one', () => {
     const calls = (stub: Stub) => stub.methods().filter((method) => method === 'tools/call').length
     expect((await rpc(url, { token, headers, body: callTool('ok') })).json.result).toBeDefined()
     expect([calls(one), calls(other)]).toEqual([1, 1])
+    // What was settled with the old one is no session of the new one.
+    expect(other.methods()).toEqual(['initialize', 'notifications/initialized', 'tools/call'])
+  })
+
+  test('is not told of the end of a session that was with the old one', async () => {
+    const { gateway, url, token, one, two } = await startTwo()
+    const headers = await openSession(url, token)
+    for (const name of ['ok', 'two_ok']) await rpc(url, { token, headers, body: callTool(name) })
+    const other = await startStub()
+    await gateway.servers.set('dev/one', open(other.url, { era: 'legacy' }))
+    expect((await send(url, { token, headers, method: 'DELETE' })).status).toBe(204)
+    const deleted = (stub: Stub) => stub.requests.filter(({ method }) => method === 'DELETE').length
+    await expect.poll(() => deleted(two)).toBe(1)
+    expect([one, other].map(deleted)).toEqual([0, 0])
   })
 
   test('with another credential: who listens does so no longer with the old one', async () => {

@@ -66,13 +66,15 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     onBroken: (_, detail) => broken.push(detail),
   })
   const results: RelayResult[] = []
+  const url = new URL(options.url)
   const place = { server: 'test/up', identity: options.identity ?? 'alice' }
 
   async function handle(request: GateRequest): Promise<Outcome> {
     const { method, headers } = request
     if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') return { kind: 'reply', reply: { status: 405 } }
     const id = headers['mcp-session-id']
-    const session: Session | undefined = typeof id === 'string' ? await sessionIds.open(id, place) : undefined
+    const session: Session | undefined =
+      typeof id === 'string' ? await sessionIds.open(id, { ...place, endpoint: url.href }) : undefined
     if (id !== undefined && session === undefined) return { kind: 'reply', reply: { status: 404 } }
     const bytes = request.body.kind === 'stream' ? Buffer.concat(await request.body.stream.toArray()) : undefined
     const messages = bytes === undefined ? undefined : parseMessages(bytes)
@@ -82,7 +84,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       messages === undefined ? eraWithoutBody(headers, context) : eraOf(messages, headers, context)
     if (era.kind === 'problem') return { kind: 'reply', reply: problemReply(era) }
     const call: RelayCall = {
-      server: { id: 'test/up', url: new URL(options.url) },
+      server: { id: 'test/up', url },
       method,
       headers,
       signal: request.signal,

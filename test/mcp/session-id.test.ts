@@ -1,10 +1,11 @@
 /** Ids of legacy sessions: everything is in them, and nobody else has anything of them. */
 import { describe, expect, it } from 'vitest'
 import { createSealer, generateKey } from '../../src/core/sealing.ts'
-import { createSessionIds, type Session, type SessionPlace } from '../../src/mcp/session-id.ts'
+import { createSessionIds, type Session, type UpstreamPlace } from '../../src/mcp/session-id.ts'
 
 const [key, other] = [generateKey(), generateKey()]
-const here: SessionPlace = { server: 'dev/github', identity: 'alice' }
+const endpoint = 'https://github.example.com/mcp'
+const here: UpstreamPlace = { server: 'dev/github', identity: 'alice', endpoint }
 const session: Session = { revision: '2025-11-25', urlElicitation: true, upstreamId: '1868a90c-4f5e' }
 const DAY = 24 * 3600_000
 
@@ -46,13 +47,15 @@ describe('B7 session ids', () => {
     expect(await sealed()).not.toBe(await sealed())
   })
 
-  it.each<SessionPlace>([
-    { server: 'dev/github', identity: 'bob' },
-    { server: 'dev/gitlab', identity: 'alice' },
-    { server: 'dev/github","alice', identity: '' },
-    { server: 'dev', identity: 'github alice' },
-    { server: 'alice', identity: 'dev/github' },
-  ])('do not open for another caller or server: %j', async (place) => {
+  it.each<UpstreamPlace>([
+    { server: 'dev/github', identity: 'alice', endpoint: 'https://github.example.org/mcp' },
+    { server: 'dev/github', identity: 'alice', endpoint: '' },
+    { server: 'dev/github', identity: 'bob', endpoint },
+    { server: 'dev/gitlab', identity: 'alice', endpoint },
+    { server: 'dev/github","alice', identity: '', endpoint },
+    { server: 'dev', identity: 'github alice', endpoint },
+    { server: 'alice', identity: 'dev/github', endpoint },
+  ])('do not open for another caller or server, or for the same in another place: %j', async (place) => {
     const { ids } = make()
     const id = await sealed()
     expect(await ids.open(id, place)).toBeUndefined()
@@ -60,6 +63,14 @@ describe('B7 session ids', () => {
     expect(await ids.open(id, here)).toEqual(session)
     expect(await ids.open(id, place)).toBeUndefined()
     expect(await ids.open(id, here)).toEqual(session)
+  })
+
+  it('that have no id of the upstream are good wherever the server is', async () => {
+    const content = { ...session, upstreamId: undefined }
+    const id = await sealed(content)
+    const { ids } = make()
+    for (const at of ['https://github.example.org/mcp', endpoint])
+      expect(await ids.open(id, { ...here, endpoint: at })).toEqual(content)
   })
 
   it('end', async () => {
@@ -124,6 +135,8 @@ describe('B7 session ids', () => {
       { ...inside, e: '9' },
       { ...inside, u: true },
       { ...inside, i: 1 },
+      { ...inside, i: 'x' },
+      { ...inside, i: 'x', o: 1 },
     ]) {
       expect(await ids.open(await seal(value), here)).toBeUndefined()
     }

@@ -175,7 +175,8 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
 
 /** Whether two links are one session. */
 export function isSame(one: UpstreamLink, other: UpstreamLink | undefined): boolean {
-  return other !== undefined && one.sessionId === other.sessionId && one.era === other.era
+  if (other === undefined) return false
+  return one.sessionId === other.sessionId && one.era === other.era && one.endpoint === other.endpoint
 }
 
 /** Who may share what has been settled: one client's session, or one identity whose clients can do the same. */

@@ -149,6 +149,7 @@ export function createGateway(config: GatewayConfig): Gateway {
     sessionMs: (config.sessionSeconds ?? 86_400) * 1000,
     permissions,
     requestStates,
+    answerSealer: sealer('client-answer'),
     broker,
     refusedTokens,
   })

@@ -50,6 +50,25 @@ async function expectGood({ call }: Awaited<ReturnType<typeof startBeside>>): Pr
   expect(textOf((await call(callTool('echo', { text: 'still here' }))).json.result)).toBe('still here')
 }
 
+test.each([
+  ['its name', { clientInfo: { name: 'x'.repeat(40_000), version: '1' } }],
+  ['its picture', { clientInfo: { name: 'x', version: '1', icons: [{ src: `data:,${'x'.repeat(40_000)}` }] } }],
+  ['what it can do', { capabilities: { elicitation: { ['x'.repeat(40_000)]: {} } } }],
+])('a client for which too much would have to be kept is refused: %s', async (_, more) => {
+  const stub = await startStub()
+  const { url, token, store } = await startVirtual({ 'dev/one': open(stub.url) }, { tools: { 'dev/one': '*' } })
+  const info = { name: 'x', version: '1' }
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: info, ...more }
+  const answer = await rpc(url, { token, body: ask('initialize', params) })
+  expect([answer.status, answer.json.error.code, answer.headers.get('mcp-session-id')]).toEqual([200, -32602, null])
+  expect(answer.json.error.message).toContain('clientInfo')
+  expect((await store.scan('virtual-sessions')).records).toEqual([])
+  expect(
+    (await rpc(url, { token, body: ask('initialize', { ...params, clientInfo: info, capabilities: {} }) })).status,
+  ).toBe(200)
+  expect((await store.scan('virtual-sessions')).records).toHaveLength(1)
+})
+
 test('a client that leaves while an answer of a member is read is what the audit tells of, and no outage', async () => {
   let begun = () => {}
   const reading = new Promise<void>((resolve) => {

@@ -1,7 +1,7 @@
 /** G5, G1, G13, G23: access to a virtual server, or to what is behind it, that ends while somebody is connected. */
 import { createGateway } from 'sallyport/gateway'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { listen, modern, type Stub, startConsentWorld, startStub } from './attack-parts.ts'
+import { event, listen, modern, type Stub, startConsentWorld, startStub } from './attack-parts.ts'
 import { open, startVirtual } from './virtual-parts.ts'
 import { ask, callTool, openSession, rpc, send } from './world.ts'
 
@@ -113,6 +113,30 @@ describe('a member that becomes another one', () => {
     expect([calls(one), calls(other)]).toEqual([1, 1])
     // What was settled with the old one is no session of the new one.
     expect(other.methods()).toEqual(['initialize', 'notifications/initialized', 'tools/call'])
+  })
+
+  test('does not get what a client answers to a question of the old one', async () => {
+    const { gateway, url, token, one } = await startTwo()
+    one.answer = (_request, response, body) => {
+      if (!body.includes('"stream"')) return false
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(event({ jsonrpc: '2.0', id: 9, method: 'elicitation/create', params: { message: 'Which PIN?' } }))
+      return true
+    }
+    const headers = await openSession(url, token, '2025-11-25', { elicitation: {} })
+    const stream = listen(await send(url, { token, headers, body: callTool('stream') }))
+    await expect.poll(stream.text).toContain('elicitation/create')
+    const [, data = ''] = /^data: (.*)$/m.exec(stream.text()) ?? []
+    const { id } = JSON.parse(data)
+    const answer = { jsonrpc: '2.0', id, result: { action: 'accept', content: { pin: '1234' } } }
+    const other = await startStub()
+    await gateway.servers.set('dev/one', open(other.url, { era: 'legacy' }))
+    const [before, told] = [one.requests.length, await rpc(url, { token, headers, body: answer })]
+    expect([told.status, one.requests.length - before, other.requests]).toEqual([202, 0, []])
+    // The right one gets it.
+    await gateway.servers.set('dev/one', open(one.url, { era: 'legacy' }))
+    expect((await rpc(url, { token, headers, body: answer })).status).toBe(202)
+    expect(one.requests.at(-1)?.body).toContain('1234')
   })
 
   test('is not told of the end of a session that was with the old one', async () => {

@@ -3,7 +3,8 @@
  * the client, 2026-07-28 towards the member). The response may come to another replica: it is left in the store for the one that
  * waits (B7).
  */
-import { randomUUID } from 'node:crypto'
+import { SealError } from '../../core/errors.ts'
+import type { Sealer } from '../../core/sealing.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import type { RequestId } from '../../mcp/messages.ts'
 import type { TokenStore } from '../../store/token-store.ts'
@@ -11,13 +12,13 @@ import type { VirtualSession } from './context.ts'
 
 /** See the top of the file. */
 export interface ClientAnswers {
-  /** An id for a request to the client. */
-  newId(): string
+  /** An id for a request to the client: only what has been asked can be answered, since an answer may have to be kept. */
+  newId(session: VirtualSession): Promise<string>
   /** Whether an id is one of these. */
   isOurs(id: RequestId | undefined): id is string
   /** Waits for the response; `undefined` where none comes in time, or the client goes away. */
   wait(session: VirtualSession, id: string, signal: AbortSource): Promise<Uint8Array | undefined>
-  /** A response has come. */
+  /** A response has come. One to nothing that was asked in the session is passed over. */
   deliver(session: VirtualSession, id: string, bytes: Uint8Array): Promise<void>
 }
 
@@ -27,16 +28,32 @@ const PREFIX = 'ask:'
 const WAIT_MS = 10 * 60 * 1000
 const LEFT_MS = 60 * 1000
 const POLL_MS = 500
-const ID = /^ask:[\w-]{36}$/
+/** What {@link Sealer.sealText} makes of nothing. */
+const ID = /^ask:[\w.-]{1,256}$/
 
-/** Answers by way of `store`, which should seal. */
-export function createClientAnswers(store: TokenStore): ClientAnswers {
+/**
+ * Answers by way of `store`, which should seal.
+ *
+ * @param sealer - made for this purpose alone: `createSealer(keys, 'client-answer')`
+ */
+export function createClientAnswers(store: TokenStore, sealer: Sealer): ClientAnswers {
   const waiting = new Map<string, (bytes: Uint8Array) => void>()
   const keyOf = (session: VirtualSession, id: string) => `${session.key} ${id}`
   const record = (session: VirtualSession, id: string) => ({ space: SPACE, owner: session.key, id })
 
+  async function wasAsked({ key }: VirtualSession, id: string): Promise<boolean> {
+    try {
+      await sealer.openText(id.slice(PREFIX.length), key)
+      return true
+    } catch (error) {
+      if (error instanceof SealError) return false
+      throw error
+    }
+  }
+
   return {
-    newId: () => PREFIX + randomUUID(),
+    // Never the same twice, nor to be made by anybody else.
+    newId: async ({ key }) => PREFIX + (await sealer.sealText('', key)),
     isOurs: (id): id is string => typeof id === 'string' && ID.test(id),
     wait(session, id, signal) {
       return new Promise((resolve) => {
@@ -65,7 +82,8 @@ export function createClientAnswers(store: TokenStore): ClientAnswers {
     async deliver(session, id, bytes) {
       const here = waiting.get(keyOf(session, id))
       if (here !== undefined) here(bytes)
-      else await store.put(record(session, id), bytes, { ifVersion: null, ttlMs: LEFT_MS })
+      else if (await wasAsked(session, id))
+        await store.put(record(session, id), bytes, { ifVersion: null, ttlMs: LEFT_MS })
     },
   }
 }

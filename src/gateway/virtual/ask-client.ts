@@ -1,5 +1,6 @@
 /** What a modern member wants to know before it answers, asked of a legacy client on its stream (B6). */
 
+import { Abort } from '../../http/abort.ts'
 import { mayBeAsked } from '../../mcp/asked-of-clients.ts'
 import type { JsonEdit } from '../../mcp/json-splice.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
@@ -9,6 +10,8 @@ import { elicitationIdOf } from '../../mcp/signal.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { type CallUnderWay, inputsOf } from './call-under-way.ts'
+import { goneOf } from './giving-up.ts'
+import { abortWith } from './running-calls.ts'
 
 /** What goes to the member with the next try; a text says why there is none. */
 export async function* askClient(
@@ -16,7 +19,7 @@ export async function* askClient(
   { context }: Pick<CallUnderWay, 'context'>,
   message: Extract<UpstreamMessage, { kind: 'response' }>,
 ): AsyncGenerator<Uint8Array, readonly JsonEdit[] | string> {
-  const { session, exchange, client } = context
+  const { session, client } = context
   if (session === undefined) return 'asks for something, and without a session there is no way to answer'
   const asked: { readonly key: string; readonly id: string; readonly request: Uint8Array }[] = []
   for (const [key, input] of Object.entries(inputsOf(message) ?? {})) {
@@ -25,20 +28,25 @@ export async function* askClient(
       return 'asks for something that this client has not declared that it can be asked'
     }
     const bytes = valueBytes(message.bytes, ['result', 'inputRequests', key, 'params']) ?? Buffer.from('{}')
-    const id = answers.newId()
+    const id = await answers.newId(session)
     const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)},"params":`
     const request = Buffer.concat([Buffer.from(head), withElicitationId(bytes, params), Buffer.from('}')])
     asked.push({ key, id, request })
   }
-  const gone = exchange.request.gone ?? exchange.request.signal
-  const waits = asked.map(({ id }) => answers.wait(session, id, gone))
-  for (const { request } of asked) yield request
+  // Once one is refused nobody waits for the others.
+  const over = abortWith(new Abort(), goneOf(context))
   const edits: JsonEdit[] = []
-  for (const [index, { key }] of asked.entries()) {
-    const response = await waits[index]
-    const result = response === undefined ? undefined : valueBytes(response, ['result'])
-    if (result === undefined) return 'asked for something that was not answered'
-    edits.push({ path: ['params', 'inputResponses', key], json: result })
+  try {
+    const waits = asked.map(({ id }) => answers.wait(session, id, over))
+    for (const { request } of asked) yield request
+    for (const [index, { key }] of asked.entries()) {
+      const response = await waits[index]
+      const result = response === undefined ? undefined : valueBytes(response, ['result'])
+      if (result === undefined) return 'asked for something that was not answered'
+      edits.push({ path: ['params', 'inputResponses', key], json: result })
+    }
+  } finally {
+    over.abort()
   }
   edits.push({ path: ['params', 'requestState'], json: valueBytes(message.bytes, ['result', 'requestState']) })
   return edits

@@ -227,7 +227,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     const { member, peer, link, messages, memberId } = found
     const { name } = member.server
     const isThere = route?.member.server.name === name
-    const now = await members.credential(context, member)
+    const now = await orAbort(members.credential(context, member), found.abort)
     if (!isThere || now.kind !== 'credential') {
       found.abort.abort()
       if (!isThere || now.kind === 'credential') return unknown(context, request)
@@ -275,6 +275,16 @@ const KINDS: Readonly<Record<string, NameKind>> = {
   'tools/call': 'tool',
   'prompts/get': 'prompt',
   'resources/read': 'resource',
+}
+
+/** Nobody would end what a failure leaves behind. */
+async function orAbort<Result>(work: Result | Promise<Result>, abort: Abort): Promise<Result> {
+  try {
+    return await work
+  } catch (error) {
+    abort.abort()
+    throw error
+  }
 }
 
 function unknown({ era }: VirtualContext, request: RequestMessage): VirtualAnswer {

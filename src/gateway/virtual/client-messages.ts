@@ -65,10 +65,8 @@ export function createClientMessages(parts: ClientMessageParts): ClientMessages 
         const member = virtual.byName.get(name)
         if (member === undefined || link.era === 'modern') return
         const quick = AbortSignal.timeout(TELL_MS)
-        const message =
-          id === undefined
-            ? ({ kind: 'other', method, bytes } as const)
-            : ({ kind: 'request', id, method, params: undefined, bytes } as const)
+        if (id === undefined) return members.tell(context, member, { kind: 'other', method, bytes }, quick)
+        const message = { kind: 'request', id, method, params: undefined, bytes } as const
         const sent = await members.send(context, member, () => message, quick)
         if (sent.kind === 'sent' && sent.result.kind === 'messages') void sent.result.messages.return(undefined)
       }),
@@ -88,7 +86,7 @@ export function createClientMessages(parts: ClientMessageParts): ClientMessages 
     if (found === undefined || member === undefined) return
     const bytes = spliceJson(raw, [{ path: ['id'], json: JSON.stringify(found.id) }])
     const quick = AbortSignal.timeout(TELL_MS)
-    await members.send(context, member, () => ({ kind: 'other', method: undefined, bytes }), quick)
+    await members.tell(context, member, { kind: 'other', method: undefined, bytes }, quick)
   }
 
   async function cancel(

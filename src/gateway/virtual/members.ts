@@ -61,6 +61,16 @@ export interface VirtualMembers {
     make: (link: UpstreamLink, peer: UpstreamPeer) => UpstreamSend,
     signal: AbortSource,
   ): Promise<MemberResult>
+  /**
+   * Sends what belongs to the session that there is: a notification, or a response, which may say what a person has answered. It
+   * means nothing in another session, and is nobody else's business: where there is none any more it is dropped.
+   */
+  tell(
+    context: VirtualContext,
+    member: LiveMember,
+    message: Extract<UpstreamSend, { kind: 'other' }>,
+    signal: AbortSource,
+  ): Promise<void>
 }
 
 /** What members are reached with. */
@@ -169,6 +179,16 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
           return { kind: 'failed', reason: 'nonsense', upstreamStatus: 404, detail: 'it forgets every session at once' }
         },
       )
+    },
+    async tell(context, member, message, signal) {
+      const { session } = context
+      const link = session === undefined ? undefined : await kept.link(session, member.server.relay.id)
+      if (link === undefined) return
+      await credentials.use(context, member, async ({ headers }) => {
+        const sent = await sessions.send(peerOf(context, member, headers), link, message, signal)
+        context.exchange.upstreamStatus = sent.upstreamStatus
+        return sent
+      })
     },
   }
 }

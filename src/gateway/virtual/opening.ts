@@ -31,6 +31,8 @@ export interface VirtualOpeningParts {
 }
 
 const RELAYED = { outcome: 'relayed' } as const
+/** The store has it for as long as the session lasts. */
+const MAX_CLIENT_CHARACTERS = 32 * 1024
 /** Before 2025-03-26 there is no Streamable HTTP. */
 const SPOKEN = ['2025-11-25', '2025-06-18', '2025-03-26'] as const
 
@@ -78,6 +80,11 @@ export function createVirtualOpening({ sessions, members, signal }: VirtualOpeni
       // Whoever asks for what is not spoken here gets the newest that is (2025-11-25, Version Negotiation).
       const revision = SPOKEN.find((each) => each === asked) ?? SPOKEN[0]
       const client = clientInfoOf(request.params?.clientInfo, era.capabilities)
+      if (JSON.stringify(client).length > MAX_CLIENT_CHARACTERS) {
+        const why = 'Invalid params: clientInfo and capabilities are longer than what is kept of a client'
+        const end = { outcome: 'refused', reason: 'malformed' } as const
+        return endedOf([errorAnswer(request.id, JsonRpcCode.INVALID_PARAMS, why, end)], false)
+      }
       const context: VirtualContext = { ...before, session: undefined, client }
       const missing = await missingConsents(context, request)
       if (missing !== undefined) return endedOf([missing], false)

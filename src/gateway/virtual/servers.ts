@@ -2,6 +2,7 @@
 import type { Broker } from '../../broker/broker.ts'
 import type { RefusedTokens } from '../../broker/refused-tokens.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { Sealer } from '../../core/sealing.ts'
 import type { RequestStates } from '../../mcp/request-state.ts'
 import type { MessageLimits } from '../../mcp/upstream-messages.ts'
 import type { KnownEras } from '../../mcp/upstream-peer.ts'
@@ -33,6 +34,8 @@ export interface VirtualServerParts {
   readonly sessionMs: number
   readonly permissions: Permissions
   readonly requestStates: RequestStates
+  /** Made for ids of what clients are asked. */
+  readonly answerSealer: Sealer
   readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
   /** Those that plain servers have refused, too: a server may be both. */
   readonly refusedTokens: RefusedTokens
@@ -57,7 +60,7 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
   const sessions = createVirtualSessions(store, clock, sessionMs)
   const members = createVirtualMembers({ sessions: upstream, kept: sessions, broker, refusedTokens })
   const lists = createVirtualLists(members, clock, memberMs)
-  const answers = createClientAnswers(store)
+  const answers = createClientAnswers(store, parts.answerSealer)
   const parked = createParkedCalls()
   const signal = createVirtualSignal(requestStates, members)
   const respondTo = createClientResponse({ permissions, requestStates })

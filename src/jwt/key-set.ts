@@ -195,7 +195,8 @@ export function createKeySet(
       }
       // A look that failed says nothing about the key.
       if (failures > 0 || closed) throw unavailable()
-      if (!keys.some((key) => key.kid === kid)) missing.set(kid, clock.now())
+      // A token that names no key says nothing about the next one, which may be signed with a new one.
+      if (kid !== '' && !keys.some((key) => key.kid === kid)) missing.set(kid, clock.now())
       return true
     },
 

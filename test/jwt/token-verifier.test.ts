@@ -316,8 +316,10 @@ describe('A6 keys', () => {
     expect(await resultOf(verify(await signToken(before, claims()), [integration(keySet)]))).toBe('good')
     published.keys = [after.jwk]
     expect(await resultOf(verify(await signToken(after, claims()), [integration(keySet)]))).toBe('good')
-    expect(await resultOf(verify(await signToken(before, claims()), [integration(keySet)]))).toBe('signature')
     expect(published.loads).toBe(2)
+    // It may be of a newer key still.
+    expect(await resultOf(verify(await signToken(before, claims()), [integration(keySet)]))).toBe('signature')
+    expect(published.loads).toBe(3)
   })
 
   it('what is told of an unknown kid is short, however long it is', async () => {

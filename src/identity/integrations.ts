@@ -4,7 +4,7 @@ import { FetchError } from '../core/errors.ts'
 import { ALGORITHMS } from '../jwt/algorithms.ts'
 import { claimAt } from '../jwt/claim-rules.ts'
 import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes } from '../jwt/key-set.ts'
-import { hasTenants, isGuid, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
+import { hasTenants, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
 import type { TokenIntegration } from '../jwt/token-verifier.ts'
 import { type Fetch, fetchJson, isSecureUrl } from '../net/fetch.ts'
 import { discoverServer } from '../oauth/metadata.ts'
@@ -25,7 +25,7 @@ export function createIntegrations(
   clock: Clock,
   report: (event: KeyReport) => void,
 ): Map<string, TokenIntegration> {
-  const known = new Map<string, Keys>()
+  const known = new Map<string, KeySet>()
   return new Map(
     Object.entries(configured).map(([name, integration]) => {
       const { jwksUri, metadataUrl, issuer, keys = {}, allowInsecureHttp = false } = integration
@@ -35,7 +35,9 @@ export function createIntegrations(
       let found = known.get(identity)
       if (found === undefined) {
         const own = integrationFetch(integration, fetch)
-        found = createKeys(integration, own, clock, (event) => report({ ...event, source: withoutQuery(source) }))
+        const load = keyLoader(integration, own)
+        const tell = (event: KeySetEvent) => report({ ...event, source: withoutQuery(source) })
+        found = createKeySet(load, clock, keySetTimes(integration), tell)
         known.set(identity, found)
       }
       return [name, toLive(name, integration, found)]
@@ -82,7 +84,7 @@ export function groupsOf(
   return [claimAt(claims, groupsClaim)].flat().filter((group) => typeof group === 'string')
 }
 
-function toLive(name: string, integration: Integration, { keySet, keyTenants }: Keys): TokenIntegration {
+function toLive(name: string, integration: Integration, keySet: KeySet): TokenIntegration {
   const subjectClaims = [integration.subjectClaim ?? 'sub'].flat()
   return {
     name,
@@ -98,38 +100,8 @@ function toLive(name: string, integration: Integration, { keySet, keyTenants }: 
       // Joined parts could be cut in two ways.
       return { subject, id: identityId(issuer, parts.length === 1 ? subject : JSON.stringify(parts)) }
     },
-    expected: { ...expectationsFor(integration, integration.jwtSource ?? 'access_token'), keyTenants },
+    expected: expectationsFor(integration, integration.jwtSource ?? 'access_token'),
   }
-}
-
-/** The keys at one place, and those among them that sign for one tenant only. */
-interface Keys {
-  readonly keySet: KeySet
-  readonly keyTenants: ReadonlyMap<string, string>
-}
-
-function createKeys(integration: Integration, fetch: Fetch, clock: Clock, report: (event: KeySetEvent) => void): Keys {
-  const load = keyLoader(integration, fetch)
-  const keyTenants = new Map<string, string>()
-  async function loadAndNote(): Promise<unknown> {
-    const document = await load()
-    keyTenants.clear()
-    for (const [kid, tenant] of boundKeys(document)) keyTenants.set(kid, tenant)
-    return document
-  }
-  return { keySet: createKeySet(loadAndNote, clock, keySetTimes(integration), report), keyTenants }
-}
-
-/**
- * Keys with the tenant that they sign for. Microsoft Entra publishes the keys of all tenants in one set and puts an `issuer`
- * on each: with `{tenantid}` in it, or a tenant's own, which such a key must not leave.
- */
-function boundKeys(document: unknown): [kid: string, tenant: string][] {
-  const keys = (document as { keys?: unknown } | null | undefined)?.keys
-  return (Array.isArray(keys) ? keys : []).flatMap((key: { kid?: unknown; issuer?: unknown } | null) => {
-    const tenant = typeof key?.issuer === 'string' ? key.issuer.split('/').find(isGuid) : undefined
-    return typeof key?.kid === 'string' && tenant !== undefined ? [[key.kid, tenant]] : []
-  })
 }
 
 /** A query may hold a key, and must not be told. */

@@ -1,6 +1,6 @@
 /** Callers with a JWT of one of the integrations (G3): who the claims speak of, and which external identities they meet. */
 import type { Clock } from '../core/clock.ts'
-import { mayShareIssuer, type Resource, tokenProblem } from '../jwt/registered-claims.ts'
+import { mayShareIssuer, type Resource, signedProblem } from '../jwt/registered-claims.ts'
 import type { SignedToken } from '../jwt/signature-cache.ts'
 import type { TokenIntegration, TokenVerifier, Verification } from '../jwt/token-verifier.ts'
 import type { Caller } from './caller.ts'
@@ -34,7 +34,7 @@ export function createJwtCallers(
 
   /** The same object for every request with the same token, as long as it means the same. */
   function callerOf(signed: SignedToken, integration: TokenIntegration): Caller | undefined {
-    const { derived, header, payload } = signed
+    const { derived, payload } = signed
     const others = siblings.get(integration) ?? []
     const made = derived?.by === self ? (derived.value as Caller) : undefined
     const known = made?.identity.integration === integration.name ? made : undefined
@@ -43,7 +43,7 @@ export function createJwtCallers(
     if (identity === undefined) return undefined
     const now = clock.now()
     // Without the resource, which no integration with siblings takes: so the caller does not depend on the endpoint.
-    const good = others.filter(({ expected }) => tokenProblem(header, payload, expected, now) === undefined)
+    const good = others.filter(({ expected }) => signedProblem(signed, expected, now) === undefined)
     const names = [integration, ...good].flatMap(({ name }) => externalIdentities.matching(name, payload))
     if (known?.externalIdentities.join() === names.join()) return known
     const caller: Caller = Object.freeze({

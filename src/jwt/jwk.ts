@@ -5,11 +5,14 @@
 import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import { messageOf } from '../core/errors.ts'
 import { KEY_SHAPES } from './algorithms.ts'
+import { isGuid } from './registered-claims.ts'
 
 /** A public key of an identity provider. The same object stays in use for as long as the provider publishes the key. */
 export interface VerificationKey {
   readonly kid: string | undefined
   readonly jwk: JWK
+  /** The only tenant that it signs for; see {@link tenantOf}. */
+  readonly tenant: string | undefined
   /** RFC 7638; tells whether a key of the next fetch is this one. */
   readonly thumbprint: string
   /** Set once the provider no longer publishes the key; everything that it verified is void then. */
@@ -88,10 +91,12 @@ function toInteger(base64url: string): bigint {
 
 async function toKey(jwk: JWK, kid: string | undefined): Promise<VerificationKey> {
   const imported = new Map<string, Promise<CryptoKey>>()
+  const tenant = tenantOf(jwk)
   const key: VerificationKey = {
     kid,
     jwk,
-    thumbprint: `${kid ?? ''}:${jwk.alg ?? ''}:${await calculateJwkThumbprint(jwk)}`,
+    tenant,
+    thumbprint: `${kid ?? ''}:${jwk.alg ?? ''}:${tenant ?? ''}:${await calculateJwkThumbprint(jwk)}`,
     removed: false,
     cryptoKey(alg) {
       let ready = imported.get(alg)
@@ -106,4 +111,12 @@ async function toKey(jwk: JWK, kid: string | undefined): Promise<VerificationKey
   const alg = jwk.alg ?? Object.keys(KEY_SHAPES).find((each) => keyFits(key, each))
   if (alg !== undefined && keyFits(key, alg)) await key.cryptoKey(alg)
   return key
+}
+
+/**
+ * Microsoft Entra publishes the keys of all tenants in one set and puts an `issuer` on each: with `{tenantid}` in it, or a tenant's
+ * own, which such a key must not leave.
+ */
+function tenantOf({ issuer }: JWK & { readonly issuer?: unknown }): string | undefined {
+  return typeof issuer === 'string' ? issuer.split('/').find(isGuid) : undefined
 }

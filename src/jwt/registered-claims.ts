@@ -7,8 +7,6 @@ export interface TokenExpectations {
   readonly issuer: string
   /** The tenants whose tokens are accepted, `['*']` for all of them; for an issuer with `{tenantid}`, and for no other. */
   readonly tenants?: readonly string[]
-  /** Keys that sign for one tenant only, by `kid`: Microsoft Entra says so of those for personal accounts. */
-  readonly keyTenants?: ReadonlyMap<string, string>
   /** Accepted audiences; `null` for "not checked". */
   readonly audiences: readonly string[] | null
   /** The claim that `audiences` are looked for in; `aud` by default. */
@@ -18,6 +16,14 @@ export interface TokenExpectations {
   readonly algorithms: ReadonlySet<string>
   readonly clockToleranceSeconds: number
   readonly source: 'access_token' | 'id_token' | 'logout_token'
+}
+
+/** What a token says, and the key that has signed it. */
+export interface SignedClaims {
+  readonly header: JwtHeader
+  readonly payload: Readonly<Record<string, unknown>>
+  /** `tenant`: the only one that it signs for. */
+  readonly key: { readonly tenant: string | undefined }
 }
 
 /** Why a token is not good. `detail` is for the operator and holds claims, never the token. */
@@ -73,7 +79,7 @@ export function tokenProblem(
   const { iss, exp, nbf, token_use: tokenUse } = payload
   // First, since what else is wrong means something only with the token's own provider.
   if (expected.tenants !== undefined) {
-    const foreign = tenantProblem(header, payload, expected, expected.tenants)
+    const foreign = tenantProblem(payload, expected.issuer, expected.tenants)
     if (foreign !== undefined) return foreign
   } else if (iss !== expected.issuer) return problem('issuer', 'iss', iss, JSON.stringify(expected.issuer))
   if (!expected.algorithms.has(header.alg)) return problem('algorithm', 'alg', header.alg, [...expected.algorithms])
@@ -174,18 +180,29 @@ export function isLogout(events: unknown): boolean {
 
 /** Why a token is not one of the `tenants`', or `undefined`. */
 function tenantProblem(
-  { kid }: JwtHeader,
   { iss, tid }: Readonly<Record<string, unknown>>,
-  { issuer, keyTenants }: TokenExpectations,
+  issuer: string,
   tenants: readonly string[],
 ): TokenProblem | undefined {
   const wanted = issuerOfTenant(issuer, tid, tenants)
   if (wanted === undefined) return problem('issuer', 'tid', tid, tenants[0] === '*' ? "a tenant's GUID" : tenants)
-  if (iss !== wanted) return problem('issuer', 'iss', iss, JSON.stringify(wanted))
-  // Else whoever has the key of one tenant could make tokens of all, as in the Storm-0558 break-in of 2023.
-  if (keyTenants === undefined || keyTenants.size === 0) return undefined
-  const fits = kid !== undefined && (keyTenants.get(kid) ?? tid) === tid
-  return fits ? undefined : problem('unknown_key', 'kid', kid, `a key that signs for the tenant ${textOf(tid)}`)
+  return iss === wanted ? undefined : problem('issuer', 'iss', iss, JSON.stringify(wanted))
+}
+
+/**
+ * Why a token is not good, or `undefined`; as {@link tokenProblem}, once it is known which key has made its signature. Whoever has
+ * the key of one tenant must not make tokens of others, as in the Storm-0558 break-in of 2023.
+ */
+export function signedProblem(
+  { header, payload, key }: SignedClaims,
+  expected: TokenExpectations,
+  nowMs: number,
+  resource?: Resource,
+): TokenProblem | undefined {
+  const wrong = tokenProblem(header, payload, expected, nowMs, resource)
+  if (wrong !== undefined || expected.tenants === undefined) return wrong
+  if (key.tenant === undefined || key.tenant === payload.tid) return undefined
+  return problem('unknown_key', 'kid', header.kid, `a key that signs for the tenant ${textOf(payload.tid)}`)
 }
 
 function problem(reason: TokenProblem['reason'], claim: string, actual: unknown, wanted: unknown): TokenProblem {

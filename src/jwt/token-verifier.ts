@@ -11,6 +11,7 @@ import type { VerificationKey } from './jwk.ts'
 import { type KeySet, KeysUnavailable } from './key-set.ts'
 import {
   type Resource,
+  signedProblem,
   type TokenExpectations,
   type TokenProblem,
   tokenProblem,
@@ -78,7 +79,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     for (const integration of integrations) {
       const signed = cache.get(token, integration.keySet)
       if (signed === undefined || !integration.keySet.settled(now)) continue
-      const problem = tokenProblem(signed.header, signed.payload, integration.expected, now, resource)
+      const problem = signedProblem(signed, integration.expected, now, resource)
       if (problem === undefined) return { kind: 'good', signed, integration }
       if (problem.reason === 'expired') cache.delete(token)
       verification ??= { kind: 'bad', problem }
@@ -141,7 +142,7 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
       }
       const signed = await check
       if (!('token' in signed)) return { kind: 'bad', problem: signed }
-      const problem = tokenProblem(signed.header, signed.payload, expected, clock.now(), resource)
+      const problem = signedProblem(signed, expected, clock.now(), resource)
       if (problem !== undefined) return { kind: 'bad', problem }
       // Only what is good in all respects is remembered: tokens for others, or of yesterday, must not push it out.
       signed.identity ??= { by: integration, ...identity }

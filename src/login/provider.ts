@@ -66,10 +66,7 @@ export function createProvider(
     judged,
     idToken: {
       ...judged,
-      expected: {
-        ...expectationsFor(integration, 'id_token'),
-        ...(judged.expected.keyTenants && { keyTenants: judged.expected.keyTenants }),
-      },
+      expected: expectationsFor(integration, 'id_token'),
     },
     client,
     metadata,

@@ -12,6 +12,7 @@ import { createTokenVerifier, type TokenIntegration } from '../../src/jwt/token-
 import {
   createKey,
   createTestClock,
+  failing,
   type ProviderServer,
   type SigningKey,
   signToken,
@@ -282,7 +283,7 @@ describe('integrations at work', () => {
       const found = await verify(token, [integrations.get(name) as TokenIntegration])
       return found.kind === 'bad' ? found.problem.reason : found.kind
     }
-    return { integrations, reports, judge }
+    return { integrations, reports, judge, clock }
   }
 
   const common = (url: string): Integration => ({
@@ -369,6 +370,35 @@ describe('integrations at work', () => {
       expect(await judge('corp', shared, ACME)).toBe('good')
       expect(await judge('corp', personal, ACME, {}, { kid: undefined })).toBe('unknown_key')
       expect(await judge('corp', personal, ACME, {}, { kid: 'shared' })).toBe('signature')
+    })
+
+    it.each<[string, ProviderServer['answer']]>([
+      ['is no key set', failing.body('{"error":"busy"}', 'application/json')],
+      ['cannot be had', failing.down],
+    ])('signs for no other while the set %s, and the keys of before are still good', async (_, answer) => {
+      publish(`https://login.microsoftonline.com/${PERSONAL}/v2.0`)
+      const { judge, reports, clock } = setUp((url) => ({ corp: common(url) }))
+      expect(await judge('corp', personal, ACME)).toBe('unknown_key')
+      provider.answer = answer
+      onTestFinished(() => {
+        provider.answer = undefined
+      })
+      clock.advance(550)
+      expect(await judge('corp', personal, ACME)).toBe('unknown_key')
+      await expect.poll(() => reports.at(-1)?.kind).toBe('failed')
+      expect(await judge('corp', personal, ACME)).toBe('unknown_key')
+      expect(await judge('corp', personal, PERSONAL)).toBe('good')
+    })
+
+    it('that it no longer has, or has now, counts from the next fetch on', async () => {
+      publish('https://login.microsoftonline.com/{tenantid}/v2.0')
+      const { judge, reports, clock } = setUp((url) => ({ corp: common(url) }))
+      expect(await judge('corp', personal, ACME)).toBe('good')
+      publish(`https://login.microsoftonline.com/${PERSONAL}/v2.0`)
+      clock.advance(550)
+      await judge('corp', shared, ACME)
+      await expect.poll(() => reports.length).toBe(2)
+      expect(await judge('corp', personal, ACME)).toBe('unknown_key')
     })
 
     it('is a key like others for an integration of one tenant', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type TokenExpectations, tokenProblem, withOwnTexts } from '../../src/jwt/registered-claims.ts'
+import { signedProblem, type TokenExpectations, tokenProblem, withOwnTexts } from '../../src/jwt/registered-claims.ts'
 
 const NOW = 1_800_000_000
 const EXPECTED: TokenExpectations = {
@@ -197,18 +197,20 @@ describe('A9 an issuer for each tenant', () => {
   })
 
   it.each<[string, string | undefined, string, string | undefined]>([
-    ['that signs for all', 'all', ACME, undefined],
-    ["that signs for it, the token's own", 'personal', PERSONAL, undefined],
-    ['that signs for another one', 'personal', ACME, 'unknown_key'],
-    ['that the token does not name', undefined, PERSONAL, 'unknown_key'],
-  ])('a key %s', (_, kid, tid, expected) => {
-    const keyTenants = new Map([['personal', PERSONAL]])
-    expect(reason(of(tid), { issuer, tenants: ['*'], keyTenants }, { kid })).toBe(expected)
-    expect(reason(of(tid), { issuer, tenants: [ACME, PERSONAL], keyTenants }, { kid })).toBe(expected)
+    ['that signs for all', undefined, ACME, undefined],
+    ["that signs for it, the token's own", PERSONAL, PERSONAL, undefined],
+    ['that signs for another one', PERSONAL, ACME, 'unknown_key'],
+  ])('a key %s', (_, tenant, tid, expected) => {
+    const signed = { header: HEADER, payload: { ...CLAIMS, ...of(tid) }, key: { tenant } }
+    for (const tenants of [['*'], [ACME, PERSONAL]])
+      expect(signedProblem(signed, { ...EXPECTED, issuer, tenants }, NOW * 1000)?.reason).toBe(expected)
+    // What the token says comes first.
+    expect(signedProblem(signed, { ...EXPECTED, issuer, tenants: [BEAM] }, NOW * 1000)?.reason).toBe('issuer')
   })
 
-  it('keys that sign for all need not be named', () => {
-    expect(reason(of(ACME), { issuer, tenants: [ACME], keyTenants: new Map() }, { kid: undefined })).toBeUndefined()
+  it('a key of one tenant is one like others for an issuer that names its tenant', () => {
+    const signed = { header: HEADER, payload: CLAIMS, key: { tenant: PERSONAL } }
+    expect(signedProblem(signed, EXPECTED, NOW * 1000)).toBeUndefined()
   })
 })
 

@@ -11,7 +11,14 @@ const otherKeySet = {} as KeySet
 const roomy = { maxEntries: 1000, maxBytes: 10_000_000 }
 
 function newKey(): VerificationKey {
-  return { kid: 'k', jwk: {}, thumbprint: 't', removed: false, cryptoKey: () => Promise.reject(new Error('not here')) }
+  return {
+    kid: 'k',
+    jwk: {},
+    thumbprint: 't',
+    tenant: undefined,
+    removed: false,
+    cryptoKey: () => Promise.reject(new Error('not here')),
+  }
 }
 
 function signed(token: string, key = newKey()): SignedToken {

@@ -5,6 +5,7 @@ import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
 import { type BodyHolder, type Head, NodeRequest } from '../src/http/node-request.ts'
+import { notFrom } from '../src/http/not-from.ts'
 
 export type {
   AbortSource,
@@ -34,6 +35,7 @@ export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (erro
 export function sallyport(...gates: Gate[]): Middleware {
   checkGates(gates)
   return (req, res, next) => {
+    if (typeof next !== 'function' || read(req, 'headers') === undefined) throw notFrom('Express')
     const request = new NodeRequest(req, res, headOf(req), req, req as BodyHolder)
     void decideInTurn(gates, request, (outcome) => carryOut(outcome, localsOf(res) ?? req, res, next))
   }

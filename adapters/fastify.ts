@@ -6,6 +6,7 @@ import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
 import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
+import { notFrom } from '../src/http/not-from.ts'
 
 export type {
   AbortSource,
@@ -33,6 +34,7 @@ export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
 export function sallyport(...gates: Gate[]): FastifyPluginCallback {
   checkGates(gates)
   const plugin = (app: FastifyInstance, _options: unknown, done: (error?: Error) => void): void => {
+    if (typeof app?.hasRequestDecorator !== 'function') throw notFrom('Fastify')
     // A second plugin, here or on a parent, adds its gates to the first one's.
     if (!app.hasRequestDecorator('sallyport')) app.decorateRequest('sallyport')
     app.addHook('onRequest', (request, reply, next) => {

@@ -5,6 +5,7 @@ import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
 import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
+import { notFrom } from '../src/http/not-from.ts'
 
 export type {
   AbortSource,
@@ -45,6 +46,7 @@ export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => P
 export function sallyport(...gates: Gate[]): KoaMiddleware {
   checkGates(gates)
   return (ctx, next) => {
+    if (ctx?.req === undefined) throw notFrom('Koa')
     const request = new NodeRequest(ctx.req, ctx.res, headOf(ctx.req, ctx.originalUrl), ctx, ctx.request as BodyHolder)
     return decideInTurn(gates, request, (outcome) => settle(outcome, ctx, next))
   }

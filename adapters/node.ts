@@ -6,6 +6,7 @@ import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
 import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
+import { notFrom } from '../src/http/not-from.ts'
 
 export type {
   AbortSource,
@@ -32,7 +33,7 @@ export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
 export function sallyport(...gates: Gate[]): (handler: RequestListener) => RequestListener {
   checkGates(gates)
   return (handler) => {
-    if (typeof handler !== 'function') throw new TypeError('expected a handler: sallyport(guard)((req, res) => …)')
+    if (typeof handler !== 'function') throw notFrom('node:http', 'a handler, as in sallyport(guard)((req, res) => …)')
     return (req, res) => {
       const request = new NodeRequest(req, res, headOf(req), req, req as BodyHolder)
       const proceed = () => {

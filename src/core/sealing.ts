@@ -43,8 +43,15 @@ export function generateKey(): string {
  * @throws ConfigError (`ERR_CONFIG`) for no keys, a key that is not 32 bytes in base64url, and the same key twice.
  */
 export function createSealer(keys: readonly string[], purpose: string): Sealer {
-  const problems = keys.flatMap((key, index) => {
+  if (!Array.isArray(keys)) {
+    throw new ConfigError([{ path: 'keys', message: 'expected a list of keys, as generateKey() makes them' }])
+  }
+  const problems = (keys as readonly string[]).flatMap((key, index) => {
     const path = `keys[${index}]`
+    if (typeof key === 'object')
+      return [
+        { path, message: 'not a key but an object; references to secrets are taken by createGuard and createGateway' },
+      ]
     if (!KEY.test(key))
       return [{ path, message: 'not a key: expected 32 bytes in base64url, as generateKey() makes them' }]
     return keys.indexOf(key) === index ? [] : [{ path, message: `the same as keys[${keys.indexOf(key)}]` }]

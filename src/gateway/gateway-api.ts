@@ -26,7 +26,7 @@ export interface GatewayApiParts extends Pick<Gateway, 'handle' | 'on' | 'recent
   readonly store: TokenStore
   readonly live: LiveStates
   readonly people: Pick<IdentityParts, 'accounts' | 'records' | 'gatewayKeys'>
-  readonly identification: Pick<Identification, 'identify' | 'callerOfSubject'>
+  readonly identification: Pick<Identification, 'identify' | 'identityOf' | 'callerOfSubject'>
   readonly permissions: Permissions
   readonly broker: Pick<Broker, 'redirectUrls' | 'all'>
   /** Something was taken away: whoever has a stream open by it is looked at. */
@@ -63,7 +63,10 @@ export function createGatewayApi(parts: GatewayApiParts): Gateway {
       create: accounts.create,
       get: accounts.get,
       list: accounts.list,
-      ownedBy: async (who) => ownedBy(await accounts.known(), who),
+      async ownedBy(who) {
+        const identity = await identification.identityOf(who)
+        return ownedBy(await accounts.known(), identity)
+      },
       delete: (name) => andCheckStreams(accounts.delete(name)),
     },
     connections: {

@@ -7,7 +7,7 @@ import type { Caller } from '../identity/caller.ts'
 import { virtualAccountId } from '../identity/identity.ts'
 import type { Identity } from '../identity/sign-in.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
-import type { GatewayConnections, Subject } from './gateway.ts'
+import type { GatewayConnections, PersonSubject, Subject } from './gateway.ts'
 import { GatewayError } from './gateway-error.ts'
 import { accountOf } from './gateway-keys.ts'
 import { callerOfAccount } from './identity-caller.ts'
@@ -20,7 +20,7 @@ export interface ConnectionParts {
   readonly live: LiveStates
   readonly accounts: Pick<VirtualAccounts, 'get'>
   /** Who somebody is at a server by their credentials; rejects with a `GatewayError` where they are nobody. */
-  readonly callerOf: (who: Identity | { readonly authorization: string }, server: string) => Promise<Caller>
+  readonly callerOf: (who: PersonSubject | { readonly authorization: string }, server: string) => Promise<Caller>
   /** Whether a caller may use a server at all. */
   readonly mayUse: (caller: Caller, server: string) => Promise<boolean>
 }

@@ -16,8 +16,10 @@ import type { AuditEvent } from './audit-event.ts'
 import type { GatewayConfig, McpServer } from './config.ts'
 import type { DoctorReport } from './doctor-report.ts'
 
-/** Whom something is about: a person, as `authOf(req)` or a `SignIn` has them, or a virtual account by its name. */
-export type Subject = Pick<Auth, 'id' | 'integration'> | Identity | { readonly virtualAccount: string }
+/** A person, as `authOf(req)` or a `SignIn` has them. With an id and an integration only, as they were when they last signed in. */
+export type PersonSubject = Pick<Auth, 'id' | 'integration'> | Identity
+/** Whom something is about: a person, or a virtual account by its name. */
+export type Subject = PersonSubject | { readonly virtualAccount: string }
 
 /** What a gateway tells. */
 export interface GatewayEvents {
@@ -122,8 +124,10 @@ export interface GatewayVirtualAccounts extends VirtualAccounts {
   /**
    * Those that somebody is an owner of, by name. On servers with consent they use connections that an owner has made for them. What
    * another process has changed is believed for 5 seconds at most, or until the store tells of it.
+   *
+   * @throws GatewayError (`ERR_SUBJECT`, `ERR_UNKNOWN_PERSON`)
    */
-  ownedBy(who: Identity): Promise<VirtualAccount[]>
+  ownedBy(who: PersonSubject): Promise<VirtualAccount[]>
 }
 
 /** Connections of people and virtual accounts. */
@@ -134,12 +138,13 @@ export interface GatewayConnections {
    *
    * @throws GatewayError (`ERR_ACCESS`) where they may not use the server (G21) or do not own the virtual account,
    *   (`ERR_UNKNOWN_SERVER`) for a server that does not exist or is not `oauth2`, (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`),
-   *   (`ERR_UNAUTHENTICATED`) for credentials that are no good
+   *   (`ERR_UNAUTHENTICATED`) for credentials that are no good, or empty, (`ERR_SUBJECT`, `ERR_UNKNOWN_PERSON`) as `explain`,
+   *   (`ERR_UNAVAILABLE`)
    */
   connectUrl(request: {
     readonly server: string
     /** Or what they came with, `Bearer …`: an API key, or a JWT for the integration's `audience` or an endpoint of this server. */
-    readonly who: Identity | { readonly authorization: string }
+    readonly who: PersonSubject | { readonly authorization: string }
     readonly forVirtualAccount?: string
     readonly returnTo?: string
   }): Promise<string>

@@ -8,13 +8,13 @@ import type { People } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
 import type { VirtualAccount } from '../identity/virtual-account.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
-import type { Subject } from './gateway.ts'
+import type { PersonSubject, Subject } from './gateway.ts'
 import { GatewayError } from './gateway-error.ts'
 import { callerOfAccount, callerOfIdentity } from './identity-caller.ts'
 import type { RememberPerson } from './known-people.ts'
 import type { LiveStates } from './live-state.ts'
 import type { Permissions } from './permissions.ts'
-import { checkSubject, isWhole, SUBJECT } from './subject.ts'
+import { checkSubject, isWhole, PERSON, SUBJECT } from './subject.ts'
 
 /** See the top of the file. */
 export interface Identification {
@@ -28,9 +28,11 @@ export interface Identification {
   /**
    * Who wants to use `server`. A JWT may also be for one of that server's endpoints.
    *
-   * @throws GatewayError (`ERR_UNAUTHENTICATED`, `ERR_UNAVAILABLE`)
+   * @throws GatewayError (`ERR_UNAUTHENTICATED`, `ERR_UNAVAILABLE`, `ERR_UNKNOWN_PERSON`)
    */
-  callerOf(who: Identity | { readonly authorization: string }, server: string): Promise<Caller>
+  callerOf(who: PersonSubject | { readonly authorization: string }, server: string): Promise<Caller>
+  /** A person with an id and an integration only is who they were when they last signed in. @throws GatewayError (`ERR_SUBJECT`, `ERR_UNKNOWN_PERSON`) */
+  identityOf(who: PersonSubject): Promise<Identity>
   /**
    * A person with an id and an integration only is who they were when they last signed in.
    *
@@ -74,6 +76,11 @@ export function createIdentification(parts: IdentificationParts): Identification
     throw new GatewayError('ERR_UNKNOWN_PERSON', `nothing is known of the person: ${way}`)
   }
 
+  async function identityOf(who: PersonSubject): Promise<Identity> {
+    checkSubject(who, PERSON)
+    return isWhole(who) ? who : personOf(who.id ?? '')
+  }
+
   async function mayUse(caller: Caller, server: string): Promise<boolean> {
     const { access, servers, virtualServers } = live.current
     // A grant on a virtual server is enough for what that has of its members.
@@ -97,7 +104,7 @@ export function createIdentification(parts: IdentificationParts): Identification
       return (await authenticate(authorization))?.identity ?? null
     },
     async callerOf(who, server) {
-      if (!('authorization' in who)) return callerOfIdentity(who, live.current.externalIdentities)
+      if (!('authorization' in who)) return callerOfIdentity(await identityOf(who), live.current.externalIdentities)
       const found = await authenticate(who.authorization, live.current.endpoints.urlsOf(server))
       if (found === null) throw new GatewayError('ERR_UNAUTHENTICATED', 'the credentials are no good')
       return found
@@ -105,13 +112,13 @@ export function createIdentification(parts: IdentificationParts): Identification
     async callerOfSubject(who) {
       checkSubject(who, SUBJECT)
       if (!('virtualAccount' in who)) {
-        const identity = isWhole(who) ? who : await personOf(who.id ?? '')
-        return callerOfIdentity(identity, live.current.externalIdentities)
+        return callerOfIdentity(await identityOf(who), live.current.externalIdentities)
       }
       const account = await accounts.get(who.virtualAccount)
       if (account !== undefined) return callerOfAccount(account)
       throw new GatewayError('ERR_UNKNOWN_VIRTUAL_ACCOUNT', `there is no virtual account "${who.virtualAccount}"`)
     },
+    identityOf,
     mayUse,
     async mayConnect({ server, owner, identity }) {
       if (identity !== null && identity.id === owner) {

@@ -58,6 +58,7 @@ export type {
   GatewayServers,
   GatewayVirtualAccounts,
   LiveConfig,
+  PersonSubject,
   Subject,
 } from './gateway.ts'
 export { GatewayError, type GatewayErrorCode } from './gateway-error.ts'

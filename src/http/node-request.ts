@@ -75,7 +75,9 @@ export class NodeRequest implements GateRequest {
     if (this.kind === 'upgrade' || !hasContent(this.#message)) return { kind: 'none' }
     const { body: value, rawBody: raw } = this.#bodyHolder ?? {}
     if (value === undefined || isLeftAlone(this.#message, value)) return { kind: 'stream', stream: this.#message }
-    return raw instanceof Uint8Array ? { kind: 'parsed', value, raw } : { kind: 'parsed', value }
+    if (raw instanceof Uint8Array) return { kind: 'parsed', value, raw }
+    // koa-bodyparser keeps a text.
+    return typeof raw === 'string' ? { kind: 'parsed', value, raw: Buffer.from(raw) } : { kind: 'parsed', value }
   }
 
   get gone(): AbortSource {

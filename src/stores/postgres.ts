@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { checkTimeout, createOperations, onceMade, wholeTtl } from '../store/operations.ts'
 import { decodeCursor, encodeCursor } from '../store/page-cursor.ts'
+import { checkStoreArguments } from '../store/store-arguments.ts'
 import {
   assertKey,
   assertPart,
@@ -53,6 +54,15 @@ const PURGE_EVERY_MS = 30_000
  * @throws TypeError for bad options.
  */
 export function postgresStore(pool: PostgresPool | string, options: PostgresStoreOptions = {}): TokenStore {
+  checkStoreArguments('postgresStore', 'a pool or a URL', pool, options, [
+    'schema',
+    'tablePrefix',
+    'timeoutMs',
+    'listen',
+  ])
+  if (typeof pool !== 'string' && 'connectionParameters' in pool) {
+    throw new TypeError('postgresStore() needs a Pool of `pg`, and got a Client, which is one connection')
+  }
   const timeoutMs = checkTimeout(options.timeoutMs)
   const names = postgresNames(options.schema ?? 'sallyport', options.tablePrefix ?? '')
   const statements = statementsFor(names)

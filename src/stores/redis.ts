@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { StoreError } from '../core/errors.ts'
 import { checkTimeout, createOperations, onceMade, wholeTtl } from '../store/operations.ts'
 import { decodeCursor, encodeCursor } from '../store/page-cursor.ts'
+import { checkStoreArguments } from '../store/store-arguments.ts'
 import { assertKey, assertPart, assertSpace, type Key, pageLimit, type TokenStore } from '../store/token-store.ts'
 import { newVersion } from '../store/version.ts'
 import { createWatch, encodeChange } from '../store/watch.ts'
@@ -50,6 +51,7 @@ const MAX_TRIES = 20
  * @throws TypeError for something that is no client, and for bad options.
  */
 export function redisStore(client: RedisClient | string, options: RedisStoreOptions = {}): TokenStore {
+  checkStoreArguments('redisStore', 'a client or a URL', client, options, ['prefix', 'timeoutMs', 'evictionPolicy'])
   if (typeof client !== 'string') assertClient(client)
   const timeoutMs = checkTimeout(options.timeoutMs)
   const names = redisNames(options.prefix ?? 'sallyport:')

@@ -5,6 +5,7 @@
 import { resolve } from 'node:path'
 import { checkTimeout, wholeTtl } from '../store/operations.ts'
 import { decodeCursor, encodeCursor } from '../store/page-cursor.ts'
+import { checkStoreArguments } from '../store/store-arguments.ts'
 import {
   assertKey,
   assertPart,
@@ -50,6 +51,7 @@ const PURGE_EVERY_MS = 1_000
  * @throws TypeError for an empty path and bad options.
  */
 export function sqliteStore(path: string, options: SqliteStoreOptions = {}): TokenStore {
+  checkStoreArguments('sqliteStore', 'the path of a file', path, options, ['driver', 'timeoutMs'])
   if (path === '') throw new TypeError('the path of the SQLite store must not be empty')
   // Absolute: neither a change of the working directory nor a path that looks like a URL leads elsewhere.
   const place = path === ':memory:' ? path : resolve(path)

@@ -394,16 +394,38 @@ describe('B9 explain', () => {
 
   test('takes a person as authOf has them, by the record of their last sign-in, and refuses what names nobody', async () => {
     const { gateway, jwt } = await startWorld({
-      servers: { 'dev/one': { url: 'http://127.0.0.1:9/mcp', auth: none } },
+      servers: {
+        'dev/one': { url: 'http://127.0.0.1:9/mcp', auth: none },
+        'dev/two': {
+          url: 'http://127.0.0.1:9/mcp',
+          auth: {
+            type: 'oauth2',
+            clientId: 'gateway',
+            authorizationUrl: 'http://127.0.0.1:9/authorize',
+            tokenUrl: 'http://127.0.0.1:9/token',
+            allowInsecureHttp: true,
+          },
+        },
+      },
+      signIn: 'link',
       access: [{ to: 'group:corp/staff', on: 'dev/*' }],
+      virtualAccounts: { ci: { owners: ['user:corp/alice'] } },
     })
     const alice = await gateway.identify(`Bearer ${await jwt('alice', { groups: ['staff'] })}`)
     if (alice === null) throw new Error('nobody')
     const { id, integration } = alice
+    const who = { id, integration }
+    expect(await gateway.connections.connectUrl({ server: 'dev/two', who })).toContain('/connect/')
+    expect((await gateway.virtualAccounts.ownedBy(who)).map(({ name }) => name)).toEqual(['ci'])
     expect(await gateway.explain({ id, integration }, 'dev/one', 'get_it')).toMatchObject({ allowed: true })
-    expect(await gateway.servers.for({ id, integration })).toMatchObject([{ name: 'dev/one' }])
+    expect(await gateway.servers.for({ id, integration })).toMatchObject([{ name: 'dev/one' }, { name: 'dev/two' }])
     const stranger = { id: 'nobody-of-this-id', integration }
-    for (const ask of [gateway.explain(stranger, 'dev/one'), gateway.servers.for(stranger)]) {
+    for (const ask of [
+      gateway.explain(stranger, 'dev/one'),
+      gateway.servers.for(stranger),
+      gateway.connections.connectUrl({ server: 'dev/two', who: stranger }),
+      gateway.virtualAccounts.ownedBy(stranger),
+    ]) {
       await expect(ask).rejects.toMatchObject({ code: 'ERR_UNKNOWN_PERSON' })
     }
     for (const nobody of [{}, { id }, { id: '', integration }, 'Bearer secret', null, undefined]) {

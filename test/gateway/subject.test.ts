@@ -1,7 +1,7 @@
 /** Whom the host application's own code names: what names nobody is refused, and never repeated. */
 
 import { generateKey } from 'sallyport'
-import { createGateway, type Subject } from 'sallyport/gateway'
+import { createGateway, type PersonSubject, type Subject } from 'sallyport/gateway'
 import { memoryStore } from 'sallyport/stores/memory'
 import { expect, onTestFinished, test } from 'vitest'
 
@@ -47,10 +47,16 @@ test.each<[string, unknown]>([
     gateway.connections.list(subject),
     gateway.connections.revoke(subject, 'dev/code'),
     gateway.connections.connectUrl({ server: 'dev/code', who: wrong as { authorization: string } }),
+    gateway.virtualAccounts.ownedBy(wrong as PersonSubject),
   ]
   for (const result of await Promise.allSettled(asked)) {
     expect(result).toMatchObject({ status: 'rejected', reason: { code: 'ERR_SUBJECT', name: 'GatewayError' } })
     expect(JSON.stringify(result)).not.toContain(TOKEN)
     expect(String((result as PromiseRejectedResult).reason)).not.toContain(TOKEN)
   }
+})
+
+test('a request without credentials, as applications pass it on, is nobody’s', async () => {
+  const asked = start().connections.connectUrl({ server: 'dev/code', who: { authorization: '' } })
+  await expect(asked).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED', message: 'there are no credentials' })
 })

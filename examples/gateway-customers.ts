@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
 import type { SignIn } from 'sallyport'
 import { sallyport } from 'sallyport/fastify'
-import { createGateway } from 'sallyport/gateway'
+import { createGateway, GatewayError } from 'sallyport/gateway'
 import { sqliteStore } from 'sallyport/stores/sqlite'
 
 const url = 'http://localhost:3000'
@@ -63,7 +63,13 @@ app.post('/session', (request, reply) => {
 app.get('/sign-in', () => 'Your own sign-in is here. It goes to ?next= in the end.')
 // "Connect your CRM" in your application. Agents that call too early get the same link in the error.
 app.post('/settings/crm', async ({ headers: { authorization = '' } }, reply) => {
-  const link = await gateway.connections.connectUrl({ server: 'sales/crm', who: { authorization } })
-  return reply.redirect(link, 303)
+  try {
+    const link = await gateway.connections.connectUrl({ server: 'sales/crm', who: { authorization } })
+    return reply.redirect(link, 303)
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'ERR_UNAUTHENTICATED')
+      return reply.code(401).send('sign in first')
+    throw error
+  }
 })
 await app.listen({ port: 3000 })

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
 import express from 'express'
 import { createGuard, generateKey } from 'sallyport'
 import { authOf, sallyport } from 'sallyport/express'
@@ -56,4 +58,47 @@ test('what is not its own is fetched as ever', async () => {
   const issuer = await testIssuer({ issuer: 'https://login.example.com/realm' })
   expect(issuer.integration.jwksUri).toBe('https://login.example.com/.well-known/jwks.json')
   await expect(issuer.fetch('http://127.0.0.1:9/', {})).rejects.toThrow()
+})
+
+test.each(['https://issuer.test/', 'https://login.example.com/realms/corp'])(
+  'a guard with browser login is ready, sends browsers there, and takes tokens: %s',
+  async (name) => {
+    const issuer = await testIssuer({ issuer: name, audience: 'orders-web' })
+    const app = express()
+    const { url, close } = await localServer(app)
+    onTestFinished(close)
+    const corp = { issuer: 'https://id.example.com/', audience: 'x', oauth2: { clientId: 'orders-web' } }
+    const guard = createGuard({
+      integrations: { corp: { ...corp, ...issuer.integration } },
+      fetch: issuer.fetch,
+      login: { url, store: memoryStore(), keys: [generateKey()] },
+      routes: [{ path: '/', auth: { type: 'jwt', integration: 'corp', login: true } }],
+    })
+    await guard.ready()
+    app.use(sallyport(guard)).get('/', (req, res) => void res.send(authOf(req)?.subject))
+    // Not by fetch, which says of itself that it is no page load.
+    const load = async (headers: Readonly<Record<string, string>>): Promise<IncomingMessage> => {
+      const [answer] = await once(get(url, { headers, agent: false }), 'response')
+      return answer
+    }
+    const { statusCode, headers } = await load({ accept: 'text/html' })
+    const authorize = new URL('/authorize', name).href
+    expect([statusCode, headers.location?.split('?')[0]]).toEqual([302, authorize])
+    const answer = await load({ authorization: `Bearer ${await issuer.token()}` })
+    expect(Buffer.concat(await answer.toArray()).toString()).toBe('ann')
+  },
+)
+
+test('two of them share a fetch, and each answers for its own', async () => {
+  const staff = await testIssuer({ issuer: 'https://staff.test/' })
+  const customers = await testIssuer({ issuer: 'https://customers.test/', fetch: staff.fetch })
+  for (const { jwksUri } of [staff.integration, customers.integration]) {
+    expect((await customers.fetch(jwksUri, {})).status).toBe(200)
+  }
+})
+
+test('an option that there is not is refused', async () => {
+  await expect(testIssuer({ audienc: 'x' } as object)).rejects.toThrow(
+    'has no option "audienc"; did you mean "audience"?',
+  )
 })

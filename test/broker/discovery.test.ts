@@ -479,6 +479,30 @@ describe('another authorization server', () => {
     }
   })
 
+  it.each(['', '/'])('a resource goes on by the name "<origin>%s" while its metadata is away', async (slash) => {
+    const all = await openAll()
+    const { upstream, clock, broker } = all
+    upstream.metadata.resource = `${upstream.origin}${slash}`
+    await connect(all)
+    const usual = upstream.routes.get(RESOURCE_METADATA)
+    upstream.routes.delete(RESOURCE_METADATA)
+    clock.advance(120)
+    // A second person has it looked at again, and consents to the same.
+    expect((await connect(all, 'bob')).body).toContain('is connected')
+    const [, authorize = ''] = asked(all.provider, 'GET /authorize')
+    expect(Object.fromEntries(new URLSearchParams(authorize))).toMatchObject({
+      resource: `${upstream.origin}${slash}`,
+      scope: 'code:read',
+    })
+    expect(await broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'tokens' })
+    if (usual !== undefined) upstream.routes.set(RESOURCE_METADATA, usual)
+    clock.advance(120)
+    await connect(all, 'carol')
+    for (const name of ['alice', 'bob', 'carol']) {
+      expect(await broker.tokens(person(name).id, SERVER)).toMatchObject({ kind: 'tokens' })
+    }
+  })
+
   it('a configured client is not taken to another server than the first', async () => {
     const all = await openAll({ auth: { clientId: 'mine' } })
     all.provider.clients.set('mine', undefined)

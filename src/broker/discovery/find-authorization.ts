@@ -44,9 +44,6 @@ export interface FindSettings {
   readonly hasDocument: boolean
 }
 
-/** What is known already: it is stayed with for as long as it can be. */
-export type RememberedAuthorization = Pick<FoundAuthorization, 'issuer' | 'source' | 'way'>
-
 /** The MCP server's part. */
 export interface FoundResource {
   readonly probe: Probe
@@ -67,6 +64,7 @@ export async function findResource(url: string, how: DocumentFetch, named?: Prob
 
 /**
  * Chooses an authorization server: the one that is remembered if the resource still names it, else the first that can be used.
+ * What is known already is stayed with for as long as it can be.
  *
  * @throws AuthorizationError `rejected` where none can be used, FetchError (`ERR_FETCH`) where that cannot be told
  */
@@ -74,7 +72,7 @@ export async function findAuthorization(
   server: OAuth2Server,
   { probe, metadata: resource }: FoundResource,
   settings: FindSettings,
-  remembered: RememberedAuthorization | undefined,
+  remembered: FoundAuthorization | undefined,
 ): Promise<FoundServer> {
   const listed = resource?.authorizationServers ?? []
   // Metadata that is not there names no other server.
@@ -100,17 +98,20 @@ export async function findAuthorization(
 
   function finish(
     found: Pick<FoundServer, 'issuer' | 'source' | 'metadata'>,
-    before: RememberedAuthorization | undefined,
+    before: FoundAuthorization | undefined,
   ): FoundServer {
     const way = wayOf(server, found.metadata, settings.hasDocument, before?.way)
     if (way === undefined) throw needsClient(server, found)
+    // Metadata that is away for a while is no other resource: with another name, nobody's tokens would be good any more.
+    const kept = resource === undefined && before?.resource !== undefined ? before : undefined
+    const name = resource?.resource ?? kept?.resource
     return {
       ...found,
       way,
-      ...(resource === undefined ? {} : { resource: resource.resource }),
+      ...(name === undefined ? {} : { resource: name }),
       scopes: chooseScopes({
         challenge: probe.challenge?.scopes,
-        resource: resource?.scopes,
+        resource: kept === undefined ? resource?.scopes : kept.scopes,
         authorizationServer: found.metadata.scopes,
       }),
     }

@@ -503,6 +503,35 @@ describe('another authorization server', () => {
     }
   })
 
+  it.each(['', '/'])(
+    '2025-03-26: metadata at the origin, issuer "<origin>%s", that is away is no other server',
+    async (slash) => {
+      const provider = await startOpenProvider()
+      const token = provider.routes.get('POST /token')
+      if (token !== undefined) provider.routes.set('POST /oauth/token', token)
+      provider.routes.delete('POST /token')
+      provider.iss = `${provider.origin}${slash}`
+      Object.assign(provider.metadata, { issuer: provider.iss, token_endpoint: `${provider.origin}/oauth/token` })
+      provider.routes.set('POST /mcp', (_request, response) => response.writeHead(401).end())
+      const server = { id: SERVER, url: `${provider.origin}/mcp`, label: 'Old', auth: { type: 'oauth2' } as const }
+      const bureau = await openBureau({ servers: [server] })
+      expect((await connect(bureau)).body).toContain('is connected')
+      const usual = provider.routes.get(AS_METADATA)
+      provider.routes.delete(AS_METADATA)
+      bureau.clock.advance(120)
+      const found = await bureau.broker.tokens(ALICE, SERVER)
+      if (found.kind !== 'tokens') throw new Error(found.kind)
+      expect(await bureau.broker.tokens(ALICE, SERVER, { rejected: found.stamp })).toMatchObject({ kind: 'tokens' })
+      // Who would connect now is told to try again, and nobody is sent to endpoints that are made up.
+      const page = await bureau.browserOf('bob').load(await bureau.broker.connectUrl(wish('bob')))
+      expect(page.status).toBe(503)
+      expect(bureau.events.map(({ kind }) => kind)).not.toContain('authorization_server_changed')
+      if (usual !== undefined) provider.routes.set(AS_METADATA, usual)
+      expect((await connect(bureau, 'bob')).body).toContain('is connected')
+      expect(provider.count('POST /register')).toBe(1)
+    },
+  )
+
   it('a configured client is not taken to another server than the first', async () => {
     const all = await openAll({ auth: { clientId: 'mine' } })
     all.provider.clients.set('mine', undefined)

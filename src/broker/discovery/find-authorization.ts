@@ -2,7 +2,7 @@
  * Finds out how to get tokens for an MCP server, from the server itself (B5; MCP 2026-07-28, Authorization Server Discovery):
  * its challenge, its metadata, the metadata of an authorization server that it names, and a way to be a client there.
  */
-import { messageOf } from '../../core/errors.ts'
+import { FetchError, messageOf } from '../../core/errors.ts'
 import { isSecureUrl } from '../../net/fetch.ts'
 import { AuthorizationError } from '../../oauth/authorization-error.ts'
 import { discoverIssuer } from '../../oauth/discover-issuer.ts'
@@ -126,6 +126,8 @@ export async function findAuthorization(
       assertUsable(metadata, settings.documents.allowInsecureHttp)
       return { issuer: metadata.issuer, source: 'origin', metadata }
     }
+    // It has had metadata: other endpoints, or another spelling of its issuer, would be another authorization server.
+    if (remembered?.source === 'origin') throw new FetchError(`the metadata of ${origin} is not there at present`)
     if (probe.challenged) return { issuer: origin, source: 'default', metadata: defaultEndpoints(origin) }
     throw new AuthorizationError(
       'rejected',

@@ -75,9 +75,8 @@ function tellingOfUnknown(client: OAuthClient, tell: () => Promise<void>): OAuth
     try {
       return await work
     } catch (error) {
-      const known = error instanceof AuthorizationError || error instanceof RedeemError
       // Whether that can be written down or not, what the caller hears of is the refusal.
-      if (known && error.error === 'invalid_client') await tell().catch(() => {})
+      if (isUnknownClient(error)) await tell().catch(() => {})
       throw error
     }
   }
@@ -87,4 +86,10 @@ function tellingOfUnknown(client: OAuthClient, tell: () => Promise<void>): OAuth
     redeem: (callback, expected) => watched(client.redeem(callback, expected)),
     refresh: (token, signal) => watched(client.refresh(token, signal)),
   }
+}
+
+/** Of a server that is unwell (429, 5xx) it says nothing about the client, whose end would be that of everybody's connection. */
+function isUnknownClient(thrown: unknown): boolean {
+  if (thrown instanceof AuthorizationError) return thrown.error === 'invalid_client' && thrown.kind === 'rejected'
+  return thrown instanceof RedeemError && thrown.error === 'invalid_client' && thrown.failure === 'rejected'
 }

@@ -559,6 +559,22 @@ describe('registration', () => {
     expect(all.provider.count('POST /register')).toBe(2)
   })
 
+  it('is not forgotten for what a server says while it is unwell', async () => {
+    const all = await openAll()
+    for (const name of ['alice', 'bob']) await connect(all, name)
+    const usual = all.provider.routes.get('POST /token')
+    all.provider.routes.set('POST /token', json({ error: 'invalid_client' }, 503))
+    all.clock.advance(3601)
+    expect(await all.broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'unavailable' })
+    // The same for a code.
+    expect((await connect(all, 'carol')).status).toBe(503)
+    if (usual !== undefined) all.provider.routes.set('POST /token', usual)
+    expect(await all.broker.tokens(person('bob').id, SERVER)).toMatchObject({ kind: 'tokens' })
+    all.clock.advance(60)
+    expect(await all.broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'tokens' })
+    expect(all.events.map(({ kind }) => kind)).not.toContain('client_forgotten')
+  })
+
   it('is done anew for another redirect URI, as for a gateway that has moved', async () => {
     const keys = [generateKey()]
     const store = sealed(memoryStore(), keys)

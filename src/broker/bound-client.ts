@@ -83,7 +83,9 @@ function tellingOfUnknown(client: OAuthClient, tell: () => Promise<void>): OAuth
   return {
     ...client,
     authorizationUrl: (request) => watched(client.authorizationUrl(request)),
-    redeem: (callback, expected) => watched(client.redeem(callback, expected)),
+    // What a browser brings is no word of the server's: anybody could have written it (§4.1.2.1 has no such error either).
+    redeem: (callback, expected) =>
+      callback.has('error') ? client.redeem(callback, expected) : watched(client.redeem(callback, expected)),
     refresh: (token, signal) => watched(client.refresh(token, signal)),
   }
 }

@@ -575,6 +575,18 @@ describe('registration', () => {
     expect(all.events.map(({ kind }) => kind)).not.toContain('client_forgotten')
   })
 
+  it("is not forgotten for what a browser brings: anybody could end everybody's connection", async () => {
+    const all = await openAll()
+    await connect(all)
+    const browser = all.browserOf('bob')
+    const callback = new URL(await untilCallback(browser, await all.broker.connectUrl(wish('bob'))))
+    callback.searchParams.delete('code')
+    callback.searchParams.set('error', 'invalid_client')
+    expect((await browser.load(callback.href)).status).toBeGreaterThanOrEqual(400)
+    expect(all.events.map(({ kind }) => kind)).not.toContain('client_forgotten')
+    expect(await all.broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'tokens' })
+  })
+
   it('is done anew for another redirect URI, as for a gateway that has moved', async () => {
     const keys = [generateKey()]
     const store = sealed(memoryStore(), keys)

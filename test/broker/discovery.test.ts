@@ -450,6 +450,28 @@ describe('another authorization server', () => {
     expect(all.provider.count('POST /token')).toBe(0)
   })
 
+  it('scopes that are listed in another order are none, nor do more of them end a consent under way', async () => {
+    const all = await openAll()
+    for (const scopes of [['code:write', 'code:read'], ['code:read']]) {
+      const browser = all.browserOf('alice')
+      const callback = await untilCallback(browser, await all.broker.connectUrl(wish('alice')))
+      all.upstream.metadata.scopes_supported = scopes
+      all.clock.advance(90)
+      // Somebody else has them looked at again.
+      await all.browserOf('bob').load(await all.broker.connectUrl(wish('bob')))
+      expect((await browser.load(callback)).body).toContain('is connected')
+    }
+  })
+
+  it('configured scopes that have changed end a consent under way: its answer is to another question', async () => {
+    const all = await openAll({ auth: { scopes: ['all'] } })
+    const browser = all.browserOf('alice')
+    const callback = await untilCallback(browser, await all.broker.connectUrl(wish('alice')))
+    all.broker.setServers([{ ...all.upstream.server, auth: { type: 'oauth2', scopes: ['less'] } }])
+    expect((await browser.load(callback)).status).toBe(400)
+    expect(await all.broker.tokens(ALICE, SERVER)).toEqual({ kind: 'none' })
+  })
+
   it('metadata that never comes holds up a call for a while only, and its tokens are refreshed by what is known', async () => {
     const all = await openAll()
     await connect(all)

@@ -472,6 +472,27 @@ describe('another authorization server', () => {
     expect(await all.broker.tokens(ALICE, SERVER)).toEqual({ kind: 'none' })
   })
 
+  it('is found however far the clock is set back', async () => {
+    const all = await openAll()
+    await connect(all)
+    const found = await all.broker.tokens(ALICE, SERVER)
+    if (found.kind !== 'tokens') throw new Error(found.kind)
+    await all.broker.tokens(ALICE, SERVER, { rejected: found.stamp })
+    const [second, third] = [await startOpenProvider(), await startOpenProvider()]
+    // When somebody connects,
+    all.upstream.metadata.authorization_servers = [second.issuer]
+    all.clock.advance(-86_400)
+    await connect(all, 'bob')
+    const bobs = await all.broker.tokens(person('bob').id, SERVER)
+    if (bobs.kind !== 'tokens') throw new Error(bobs.kind)
+    expect(bobs.tokens.issuer).toBe(second.issuer)
+    // and when a token is refused.
+    all.upstream.metadata.authorization_servers = [third.issuer]
+    const next = await all.broker.tokens(person('bob').id, SERVER, { rejected: bobs.stamp })
+    expect(next).toEqual({ kind: 'reauth_required' })
+    expect(all.events.at(-1)).toMatchObject({ kind: 'authorization_server_changed', detail: third.issuer })
+  })
+
   it('metadata that never comes holds up a call for a while only, and its tokens are refreshed by what is known', async () => {
     const all = await openAll()
     await connect(all)

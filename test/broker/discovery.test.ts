@@ -690,6 +690,23 @@ describe('registration', () => {
     expect(all.provider.count('POST /register')).toBe(2)
   })
 
+  it('is stayed with where a server registers nobody any more; a new one is not to be had there', async () => {
+    const all = await openAll()
+    await connect(all)
+    delete all.provider.metadata.registration_endpoint
+    all.clock.advance(120)
+    expect((await connect(all, 'bob')).body).toContain('is connected')
+    expect(await all.broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'tokens' })
+    expect(all.provider.count('POST /register')).toBe(1)
+    all.provider.clients.clear()
+    all.clock.advance(3601)
+    expect(await all.broker.tokens(ALICE, SERVER)).toEqual({ kind: 'reauth_required' })
+    all.clock.advance(120)
+    const page = await all.browserOf('carol').load(await all.broker.connectUrl(wish('carol')))
+    expect(page.status).toBe(502)
+    expect(all.events.at(-1)?.detail).toContain('needs a client id')
+  })
+
   it('a server that registers nobody: it is said that a client id is needed, and where', async () => {
     const all = await openAll()
     delete all.provider.metadata.registration_endpoint

@@ -99,15 +99,17 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
 
   async function search(before: Binding | undefined, named: Probe | undefined): Promise<FoundServer> {
     const documents = documentsFor(SEARCH_MS)
+    const hasDocument = document !== undefined
+    const isRegistered = before?.way === 'registration' && (await clients.find(before)) !== undefined
     if (auth.issuer !== undefined) {
       const metadata = await configuredServer(auth.issuer)
-      const way = wayOf(server, metadata, document !== undefined, before?.way)
+      const way = wayOf(server, metadata, hasDocument, before?.way, isRegistered)
       if (way !== undefined) return { issuer: auth.issuer, source: 'configured', way, scopes: [], metadata }
       const message = `"${server.id}" needs a client id: ${auth.issuer} registers no clients by itself`
       throw new AuthorizationError('rejected', message)
     }
     const resource = await findResource(server.url, documents, named)
-    return findAuthorization(server, resource, { documents, hasDocument: document !== undefined }, before)
+    return findAuthorization(server, resource, { documents, hasDocument, isRegistered }, before)
   }
 
   async function lookNow(named: Probe | undefined): Promise<Binding> {

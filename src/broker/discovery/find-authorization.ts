@@ -42,6 +42,8 @@ export interface FindSettings {
   readonly documents: DocumentFetch
   /** Whether our own metadata document can be fetched from outside, and answers can come to its callback. */
   readonly hasDocument: boolean
+  /** Whether the client that was registered at the remembered authorization server can be used. */
+  readonly isRegistered: boolean
 }
 
 /** The MCP server's part. */
@@ -100,7 +102,8 @@ export async function findAuthorization(
     found: Pick<FoundServer, 'issuer' | 'source' | 'metadata'>,
     before: FoundAuthorization | undefined,
   ): FoundServer {
-    const way = wayOf(server, found.metadata, settings.hasDocument, before?.way)
+    const registered = settings.isRegistered && before?.issuer === found.issuer
+    const way = wayOf(server, found.metadata, settings.hasDocument, before?.way, registered)
     if (way === undefined) throw needsClient(server, found)
     // Metadata that is away for a while is no other resource: with another name, nobody's tokens would be good any more.
     const kept = resource === undefined && before?.resource !== undefined ? before : undefined
@@ -186,6 +189,7 @@ export function wayOf(
   metadata: ServerMetadata,
   hasDocument: boolean,
   before?: ClientWay,
+  registered = false,
 ): ClientWay | undefined {
   if (auth.clientId !== undefined) return 'configured'
   // Its client is a public one that anybody can name at any server, with a callback that all servers share: only `iss` tells
@@ -193,8 +197,8 @@ export function wayOf(
   const takes = metadata.tokenAuthentication?.includes('none') ?? true
   const document = hasDocument && metadata.clientIdDocuments === true && metadata.issParameter && takes
   const registration = metadata.registrationUrl !== undefined
-  // Another client would end everybody's connection.
-  if (before === 'registration' && registration) return before
+  // Another client would end everybody's connection, and one that is registered needs no endpoint for it any more.
+  if (before === 'registration' && (registration || registered)) return before
   return document ? 'document' : registration ? 'registration' : undefined
 }
 

@@ -602,6 +602,43 @@ describe('registration', () => {
     expect(all.provider.count('POST /register')).toBe(2)
   })
 
+  it('is done anew though nobody has a refresh token, and the server sends nobody back with a client that it has lost', async () => {
+    const all = await openAll()
+    await connect(all)
+    all.provider.clients.clear()
+    // Its page says so, and nothing comes back.
+    expect((await connect(all, 'bob')).body).toBe('unknown client')
+    all.clock.advance(61)
+    expect((await connect(all, 'bob')).body).toContain('is connected')
+    // The same where that was long ago.
+    all.provider.clients.clear()
+    all.clock.advance(86_400)
+    expect((await connect(all, 'carol')).body).toContain('is connected')
+    expect(all.provider.count('POST /register')).toBe(3)
+    expect(all.events.filter(({ kind }) => kind === 'client_forgotten')).toHaveLength(2)
+  })
+
+  it('is asked about where somebody is long in coming back, or it has not been used for long, and stays where it is known', async () => {
+    const all = await openAll()
+    await connect(all)
+    await untilCallback(all.browserOf('bob'), await all.broker.connectUrl(wish('bob')))
+    const tokenRequests = () => all.provider.count('POST /token')
+    expect(tokenRequests()).toBe(1)
+    all.clock.advance(61)
+    await connect(all, 'carol')
+    expect(tokenRequests()).toBe(3)
+    await connect(all, 'dan')
+    expect(tokenRequests()).toBe(4)
+    all.clock.advance(86_400)
+    // An answer that says nothing about the client is none.
+    const usual = all.provider.routes.get('POST /token')
+    all.provider.routes.set('POST /token', json({ error: 'invalid_client' }, 503))
+    expect((await connect(all, 'eve')).status).toBe(503)
+    if (usual !== undefined) all.provider.routes.set('POST /token', usual)
+    expect((await connect(all, 'eve')).body).toContain('is connected')
+    expect(all.provider.count('POST /register')).toBe(1)
+  })
+
   it('is not forgotten for what a server says while it is unwell', async () => {
     const all = await openAll()
     for (const name of ['alice', 'bob']) await connect(all, name)

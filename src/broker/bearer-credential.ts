@@ -18,6 +18,9 @@ export function bearer(
 }
 
 /** 503; `detail` is for the operator. */
-export function unavailable(detail: string, retryAfterMs = RETRY_AFTER_MS): CredentialResult {
+export function unavailable(
+  detail: string,
+  retryAfterMs = RETRY_AFTER_MS,
+): Extract<CredentialResult, { kind: 'unavailable' }> {
   return { kind: 'unavailable', retryAfterMs, detail }
 }

@@ -34,6 +34,8 @@ export interface BoundClientSettings extends Omit<BoundClient, 'client' | 'redir
   readonly authentication: () => Promise<ClientAuthentication>
   /** Told that the authorization server does not know the client (any more). */
   readonly onUnknownClient?: (() => Promise<void>) | undefined
+  /** Told that it does: it has given tokens to it. */
+  readonly onKnownClient?: (() => void) | undefined
   readonly fetch: Fetch
 }
 
@@ -42,7 +44,7 @@ export const AUTHORIZATION_SERVER_LIMITS: FetchLimits = { timeoutMs: 10_000, max
 
 /** Puts one together. Nothing is fetched before it is needed. */
 export function createBoundClient(settings: BoundClientSettings): BoundClient {
-  const { url, authentication, onUnknownClient, fetch, ...bound } = settings
+  const { url, authentication, onUnknownClient, onKnownClient, fetch, ...bound } = settings
   const { auth } = bound.server
   const { clientId, resource } = bound.origin
   const client = createOAuthClient({
@@ -65,26 +67,38 @@ export function createBoundClient(settings: BoundClientSettings): BoundClient {
   return {
     ...bound,
     redirectUri: `${url}${bound.callbackPath}`,
-    client: onUnknownClient === undefined ? client : tellingOfUnknown(client, onUnknownClient),
+    client: onUnknownClient === undefined ? client : tellingOf(client, onUnknownClient, onKnownClient),
   }
 }
 
 /** RFC 6749 §5.2, RFC 9126 §2.3. */
-function tellingOfUnknown(client: OAuthClient, tell: () => Promise<void>): OAuthClient {
+function tellingOf(client: OAuthClient, tell: () => Promise<void>, tellKnown: (() => void) | undefined): OAuthClient {
   async function watched<T>(work: Promise<T>): Promise<T> {
     try {
       return await work
     } catch (error) {
-      const known = error instanceof AuthorizationError || error instanceof RedeemError
       // Whether that can be written down or not, what the caller hears of is the refusal.
-      if (known && error.error === 'invalid_client') await tell().catch(() => {})
+      if (isUnknownClient(error)) await tell().catch(() => {})
       throw error
     }
+  }
+  async function proving<T>(work: Promise<T>): Promise<T> {
+    const given = await watched(work)
+    tellKnown?.()
+    return given
   }
   return {
     ...client,
     authorizationUrl: (request) => watched(client.authorizationUrl(request)),
-    redeem: (callback, expected) => watched(client.redeem(callback, expected)),
-    refresh: (token, signal) => watched(client.refresh(token, signal)),
+    // What a browser brings is no word of the server's: anybody could have written it (§4.1.2.1 has no such error either).
+    redeem: (callback, expected) =>
+      callback.has('error') ? client.redeem(callback, expected) : proving(client.redeem(callback, expected)),
+    refresh: (token, signal) => proving(client.refresh(token, signal)),
   }
+}
+
+/** Of a server that is unwell (429, 5xx) it says nothing about the client, whose end would be that of everybody's connection. */
+function isUnknownClient(thrown: unknown): boolean {
+  if (thrown instanceof AuthorizationError) return thrown.error === 'invalid_client' && thrown.kind === 'rejected'
+  return thrown instanceof RedeemError && thrown.error === 'invalid_client' && thrown.failure === 'rejected'
 }

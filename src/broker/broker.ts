@@ -136,7 +136,7 @@ export interface Broker {
    * The URL where consent begins: the open one of this owner, server and person until it expires. Whether the owner may use the
    * server has been checked by whoever asks, and is checked again when consent starts (G21).
    *
-   * @throws TypeError for a server that does not exist and a `returnTo` that is no http(s) URL
+   * @throws NoSuchServerError for a server that does not exist, TypeError for a `returnTo` that is no http(s) URL
    */
   connectUrl(request: ConnectRequest): Promise<string>
   /** An owner's connections, by server. */
@@ -162,3 +162,6 @@ export interface Broker {
   ready(): Promise<void>
   close(): Promise<void>
 }
+
+/** There is no `oauth2` server of this name, or no longer. */
+export class NoSuchServerError extends TypeError {}

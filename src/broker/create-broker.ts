@@ -14,7 +14,13 @@ import type { Fetch } from '../net/fetch.ts'
 import type { Brand } from '../pages/layout.ts'
 import type { RefreshTimes } from '../store/refresh-settings.ts'
 import type { TokenStore } from '../store/token-store.ts'
-import type { Broker, ConnectionEvent, ConnectRequest, OAuth2Server } from './broker.ts'
+import {
+  type Broker,
+  type ConnectionEvent,
+  type ConnectRequest,
+  NoSuchServerError,
+  type OAuth2Server,
+} from './broker.ts'
 import { createConnections } from './connections.ts'
 import { createConsentCallback } from './consent/callback.ts'
 import { DOCUMENT_PART, isOwnCallbackPath } from './consent/callback-path.ts'
@@ -177,7 +183,7 @@ export function createBroker(settings: BrokerSettings): Broker {
 
     async connectUrl(request) {
       if (!clients.has(request.server)) {
-        throw new TypeError(`there is no oauth2 server named ${JSON.stringify(request.server)}`)
+        throw new NoSuchServerError(`there is no oauth2 server named ${JSON.stringify(request.server)}`)
       }
       const { returnTo: _, by: person, ...asked } = request
       const returnTo = request.returnTo === undefined ? {} : { returnTo: checkedReturnTo(request.returnTo, url) }

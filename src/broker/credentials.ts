@@ -126,7 +126,7 @@ export function createCredentials(settings: CredentialSettings): Credentials {
       case 'none':
       case 'revoked':
       case 'reauth_required':
-        return consentNeed(broker, caller, server).then((need) => ({ kind: 'authorization_required', need }))
+        return consentNeed(broker, caller, server)
     }
   }
 

@@ -113,7 +113,8 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
   }
 
   async function askAgain(call: Call, reason: string, stepUp?: StepUp): Promise<Ended> {
-    return signal(call, await consentNeed(broker, call.asker.caller, call.server.name, stepUp), reason)
+    const found = await consentNeed(broker, call.asker.caller, call.server.name, stepUp)
+    return found.kind === 'unavailable' ? withoutCredential(call, found) : signal(call, found.need, reason)
   }
 
   /** The token is good for less than the call needs (RFC 6750 §3.1): `undefined` where asking for more would not help. */

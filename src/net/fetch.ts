@@ -26,7 +26,7 @@ export function isSecureUrl(text: string): boolean {
 }
 
 /**
- * Fetches `url` whole. Gives up when `init.signal` aborts, too; with `init.redirect` of `'error'` it follows none, so that
+ * Fetches `url` whole. Gives up when `init.signal` aborts, too, or only then where `limits` have no time; with `init.redirect` of `'error'` it follows none, so that
  * what is sent (credentials, codes) goes nowhere else.
  *
  * @throws FetchError (`ERR_FETCH`) for no answer in time, more than `maxBytes`, too many redirects, or one from https to http.
@@ -34,19 +34,20 @@ export function isSecureUrl(text: string): boolean {
 export async function boundedFetch(
   fetch: Fetch,
   url: string,
-  limits: FetchLimits,
+  limits: Pick<FetchLimits, 'maxBytes'> & Partial<FetchLimits>,
   init: RequestInit = {},
 ): Promise<Response> {
-  const deadline = AbortSignal.timeout(limits.timeoutMs)
-  const signal = init.signal ? AbortSignal.any([deadline, init.signal]) : deadline
+  const { timeoutMs, maxBytes } = limits
+  const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)
+  const signal = AbortSignal.any([...(deadline ? [deadline] : []), ...(init.signal ? [init.signal] : [])])
   try {
     signal.throwIfAborted()
     // The user's own fetch may not listen to the signal.
-    return await Promise.race([fetchWhole(fetch, url, limits.maxBytes, { ...init, signal }), abortOf(signal)])
+    return await Promise.race([fetchWhole(fetch, url, maxBytes, { ...init, signal }), abortOf(signal)])
   } catch (error) {
     if (init.signal?.aborted) throw new FetchError(`${presentable(url)}: given up`, { cause: error })
     if (error instanceof FetchError) throw error
-    const what = deadline.aborted ? `no whole answer within ${limits.timeoutMs} ms` : reasonOf(error)
+    const what = deadline?.aborted ? `no whole answer within ${timeoutMs} ms` : reasonOf(error)
     throw new FetchError(`${presentable(url)}: ${what}`, { cause: error })
   }
 }

@@ -22,8 +22,10 @@ export interface ClientRequests {
   /**
    * Options for oauth4webapi's requests that carry credentials, codes or tokens: a redirect would take these elsewhere. They
    * fail with FetchError (`ERR_FETCH`), whose message has none of `secrets`.
+   *
+   * @param deadline - `signal` where nothing else is to end them; the configured limit by default, too
    */
-  transport(secrets: string[], signal?: AbortSignal): Transport
+  transport(secrets: string[], signal?: AbortSignal, deadline?: 'signal'): Transport
 }
 
 interface Transport {
@@ -50,14 +52,16 @@ export function createClientRequests(settings: ClientRequestSettings): ClientReq
       return prepared.auth
     },
 
-    transport(secrets, signal) {
+    transport(secrets, signal, deadline) {
+      const { maxBytes } = settings.limits
+      const limits = deadline === 'signal' ? { maxBytes } : settings.limits
       async function send(url: string, { method, headers, body = null }: Sent): Promise<Response> {
         const credentials = headers.authorization?.replace(/^\w+ /, '')
         const assertion = body?.get('client_assertion')
         for (const secret of [credentials, assertion]) if (secret) secrets.push(secret)
         try {
           const init = { method, headers, body, redirect: 'error', signal: signal ?? null } as const
-          return await boundedFetch(settings.fetch, url, settings.limits, init)
+          return await boundedFetch(settings.fetch, url, limits, init)
         } catch (error) {
           // Without its cause: the user's own fetch may have put the whole request there.
           throw new FetchError(withoutSecrets(messageOf(error), secrets))

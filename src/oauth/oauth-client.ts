@@ -69,7 +69,8 @@ export interface OAuthClient {
   redeem(callback: URLSearchParams, expected: Omit<AuthorizationRequest, 'parameters'>): Promise<TokenSet>
   /**
    * New tokens for a refresh token, with the old refresh token where no new one comes. With the scope `openid`, an ID
-   * token that comes is checked; otherwise it is left out. Once `signal` has aborted, nothing is sent.
+   * token that comes is checked; otherwise it is left out. Once `signal` has aborted, nothing is sent; an answer is waited for
+   * until then, however long it takes.
    *
    * @throws RedeemError
    */
@@ -179,7 +180,8 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         const preparing = Promise.all([settings.server(), authenticate(secrets)])
         const [server, auth] = await unlessAborted(signal, preparing)
         endpointOf(server, 'tokenUrl')
-        const options = { ...transport(secrets, signal), additionalParameters }
+        // The server may have spent the refresh token already: whoever gives up before the answer has lost it.
+        const options = { ...transport(secrets, signal, 'signal'), additionalParameters }
         const response = await oauth.refreshTokenGrantRequest(toServer(server), client, auth, refreshToken, options)
         const answer = await readTokenResponse(response, secrets, placeOf(true))
         if (answer.kind === 'failure') {

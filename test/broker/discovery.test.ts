@@ -450,6 +450,49 @@ describe('another authorization server', () => {
     expect(all.provider.count('POST /token')).toBe(0)
   })
 
+  it('scopes that are listed in another order are none, nor do more of them end a consent under way', async () => {
+    const all = await openAll()
+    for (const scopes of [['code:write', 'code:read'], ['code:read']]) {
+      const browser = all.browserOf('alice')
+      const callback = await untilCallback(browser, await all.broker.connectUrl(wish('alice')))
+      all.upstream.metadata.scopes_supported = scopes
+      all.clock.advance(90)
+      // Somebody else has them looked at again.
+      await all.browserOf('bob').load(await all.broker.connectUrl(wish('bob')))
+      expect((await browser.load(callback)).body).toContain('is connected')
+    }
+  })
+
+  it('configured scopes that have changed end a consent under way: its answer is to another question', async () => {
+    const all = await openAll({ auth: { scopes: ['all'] } })
+    const browser = all.browserOf('alice')
+    const callback = await untilCallback(browser, await all.broker.connectUrl(wish('alice')))
+    all.broker.setServers([{ ...all.upstream.server, auth: { type: 'oauth2', scopes: ['less'] } }])
+    expect((await browser.load(callback)).status).toBe(400)
+    expect(await all.broker.tokens(ALICE, SERVER)).toEqual({ kind: 'none' })
+  })
+
+  it('is found however far the clock is set back', async () => {
+    const all = await openAll()
+    await connect(all)
+    const found = await all.broker.tokens(ALICE, SERVER)
+    if (found.kind !== 'tokens') throw new Error(found.kind)
+    await all.broker.tokens(ALICE, SERVER, { rejected: found.stamp })
+    const [second, third] = [await startOpenProvider(), await startOpenProvider()]
+    // When somebody connects,
+    all.upstream.metadata.authorization_servers = [second.issuer]
+    all.clock.advance(-86_400)
+    await connect(all, 'bob')
+    const bobs = await all.broker.tokens(person('bob').id, SERVER)
+    if (bobs.kind !== 'tokens') throw new Error(bobs.kind)
+    expect(bobs.tokens.issuer).toBe(second.issuer)
+    // and when a token is refused.
+    all.upstream.metadata.authorization_servers = [third.issuer]
+    const next = await all.broker.tokens(person('bob').id, SERVER, { rejected: bobs.stamp })
+    expect(next).toEqual({ kind: 'reauth_required' })
+    expect(all.events.at(-1)).toMatchObject({ kind: 'authorization_server_changed', detail: third.issuer })
+  })
+
   it('metadata that never comes holds up a call for a while only, and its tokens are refreshed by what is known', async () => {
     const all = await openAll()
     await connect(all)
@@ -479,6 +522,59 @@ describe('another authorization server', () => {
     }
   })
 
+  it.each(['', '/'])('a resource goes on by the name "<origin>%s" while its metadata is away', async (slash) => {
+    const all = await openAll()
+    const { upstream, clock, broker } = all
+    upstream.metadata.resource = `${upstream.origin}${slash}`
+    await connect(all)
+    const usual = upstream.routes.get(RESOURCE_METADATA)
+    upstream.routes.delete(RESOURCE_METADATA)
+    clock.advance(120)
+    // A second person has it looked at again, and consents to the same.
+    expect((await connect(all, 'bob')).body).toContain('is connected')
+    const [, authorize = ''] = asked(all.provider, 'GET /authorize')
+    expect(Object.fromEntries(new URLSearchParams(authorize))).toMatchObject({
+      resource: `${upstream.origin}${slash}`,
+      scope: 'code:read',
+    })
+    expect(await broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'tokens' })
+    if (usual !== undefined) upstream.routes.set(RESOURCE_METADATA, usual)
+    clock.advance(120)
+    await connect(all, 'carol')
+    for (const name of ['alice', 'bob', 'carol']) {
+      expect(await broker.tokens(person(name).id, SERVER)).toMatchObject({ kind: 'tokens' })
+    }
+  })
+
+  it.each(['', '/'])(
+    '2025-03-26: metadata at the origin, issuer "<origin>%s", that is away is no other server',
+    async (slash) => {
+      const provider = await startOpenProvider()
+      const token = provider.routes.get('POST /token')
+      if (token !== undefined) provider.routes.set('POST /oauth/token', token)
+      provider.routes.delete('POST /token')
+      provider.iss = `${provider.origin}${slash}`
+      Object.assign(provider.metadata, { issuer: provider.iss, token_endpoint: `${provider.origin}/oauth/token` })
+      provider.routes.set('POST /mcp', (_request, response) => response.writeHead(401).end())
+      const server = { id: SERVER, url: `${provider.origin}/mcp`, label: 'Old', auth: { type: 'oauth2' } as const }
+      const bureau = await openBureau({ servers: [server] })
+      expect((await connect(bureau)).body).toContain('is connected')
+      const usual = provider.routes.get(AS_METADATA)
+      provider.routes.delete(AS_METADATA)
+      bureau.clock.advance(120)
+      const found = await bureau.broker.tokens(ALICE, SERVER)
+      if (found.kind !== 'tokens') throw new Error(found.kind)
+      expect(await bureau.broker.tokens(ALICE, SERVER, { rejected: found.stamp })).toMatchObject({ kind: 'tokens' })
+      // Who would connect now is told to try again, and nobody is sent to endpoints that are made up.
+      const page = await bureau.browserOf('bob').load(await bureau.broker.connectUrl(wish('bob')))
+      expect(page.status).toBe(503)
+      expect(bureau.events.map(({ kind }) => kind)).not.toContain('authorization_server_changed')
+      if (usual !== undefined) provider.routes.set(AS_METADATA, usual)
+      expect((await connect(bureau, 'bob')).body).toContain('is connected')
+      expect(provider.count('POST /register')).toBe(1)
+    },
+  )
+
   it('a configured client is not taken to another server than the first', async () => {
     const all = await openAll({ auth: { clientId: 'mine' } })
     all.provider.clients.set('mine', undefined)
@@ -504,6 +600,71 @@ describe('registration', () => {
     expect(await all.broker.tokens(ALICE, SERVER)).toEqual({ kind: 'reauth_required' })
     expect((await connect(all)).body).toContain('is connected')
     expect(all.provider.count('POST /register')).toBe(2)
+  })
+
+  it('is done anew though nobody has a refresh token, and the server sends nobody back with a client that it has lost', async () => {
+    const all = await openAll()
+    await connect(all)
+    all.provider.clients.clear()
+    // Its page says so, and nothing comes back.
+    expect((await connect(all, 'bob')).body).toBe('unknown client')
+    all.clock.advance(61)
+    expect((await connect(all, 'bob')).body).toContain('is connected')
+    // The same where that was long ago.
+    all.provider.clients.clear()
+    all.clock.advance(86_400)
+    expect((await connect(all, 'carol')).body).toContain('is connected')
+    expect(all.provider.count('POST /register')).toBe(3)
+    expect(all.events.filter(({ kind }) => kind === 'client_forgotten')).toHaveLength(2)
+  })
+
+  it('is asked about where somebody is long in coming back, or it has not been used for long, and stays where it is known', async () => {
+    const all = await openAll()
+    await connect(all)
+    await untilCallback(all.browserOf('bob'), await all.broker.connectUrl(wish('bob')))
+    const tokenRequests = () => all.provider.count('POST /token')
+    expect(tokenRequests()).toBe(1)
+    all.clock.advance(61)
+    await connect(all, 'carol')
+    expect(tokenRequests()).toBe(3)
+    await connect(all, 'dan')
+    expect(tokenRequests()).toBe(4)
+    all.clock.advance(86_400)
+    // An answer that says nothing about the client is none.
+    const usual = all.provider.routes.get('POST /token')
+    all.provider.routes.set('POST /token', json({ error: 'invalid_client' }, 503))
+    expect((await connect(all, 'eve')).status).toBe(503)
+    if (usual !== undefined) all.provider.routes.set('POST /token', usual)
+    expect((await connect(all, 'eve')).body).toContain('is connected')
+    expect(all.provider.count('POST /register')).toBe(1)
+  })
+
+  it('is not forgotten for what a server says while it is unwell', async () => {
+    const all = await openAll()
+    for (const name of ['alice', 'bob']) await connect(all, name)
+    const usual = all.provider.routes.get('POST /token')
+    all.provider.routes.set('POST /token', json({ error: 'invalid_client' }, 503))
+    all.clock.advance(3601)
+    expect(await all.broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'unavailable' })
+    // The same for a code.
+    expect((await connect(all, 'carol')).status).toBe(503)
+    if (usual !== undefined) all.provider.routes.set('POST /token', usual)
+    expect(await all.broker.tokens(person('bob').id, SERVER)).toMatchObject({ kind: 'tokens' })
+    all.clock.advance(60)
+    expect(await all.broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'tokens' })
+    expect(all.events.map(({ kind }) => kind)).not.toContain('client_forgotten')
+  })
+
+  it("is not forgotten for what a browser brings: anybody could end everybody's connection", async () => {
+    const all = await openAll()
+    await connect(all)
+    const browser = all.browserOf('bob')
+    const callback = new URL(await untilCallback(browser, await all.broker.connectUrl(wish('bob'))))
+    callback.searchParams.delete('code')
+    callback.searchParams.set('error', 'invalid_client')
+    expect((await browser.load(callback.href)).status).toBeGreaterThanOrEqual(400)
+    expect(all.events.map(({ kind }) => kind)).not.toContain('client_forgotten')
+    expect(await all.broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'tokens' })
   })
 
   it('is done anew for another redirect URI, as for a gateway that has moved', async () => {
@@ -564,6 +725,23 @@ describe('registration', () => {
     expect(await all.broker.tokens(ALICE, SERVER)).toEqual({ kind: 'reauth_required' })
     await connect(all)
     expect(all.provider.count('POST /register')).toBe(2)
+  })
+
+  it('is stayed with where a server registers nobody any more; a new one is not to be had there', async () => {
+    const all = await openAll()
+    await connect(all)
+    delete all.provider.metadata.registration_endpoint
+    all.clock.advance(120)
+    expect((await connect(all, 'bob')).body).toContain('is connected')
+    expect(await all.broker.tokens(ALICE, SERVER)).toMatchObject({ kind: 'tokens' })
+    expect(all.provider.count('POST /register')).toBe(1)
+    all.provider.clients.clear()
+    all.clock.advance(3601)
+    expect(await all.broker.tokens(ALICE, SERVER)).toEqual({ kind: 'reauth_required' })
+    all.clock.advance(120)
+    const page = await all.browserOf('carol').load(await all.broker.connectUrl(wish('carol')))
+    expect(page.status).toBe(502)
+    expect(all.events.at(-1)?.detail).toContain('needs a client id')
   })
 
   it('a server that registers nobody: it is said that a client id is needed, and where', async () => {

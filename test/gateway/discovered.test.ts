@@ -125,6 +125,26 @@ test('B5 step-up that was declined: the refusal reaches the client', async () =>
   expect(refused.text).not.toContain('Please visit')
 })
 
+test('a server that is removed while its token is refreshed: the call is to be tried again, and is told then', async () => {
+  const { world, provider, notes } = await openWorld()
+  await world.gateway.servers.set('dev/other', { url: notes.url, auth: { type: 'none' } })
+  const token = await world.jwt('alice')
+  const headers = await connected(world, token)
+  provider.endAccessTokens()
+  const held: (() => void)[] = []
+  const usual = provider.routes.get('POST /token')
+  provider.routes.set('POST /token', (request, response) => void held.push(() => usual?.(request, response)))
+  const asking = rpc(world.endpoint(NOTES), { token, headers, body: callTool('read') })
+  await expect.poll(() => held.length).toBe(1)
+  await world.gateway.servers.remove(NOTES)
+  for (const answer of held) answer()
+  const { status, json: answer, headers: said } = await asking
+  expect([status, answer.error.code, said.get('retry-after')]).toEqual([503, 5030, '1'])
+  const event = await world.told(({ type, outcome }) => type === 'request' && outcome === 'failed')
+  expect(event).toMatchObject({ reason: 'credential_unavailable', detail: expect.stringContaining(NOTES) })
+  expect((await rpc(world.endpoint(NOTES), { token, headers, body: callTool('read') })).status).toBe(404)
+})
+
 describe('gateway.doctor', () => {
   async function examined(config: McpServer) {
     const world = await startWorld({ signIn: 'link', servers: { [NOTES]: config } })

@@ -373,7 +373,22 @@ describe('A8 G9 a token endpoint that gives none', () => {
     server.answer = () => {}
     const client = createClient({ limits: { timeoutMs: 50, maxBytes: 10_000 } })
     expect((await failure(client.redeem(callback(), attempt), 'unavailable')).message).toContain('within 50 ms')
-    expect((await refreshFailure(client, 'transient')).message).toContain('within 50 ms')
+    expect((await failure(client.revoke(REFRESH, 'refresh_token'), 'unavailable')).message).toContain('within 50 ms')
+  })
+
+  it('G9 answers a refresh late: it may have spent the token, so the deadline is that of who asks', async () => {
+    const held: (() => void)[] = []
+    server.answer = (received, response) => {
+      const fresh = { access_token: ACCESS, token_type: 'Bearer', refresh_token: 'new' }
+      if (received.form.has('refresh_token')) held.push(() => json(fresh)(received, response))
+    }
+    const client = createClient({ limits: { timeoutMs: 50, maxBytes: 10_000 } })
+    const refreshed = expect(client.refresh(REFRESH, never)).resolves.toMatchObject({ refreshToken: 'new' })
+    await expect.poll(() => held.length).toBe(1)
+    // What was asked later has come to its end meanwhile.
+    await failure(client.redeem(callback(), attempt), 'unavailable')
+    for (const answer of held) answer()
+    await refreshed
   })
 
   it('is not there: the cause is kept for the operator', async () => {

@@ -39,12 +39,16 @@ export function createConsentFlows(store: TokenStore): ConsentFlows {
   }
 }
 
-/** Whether `client` would still ask for the same. */
+/**
+ * Whether `client` would still ask for the same. Scopes that were found out may be listed otherwise by now, and the flow has its
+ * own; those of the configuration are somebody's will.
+ */
 export function stillFits(flow: ConsentFlow, client: BoundClient): boolean {
+  const { scopes = flow.scopes } = client.server.auth
   return (
     isSameTokenOrigin(flow.origin, client.origin) &&
     flow.redirectUri === client.redirectUri &&
-    JSON.stringify(flow.scopes) === JSON.stringify(client.scopes)
+    JSON.stringify(flow.scopes) === JSON.stringify(scopes)
   )
 }
 

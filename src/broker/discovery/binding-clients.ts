@@ -1,4 +1,5 @@
 /** The OAuth clients that the gateway is by what is kept of a server: one that is configured, registered, or a document (RFC 7591, CIMD). */
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
 import type { Fetch } from '../../net/fetch.ts'
 import type { ClientAuthentication } from '../../oauth/client-authentication.ts'
@@ -6,6 +7,7 @@ import { rememberCredentials } from '../../oauth/client-credentials.ts'
 import type { ServerMetadata } from '../../oauth/metadata.ts'
 import { registerClient } from '../../oauth/register-client.ts'
 import { rememberMetadata } from '../../oauth/remembered-metadata.ts'
+import { failureOf } from '../../store/redeem-error.ts'
 import { AUTHORIZATION_SERVER_LIMITS, type BoundClient, createBoundClient } from '../bound-client.ts'
 import type { ConnectionEvent, OAuth2Server } from '../broker.ts'
 import { callbackPathOf, DOCUMENT_PART } from '../consent/callback-path.ts'
@@ -46,6 +48,10 @@ export interface BindingClientParts {
 }
 
 const REGISTRATION_MS = 20_000
+/** Longer ago than this, an authorization server may have lost a registered client. */
+const PROOF_MS = 6 * 60 * 60_000
+/** Whoever is sent to one that knows the client is mostly back within this. */
+const CONSENT_MS = 60_000
 
 /** Makes them. */
 export function createBindingClients({
@@ -60,6 +66,8 @@ export function createBindingClients({
   const configuredAuthentication = rememberCredentials(auth, settings.secrets)
   const document = auth.callbackPath === undefined ? documentUrl(url) : undefined
   let bound: { readonly from: string; readonly client: BoundClient } | undefined
+  /** When a registered client was proven good last, and since when somebody has been sent off by it who is not back yet. */
+  let proof: { readonly clientId: string; readonly at: number; readonly sentAt?: number } | undefined
 
   /** Where answers of this authorization server come back to. */
   function pathOf({ issuer, way }: Pick<Binding, 'issuer' | 'way'>): string {
@@ -87,7 +95,9 @@ export function createBindingClients({
       url,
       authentication: authenticationOf(way, registration),
       fetch,
-      ...(registration === undefined ? {} : { onUnknownClient: () => forget(registration) }),
+      ...(registration === undefined
+        ? {}
+        : { onUnknownClient: () => forget(registration), onKnownClient: () => proven(registration) }),
     })
     bound = { from, client }
     return client
@@ -116,6 +126,29 @@ export function createBindingClients({
     })
   }
 
+  function proven({ clientId }: Registration): void {
+    proof = { clientId, at: clock.now() }
+  }
+
+  /**
+   * An authorization server that has lost a client sends nobody back (RFC 6749 §4.1.2.1), so that nothing would be heard of it. To
+   * a refresh token that is made up, its token endpoint says whether it knows the client (§5.2); if not, it is forgotten here.
+   */
+  async function prove(client: BoundClient, registration: Registration): Promise<void> {
+    const { clientId, registeredAt } = registration
+    const before = proof?.clientId === clientId ? proof : { clientId, at: registeredAt }
+    const { at, sentAt = clock.now() } = before
+    proof = { ...before, sentAt }
+    // A clock that is set back does not prolong this.
+    if (Math.abs(clock.now() - at) < PROOF_MS && Math.abs(clock.now() - sentAt) < CONSENT_MS) return
+    const signal = AbortSignal.any([closing, AbortSignal.timeout(AUTHORIZATION_SERVER_LIMITS.timeoutMs)])
+    try {
+      await client.client.refresh(randomBytes(24).toString('base64url'), signal)
+    } catch (error) {
+      if (failureOf(error) !== 'transient') proof = { clientId, at: clock.now(), sentAt: clock.now() }
+    }
+  }
+
   return {
     document,
     async find(binding) {
@@ -124,7 +157,12 @@ export function createBindingClients({
       const registration = await registrations.find(binding.issuer, `${url}${pathOf(binding)}`)
       return registration && toBound(binding, registration)
     },
-    obtain: async (binding) => toBound(binding, binding.way === 'registration' ? await register(binding) : undefined),
+    async obtain(binding) {
+      if (binding.way !== 'registration') return toBound(binding, undefined)
+      const registration = await register(binding)
+      await prove(toBound(binding, registration), registration)
+      return toBound(binding, await register(binding))
+    },
     async ready() {
       if (auth.clientId !== undefined) await configuredAuthentication()
     },

@@ -72,6 +72,9 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
   /** When it was last looked for since a token was refused. */
   let refusedAt = Number.NEGATIVE_INFINITY
 
+  /** A clock that is set back, here or where the time was written down, prolongs nothing by more than `ms`. */
+  const isWithin = (ms: number, at: number): boolean => Math.abs(clock.now() - at) < ms
+
   const documentsFor = (timeoutMs: number): DocumentFetch => ({
     fetch,
     limits: AUTHORIZATION_SERVER_LIMITS,
@@ -88,7 +91,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
   }
 
   async function metadataOf({ issuer, source }: Pick<Binding, 'issuer' | 'source'>): Promise<ServerMetadata> {
-    if (found?.server.issuer === issuer && clock.now() - found.at < FRESH_MS) return found.server.metadata
+    if (found?.server.issuer === issuer && isWithin(FRESH_MS, found.at)) return found.server.metadata
     if (source === 'configured') return configuredServer(issuer)
     if (source === 'default') return defaultEndpoints(issuer)
     return usableServer(issuer, documentsFor(SEARCH_MS))
@@ -96,15 +99,17 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
 
   async function search(before: Binding | undefined, named: Probe | undefined): Promise<FoundServer> {
     const documents = documentsFor(SEARCH_MS)
+    const hasDocument = document !== undefined
+    const isRegistered = before?.way === 'registration' && (await clients.find(before)) !== undefined
     if (auth.issuer !== undefined) {
       const metadata = await configuredServer(auth.issuer)
-      const way = wayOf(server, metadata, document !== undefined, before?.way)
+      const way = wayOf(server, metadata, hasDocument, before?.way, isRegistered)
       if (way !== undefined) return { issuer: auth.issuer, source: 'configured', way, scopes: [], metadata }
       const message = `"${server.id}" needs a client id: ${auth.issuer} registers no clients by itself`
       throw new AuthorizationError('rejected', message)
     }
     const resource = await findResource(server.url, documents, named)
-    return findAuthorization(server, resource, { documents, hasDocument: document !== undefined }, before)
+    return findAuthorization(server, resource, { documents, hasDocument, isRegistered }, before)
   }
 
   async function lookNow(named: Probe | undefined): Promise<Binding> {
@@ -153,7 +158,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
   async function remembered(fresh = false): Promise<NonNullable<typeof last>> {
     const before = last
     // That there is nothing may be otherwise at any moment: somebody consents in another process.
-    if (!fresh && before?.client !== undefined && clock.now() - before.at < READ_MS) return before
+    if (!fresh && before?.client !== undefined && isWithin(READ_MS, before.at)) return before
     try {
       const { binding } = await bindings.read()
       const now = { at: clock.now(), binding, client: binding && (await clients.find(binding)) }
@@ -170,7 +175,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
     const { binding } = await bindings.read()
     // The gateway may have moved, or got a callback of its own for this server.
     const stands = binding !== undefined && (binding.way !== 'document' || document !== undefined)
-    return stands && clock.now() - binding.checkedAt < FRESH_MS ? binding : look()
+    return stands && isWithin(FRESH_MS, binding.checkedAt) ? binding : look()
   }
 
   return {
@@ -180,9 +185,8 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
 
     async known(fresh) {
       const { binding, client } = await remembered(fresh)
-      const now = clock.now()
-      if (binding !== undefined && now - binding.checkedAt > STALE_MS && now - triedAt > STALE_MS)
-        look().catch(() => {})
+      const isDue = binding !== undefined && !isWithin(STALE_MS, binding.checkedAt) && !isWithin(STALE_MS, triedAt)
+      if (isDue) look().catch(() => {})
       return client
     },
 
@@ -205,10 +209,9 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
     async lookAgain(challenge) {
       try {
         const { binding } = await remembered()
-        const now = clock.now()
         // A token that is refused is news, however fresh what is known is; not so the next ones.
-        if (binding === undefined || now - refusedAt < FRESH_MS) return
-        refusedAt = now
+        if (binding === undefined || isWithin(FRESH_MS, refusedAt)) return
+        refusedAt = clock.now()
         const said = readBearerChallenge(challenge)
         // What it says to a token that is no good need not be what it says to somebody without one.
         const named: Probe | undefined = said && {

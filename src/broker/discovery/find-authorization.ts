@@ -2,7 +2,7 @@
  * Finds out how to get tokens for an MCP server, from the server itself (B5; MCP 2026-07-28, Authorization Server Discovery):
  * its challenge, its metadata, the metadata of an authorization server that it names, and a way to be a client there.
  */
-import { messageOf } from '../../core/errors.ts'
+import { FetchError, messageOf } from '../../core/errors.ts'
 import { isSecureUrl } from '../../net/fetch.ts'
 import { AuthorizationError } from '../../oauth/authorization-error.ts'
 import { discoverIssuer } from '../../oauth/discover-issuer.ts'
@@ -42,10 +42,9 @@ export interface FindSettings {
   readonly documents: DocumentFetch
   /** Whether our own metadata document can be fetched from outside, and answers can come to its callback. */
   readonly hasDocument: boolean
+  /** Whether the client that was registered at the remembered authorization server can be used. */
+  readonly isRegistered: boolean
 }
-
-/** What is known already: it is stayed with for as long as it can be. */
-export type RememberedAuthorization = Pick<FoundAuthorization, 'issuer' | 'source' | 'way'>
 
 /** The MCP server's part. */
 export interface FoundResource {
@@ -67,6 +66,7 @@ export async function findResource(url: string, how: DocumentFetch, named?: Prob
 
 /**
  * Chooses an authorization server: the one that is remembered if the resource still names it, else the first that can be used.
+ * What is known already is stayed with for as long as it can be.
  *
  * @throws AuthorizationError `rejected` where none can be used, FetchError (`ERR_FETCH`) where that cannot be told
  */
@@ -74,7 +74,7 @@ export async function findAuthorization(
   server: OAuth2Server,
   { probe, metadata: resource }: FoundResource,
   settings: FindSettings,
-  remembered: RememberedAuthorization | undefined,
+  remembered: FoundAuthorization | undefined,
 ): Promise<FoundServer> {
   const listed = resource?.authorizationServers ?? []
   // Metadata that is not there names no other server.
@@ -100,17 +100,21 @@ export async function findAuthorization(
 
   function finish(
     found: Pick<FoundServer, 'issuer' | 'source' | 'metadata'>,
-    before: RememberedAuthorization | undefined,
+    before: FoundAuthorization | undefined,
   ): FoundServer {
-    const way = wayOf(server, found.metadata, settings.hasDocument, before?.way)
+    const registered = settings.isRegistered && before?.issuer === found.issuer
+    const way = wayOf(server, found.metadata, settings.hasDocument, before?.way, registered)
     if (way === undefined) throw needsClient(server, found)
+    // Metadata that is away for a while is no other resource: with another name, nobody's tokens would be good any more.
+    const kept = resource === undefined && before?.resource !== undefined ? before : undefined
+    const name = resource?.resource ?? kept?.resource
     return {
       ...found,
       way,
-      ...(resource === undefined ? {} : { resource: resource.resource }),
+      ...(name === undefined ? {} : { resource: name }),
       scopes: chooseScopes({
         challenge: probe.challenge?.scopes,
-        resource: resource?.scopes,
+        resource: kept === undefined ? resource?.scopes : kept.scopes,
         authorizationServer: found.metadata.scopes,
       }),
     }
@@ -125,6 +129,8 @@ export async function findAuthorization(
       assertUsable(metadata, settings.documents.allowInsecureHttp)
       return { issuer: metadata.issuer, source: 'origin', metadata }
     }
+    // It has had metadata: other endpoints, or another spelling of its issuer, would be another authorization server.
+    if (remembered?.source === 'origin') throw new FetchError(`the metadata of ${origin} is not there at present`)
     if (probe.challenged) return { issuer: origin, source: 'default', metadata: defaultEndpoints(origin) }
     throw new AuthorizationError(
       'rejected',
@@ -183,6 +189,7 @@ export function wayOf(
   metadata: ServerMetadata,
   hasDocument: boolean,
   before?: ClientWay,
+  registered = false,
 ): ClientWay | undefined {
   if (auth.clientId !== undefined) return 'configured'
   // Its client is a public one that anybody can name at any server, with a callback that all servers share: only `iss` tells
@@ -190,8 +197,8 @@ export function wayOf(
   const takes = metadata.tokenAuthentication?.includes('none') ?? true
   const document = hasDocument && metadata.clientIdDocuments === true && metadata.issParameter && takes
   const registration = metadata.registrationUrl !== undefined
-  // Another client would end everybody's connection.
-  if (before === 'registration' && registration) return before
+  // Another client would end everybody's connection, and one that is registered needs no endpoint for it any more.
+  if (before === 'registration' && (registration || registered)) return before
   return document ? 'document' : registration ? 'registration' : undefined
 }
 

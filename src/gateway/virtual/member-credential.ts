@@ -97,7 +97,8 @@ export function createMemberCredentials(
 
   /** The member takes none of the caller's tokens, or they are good for too little: somebody has to consent anew. */
   async function anew({ asker }: VirtualContext, { server }: LiveMember, stepUp?: StepUp): Promise<MemberProblem> {
-    return { kind: 'need', need: await consentNeed(broker, asker.caller, server.name, stepUp) }
+    const found = await consentNeed(broker, asker.caller, server.name, stepUp)
+    return found.kind === 'unavailable' ? found : { kind: 'need', need: found.need }
   }
 
   return { find: (context, member) => credential(context, member), use }

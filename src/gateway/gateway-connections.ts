@@ -1,7 +1,7 @@
 /** Connections of people and virtual accounts, for code of the host application (G8, G13, G21). */
 
 import { isOwner } from '../access/owners.ts'
-import type { Broker } from '../broker/broker.ts'
+import { type Broker, NoSuchServerError } from '../broker/broker.ts'
 import { suggest } from '../core/suggest.ts'
 import type { Caller } from '../identity/caller.ts'
 import { virtualAccountId } from '../identity/identity.ts'
@@ -53,13 +53,18 @@ export function createGatewayConnections(parts: ConnectionParts): Omit<GatewayCo
         const whose = forVirtualAccount === undefined ? 'they have' : `the virtual account "${forVirtualAccount}" has`
         throw new GatewayError('ERR_ACCESS', `${whose} no role on "${server}"`)
       }
-      return broker.connectUrl({
-        server,
-        owner: owner.identity.id,
-        by: by.identity,
-        ...(forVirtualAccount === undefined ? {} : { ownerLabel: forVirtualAccount }),
-        ...(returnTo === undefined ? {} : { returnTo }),
-      })
+      try {
+        return await broker.connectUrl({
+          server,
+          owner: owner.identity.id,
+          by: by.identity,
+          ...(forVirtualAccount === undefined ? {} : { ownerLabel: forVirtualAccount }),
+          ...(returnTo === undefined ? {} : { returnTo }),
+        })
+      } catch (error) {
+        // The configuration may have changed meanwhile.
+        throw error instanceof NoSuchServerError ? noServer(server, live.current.servers) : error
+      }
     },
   }
 

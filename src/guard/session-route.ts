@@ -117,7 +117,7 @@ export function createSessionRoute(
 /**
  * How an answer to somebody signed in may be kept, unless the application says so itself. A cookie does not keep shared
  * caches off, as `Authorization` does (RFC 9111 §3.5), and the back button shows a page that the browser has kept, from
- * its cache or as it was left, also after signing out.
+ * its cache or as it was left, also after signing out. Where a cookie goes along, the writer makes the field private.
  */
 function keeping(request: GateRequest): { 'cache-control': string } {
   return { 'cache-control': kindOfRequest(request) === 'script' ? 'private' : 'no-store' }

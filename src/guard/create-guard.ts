@@ -216,9 +216,10 @@ export function createGuard(config: GuardConfig): Guard {
     if (login === undefined) return null
     const normalised = normalise(request, trusted, hosts)
     if (typeof normalised === 'string') return null
-    // That one first. Whoever is signed in at another is still somebody.
+    // That one first: while it cannot be had, nobody is taken for another. Whoever is signed in at another is still somebody.
     const { wanted, others } = providersOf(login, integration)
-    const found = await login.find(request, normalised, [...wanted, ...others])
+    const first = await login.find(request, normalised, wanted)
+    const found = first.kind === 'none' ? await login.find(request, normalised, others) : first
     if (found.kind === 'unavailable') throw new StoreError('the session cannot be had at present')
     return found.kind === 'session' ? identityOf(found.tokens, login) : null
   }

@@ -29,7 +29,8 @@ export function createSessionRoute(
   settings: SessionRouteSettings,
 ): (request: GateRequest, normalised: NormalisedRequest) => Promise<Verdict> {
   const { name, integrations, login, judgeClaims, missing, forbidden } = settings
-  const names = integrations.map((integration) => integration.name).filter((each) => login.providers.has(each))
+  const withLogin = integrations.filter((integration) => login.providers.has(integration.name))
+  const names = withLogin.map((integration) => integration.name)
 
   /** What a page load gets where there is no session. */
   async function withoutSession(
@@ -65,17 +66,38 @@ export function createSessionRoute(
     return { ...verdict, reply: login.pages.noAccess(displayName(tokens.claims), normalised) }
   }
 
+  /** A session of any of the integrations is enough: one that cannot be had or is refused hides none that follows. */
   async function authenticate(request: GateRequest, normalised: NormalisedRequest): Promise<Verdict> {
-    const found = await login.find(request, normalised, names)
-    if (found.kind === 'unavailable')
-      return unavailable(request, normalised, found.retryAfterMs, 'the session cannot be had')
-    if (found.kind === 'none') return withoutSession(request, normalised, found.ended, found.cookies)
-    const { tokens, cookies } = found
-    if (needsSameOrigin(request) && !isSameOrigin(request, login.places.originOf(normalised.host).origin)) {
-      return { kind: 'refuse', reply: forbidden, reason: 'cross_origin' }
+    let refusal: Verdict | undefined
+    let retryAfterMs: number | undefined
+    let ended = false
+    const cleared: string[] = []
+    for (const integration of withLogin) {
+      const found = await login.find(request, normalised, [integration.name])
+      if (found.kind === 'unavailable') {
+        retryAfterMs ??= found.retryAfterMs
+        continue
+      }
+      if (found.kind === 'none') {
+        ended ||= found.ended
+        cleared.push(...found.cookies)
+        continue
+      }
+      if (needsSameOrigin(request) && !isSameOrigin(request, login.places.originOf(normalised.host).origin)) {
+        return { kind: 'refuse', reply: forbidden, reason: 'cross_origin' }
+      }
+      const verdict = judge(integration, found.tokens)
+      if (verdict.kind === 'pass') {
+        const { cookies } = found
+        return { ...verdict, headers: { ...keeping(request), ...(cookies.length > 0 && { 'set-cookie': cookies }) } }
+      }
+      refusal ??= refused(request, normalised, found.tokens, verdict)
     }
-    const integration = integrations.find((each) => each.name === tokens.integration)
-    if (integration === undefined) return withoutSession(request, normalised, true, cookies)
+    if (retryAfterMs !== undefined) return unavailable(request, normalised, retryAfterMs, 'the session cannot be had')
+    return refusal ?? withoutSession(request, normalised, ended, cleared)
+  }
+
+  function judge(integration: TokenIntegration, tokens: SessionTokens): Verdict {
     const { subject, id } = integration.identify(tokens.claims)
     const auth: Auth = Object.freeze({
       type: 'session',
@@ -85,9 +107,7 @@ export function createSessionRoute(
       claims: deepFreeze(tokens.claims),
       ...(subject === undefined || id === undefined ? {} : { subject, id }),
     })
-    const verdict = judgeClaims(tokens.claims, auth)
-    if (verdict.kind === 'refuse') return refused(request, normalised, tokens, verdict)
-    return { ...verdict, headers: { ...keeping(request), ...(cookies.length > 0 && { 'set-cookie': cookies }) } }
+    return judgeClaims(tokens.claims, auth)
   }
 
   function unavailable(
@@ -117,7 +137,7 @@ export function createSessionRoute(
 /**
  * How an answer to somebody signed in may be kept, unless the application says so itself. A cookie does not keep shared
  * caches off, as `Authorization` does (RFC 9111 §3.5), and the back button shows a page that the browser has kept, from
- * its cache or as it was left, also after signing out.
+ * its cache or as it was left, also after signing out. Where a cookie goes along, the writer makes the field private.
  */
 function keeping(request: GateRequest): { 'cache-control': string } {
   return { 'cache-control': kindOfRequest(request) === 'script' ? 'private' : 'no-store' }

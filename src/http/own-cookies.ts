@@ -5,7 +5,7 @@ import { clearCookie, setCookie } from './set-cookie.ts'
 export interface OwnCookies {
   /** Whether the origin is https. */
   readonly secure: boolean
-  /** `__Host-sallyport.corp`, or on http, where cookies do not tell ports apart, `sallyport-3000.corp`. */
+  /** `__Host-sallyport.corp`, `__Host-sallyport-8443.corp`, or on http `sallyport-3000.corp`. */
   name(name: string): string
   /** The `Set-Cookie` line of a cookie with such a name. */
   set(cookie: string, value: string, maxAgeSeconds: number): string
@@ -17,7 +17,9 @@ export interface OwnCookies {
 export function ownCookies(origin: string): OwnCookies {
   const { protocol, port } = new URL(origin)
   const secure = protocol === 'https:'
-  const prefix = secure ? '__Host-sallyport' : `sallyport-${port === '' ? '80' : port}`
+  // Cookies do not tell ports apart (RFC 6265 §8.5): two applications on one host would end each other's sessions.
+  const suffix = port === '' ? '' : `-${port}`
+  const prefix = secure ? `__Host-sallyport${suffix}` : `sallyport${suffix || '-80'}`
   return {
     secure,
     name: (name) => `${prefix}.${name}`,

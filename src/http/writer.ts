@@ -4,6 +4,7 @@
  */
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
+import { keptPrivate } from './cache-control.ts'
 import { isClosed, isQueued, onceClosed } from './closed.ts'
 import type { Reply, ReplyHeaders } from './gate.ts'
 
@@ -109,7 +110,7 @@ function keepUnbuffered(response: ServerResponse): void {
 /**
  * Adds `headers` to whatever the application is going to send, without replacing any of its own: they are put in
  * when the head is written, after the application's last `setHeader`. A field that can stand there only once, such as
- * `Cache-Control`, is put in where the application has none.
+ * `Cache-Control`, is put in where the application has none. With a cookie, the application's is made private.
  */
 export function addHeadersOnSend(response: ServerResponse, headers: ReplyHeaders): void {
   const writeHead = response.writeHead
@@ -120,10 +121,17 @@ export function addHeadersOnSend(response: ServerResponse, headers: ReplyHeaders
     response.writeHead = writeHead
     for (const [name, value] of Object.entries(headers)) {
       if (ADDITIVE.has(name.toLowerCase()) || !response.hasHeader(name)) addHeader(response, name, value)
+      if (name.toLowerCase() === 'set-cookie') keepPrivate(response)
     }
     if (typeof rest[0] === 'string') response.statusMessage = rest[0]
     return writeHead.call(response, status)
   } as typeof writeHead
+}
+
+/** `Set-Cookie` does not keep caches off (RFC 9111 §7.3): a shared one would hand one person's session to the next. */
+function keepPrivate(response: ServerResponse): void {
+  const control = response.getHeader('cache-control')
+  if (control !== undefined) response.setHeader('cache-control', keptPrivate(String(control)))
 }
 
 /** The headers argument of `writeHead`: an object, or names and values in turn. */

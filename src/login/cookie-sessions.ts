@@ -23,6 +23,8 @@ export interface CookieSessionSettings {
 const CHUNK_BYTES = 3_800
 /** Node refuses requests with more than 16 KiB of headers, and then nobody gets to sign out either. */
 const MAX_CHUNKS = 3
+/** A ticket with it has to fit into a URL, beside where the person wants to go. */
+const MAX_HANDLE_WITH_ID_TOKEN = 2_700
 /** More are not ours. Proxies limit the header fields of answers too. */
 const MAX_CLEARED = 10
 
@@ -72,10 +74,13 @@ export function createCookieSessions(settings: CookieSessionSettings): Sessions 
       return chunkCookie(name, sealedText, CHUNK_BYTES, MAX_CHUNKS)
     } catch (error) {
       if (!(error instanceof RangeError) || tokens.idToken === undefined) throw error
-      // It only spares a question at the provider's sign-out, and says again what the claims say.
-      const { idToken: _, ...rest } = tokens
-      return chunksOf(rest, name, place)
+      return chunksOf(withoutIdToken(tokens), name, place)
     }
+  }
+
+  function handleFor(tokens: SessionTokens): string {
+    const handle = JSON.stringify(tokens)
+    return handle.length > MAX_HANDLE_WITH_ID_TOKEN ? JSON.stringify(withoutIdToken(tokens)) : handle
   }
 
   async function cookiesFor(
@@ -108,7 +113,7 @@ export function createCookieSessions(settings: CookieSessionSettings): Sessions 
     },
     async begin(tokens, place, cookieHeader) {
       const kept = lean(tokens)
-      return { cookies: await cookiesFor(kept, place, cookieHeader), handle: JSON.stringify(kept) }
+      return { cookies: await cookiesFor(kept, place, cookieHeader), handle: handleFor(kept) }
     },
     async nameOf(cookieHeader, place) {
       const tokens = await read(cookieHeader, place)
@@ -116,7 +121,7 @@ export function createCookieSessions(settings: CookieSessionSettings): Sessions 
     },
     async handleOf(cookieHeader, place) {
       const tokens = await read(cookieHeader, place)
-      return tokens === undefined ? undefined : JSON.stringify(tokens)
+      return tokens && handleFor(tokens)
     },
     async adopt(handle, place, cookieHeader) {
       const tokens = parse(handle, place)
@@ -128,4 +133,9 @@ export function createCookieSessions(settings: CookieSessionSettings): Sessions 
     ready: async () => {},
     close: async () => {},
   }
+}
+
+/** It only spares a question at the provider's sign-out, and says again what the claims say. */
+function withoutIdToken({ idToken: _, ...rest }: SessionTokens): SessionTokens {
+  return rest
 }

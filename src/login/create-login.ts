@@ -50,7 +50,7 @@ export interface Login {
   owns(path: string): boolean
   /** Answers one of its own pages. */
   answer(request: GateRequest, normalised: NormalisedRequest): Promise<Reply>
-  /** The session of the first of the integrations `names` that the request has one of. */
+  /** The session of the first of the integrations `names` that there is one of; what cannot be had hides none. */
   find(request: GateRequest, normalised: NormalisedRequest, names: readonly string[]): Promise<FoundSession>
   /** Sends the browser off to sign in. */
   start(
@@ -272,12 +272,14 @@ export function createLogin(settings: LoginSettings): Login {
     const { sessions } = await prepared()
     const { origin } = places.originOf(normalised.host)
     let none: FoundSession = { kind: 'none', ended: false, cookies: [] }
+    let unavailable: FoundSession | undefined
     for (const integration of names) {
       const found = await sessions.find(request.headers.cookie, { origin, integration })
-      if (found.kind !== 'none') return found
-      none = { kind: 'none', ended: none.ended || found.ended, cookies: [...none.cookies, ...found.cookies] }
+      if (found.kind === 'session') return found
+      if (found.kind === 'unavailable') unavailable ??= found
+      else none = { kind: 'none', ended: none.ended || found.ended, cookies: [...none.cookies, ...found.cookies] }
     }
-    return none
+    return unavailable ?? none
   }
 
   return {

@@ -34,13 +34,19 @@ interface Ticket extends HandOff {
 export interface HandOffs {
   /** For the origin that wants a session: what to send along (`hop`), and the cookie that keeps the secret of it. */
   ask(cookieHeader: string | undefined): { readonly hop: string; readonly cookies: readonly string[] }
-  /** For the login's origin: a ticket. */
+  /**
+   * For the login's origin: a ticket.
+   *
+   * @throws RangeError for a session that is too long to go along in a URL, where there is no store
+   */
   give(handOff: HandOff, hop: string): Promise<string>
   /** Takes a ticket, once; `undefined` for one that is not for this browser and origin, used, or late. */
   take(ticket: string, origin: string, cookieHeader: string | undefined): Promise<HandOff | undefined>
 }
 
 const TICKET_MS = 60_000
+/** nginx takes request lines of 8 KB by default, and Node 16 KB with all header fields; the path fits in beside it. */
+const MAX_TICKET = 7_000
 const SECRET_SECONDS = 30 * 60
 const SPACE = 'login-hand-offs'
 const SECRET = /^[\w-]{43}$/
@@ -63,7 +69,14 @@ export function createHandOffs(sealer: Sealer, places: Places, clock: Clock, sto
     async give(handOff, hop) {
       const origin = new URL(handOff.returnTo).origin
       const ticket: Ticket = { ...handOff, hop, at: clock.now() }
-      if (store === undefined) return sealer.sealText(JSON.stringify(ticket), `hand-off ${origin}`)
+      if (store === undefined) {
+        const text = await sealer.sealText(JSON.stringify(ticket), `hand-off ${origin}`)
+        if (text.length <= MAX_TICKET) return text
+        throw new RangeError(
+          `the session is too long to go over to ${origin}: the ticket has ${text.length} characters, ${MAX_TICKET} at ` +
+            "most may be, since servers limit request lines; with session: 'store' it is short",
+        )
+      }
       const id = randomBytes(32).toString('base64url')
       await store.put(keyOf(id), Buffer.from(JSON.stringify(ticket)), { ifVersion: null, ttlMs: TICKET_MS })
       return id

@@ -39,7 +39,7 @@ export interface Places {
   homeOf(origin: string): string
   /**
    * The cookie of an integration's sessions, or with a `~` in front, which no integration has, one of login's own:
-   * `__Host-sallyport.corp`, or on http, where cookies do not tell ports apart, `sallyport-3000.corp`.
+   * `__Host-sallyport.corp`, with a port `__Host-sallyport-8443.corp`, on http `sallyport-3000.corp`.
    */
   cookie(name: string): string
   /** The `Set-Cookie` line of such a cookie. */

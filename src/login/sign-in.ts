@@ -138,6 +138,23 @@ export function createSignIn(parts: SignInParts): SignInSteps {
     return redirect(303, places.url(PAGES.handOff, { ticket }, origin), cookies)
   }
 
+  /** A session of the login's origin, to the origin of `returnTo`. */
+  async function handOver(
+    wish: Pick<Transaction, 'integration' | 'returnTo' | 'hop'>,
+    handle: string,
+    normalised: NormalisedRequest,
+  ): Promise<Reply> {
+    const { integration } = wish
+    try {
+      const reply = await goOn(wish, handle, [])
+      tell({ kind: 'handed_off', integration, clientAddress: normalised.clientAddress })
+      return reply
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      return failed('rejected', integration, normalised, messageOf(error))
+    }
+  }
+
   /** From the provider's answer to a session. */
   async function finish(
     request: GateRequest,
@@ -175,6 +192,7 @@ export function createSignIn(parts: SignInParts): SignInSteps {
       }
       const who = provider.judged.identify(tokens.claims)
       await writePerson(people, tokens, parts, clock.now())
+      const reply = await goOn(transaction, begun.handle, [over, ...begun.cookies])
       tell({
         kind: 'signed_in',
         integration: name,
@@ -182,7 +200,7 @@ export function createSignIn(parts: SignInParts): SignInSteps {
         subject: who.subject ?? null,
         clientAddress: normalised.clientAddress,
       })
-      return await goOn(transaction, begun.handle, [over, ...begun.cookies])
+      return reply
     } catch (error) {
       if (!(error instanceof StoreError || error instanceof RangeError)) throw error
       const reason = error instanceof StoreError ? 'unavailable' : 'rejected'
@@ -233,10 +251,7 @@ export function createSignIn(parts: SignInParts): SignInSteps {
         // Signed in here already: only the other host does not know yet.
         const place = { origin: places.login, integration: provider.name }
         const handle = await sessions.handleOf(request.headers.cookie, place)
-        if (handle !== undefined) {
-          tell({ kind: 'handed_off', integration: provider.name, clientAddress: normalised.clientAddress })
-          return goOn({ integration: provider.name, returnTo, hop }, handle, [])
-        }
+        if (handle !== undefined) return handOver({ integration: provider.name, returnTo, hop }, handle, normalised)
       }
       const attempt = hop === undefined ? { returnTo } : { returnTo, hop }
       return authorize(request, normalised, provider, attempt, PROMPTS.has(prompt) ? prompt : undefined)

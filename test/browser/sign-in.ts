@@ -111,7 +111,7 @@ export const SIGN_IN: readonly Journey[] = [
       const own = (await context.cookies()).filter(({ name }) => name.includes('sallyport'))
       assert.deepEqual(
         own.map(({ name, secure, httpOnly, path }) => ({ name, secure, httpOnly, path })),
-        [{ name: '__Host-sallyport.corp', secure: true, httpOnly: true, path: '/' }],
+        [{ name: `__Host-sallyport-${new URL(shop.origin).port}.corp`, secure: true, httpOnly: true, path: '/' }],
       )
       assert.equal(await ask(page), '200')
       await page.click('#sign-out')

@@ -178,6 +178,18 @@ describe('cookies of sign-ins under way', () => {
   })
 })
 
+it('a session of an application on another port of the host is left alone', async () => {
+  const [one, two] = [
+    await openStall({ url: 'https://intra.test:8443' }),
+    await openStall({ url: 'https://intra.test:9443' }),
+  ]
+  await one.browser.load(`${one.origin}/`)
+  const { name, value } = cookieOf(one.browser, 'intra.test', '.corp')
+  const page = await two.browser.load(`${two.origin}/`, { headers: { cookie: `${name}=${value}` }, follow: false })
+  const names = [page.headers['set-cookie'] ?? []].flat().map((line) => line.slice(0, line.indexOf('=')))
+  expect(names).toEqual([expect.stringMatching(/^__Host-sallyport-9443\.~sign-in-/)])
+})
+
 describe('a session in several cookies', () => {
   it('in any other set, order or number is none', async () => {
     const stall = await openWithChunks()

@@ -29,7 +29,9 @@ describe('A8 where login lives', () => {
 
   it.each([
     ['https://login.example.com', '__Host-sallyport.corp'],
-    ['https://login.example.com:8443', '__Host-sallyport.corp'],
+    ['https://login.example.com:443', '__Host-sallyport.corp'],
+    ['https://login.example.com:8443', '__Host-sallyport-8443.corp'],
+    ['https://login.example.com:9443', '__Host-sallyport-9443.corp'],
     ['http://localhost:3000', 'sallyport-3000.corp'],
     ['http://localhost', 'sallyport-80.corp'],
   ])('the cookie of %s is %s', (url, name) => {

@@ -2,12 +2,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { request } from '../guard/harness.ts'
 import { API, type LoginProvider, startLoginProvider } from '../support/login-provider.ts'
-import { openShop, type Shop, seen, visit } from './setup.ts'
+import { openShop, type Shop, type ShopOptions, seen, visit } from './setup.ts'
 
 const OTHER = { id: 'partner-shop', secret: 'a-secret-of-the-partner-0123456789-012345' }
 
 /** A shop with a second provider; the shop's port is known only once it listens, so the client is put in late. */
-async function openTwo(): Promise<Shop & { readonly partner: LoginProvider }> {
+async function openTwo(options: ShopOptions = {}): Promise<Shop & { readonly partner: LoginProvider }> {
   const port = await freePort()
   const partner = await startLoginProvider({
     clients: [
@@ -23,6 +23,7 @@ async function openTwo(): Promise<Shop & { readonly partner: LoginProvider }> {
   })
   onTestFinished(() => partner.close())
   const shop = await openShop({
+    ...options,
     port,
     integrations: {
       partner: {
@@ -34,6 +35,10 @@ async function openTwo(): Promise<Shop & { readonly partner: LoginProvider }> {
     routes: () => [
       { path: '/staff', auth: { type: 'jwt', integration: 'corp', login: true } },
       { path: '/partners', auth: { type: 'jwt', integration: 'partner', login: true } },
+      {
+        path: '/for-partners',
+        auth: { type: 'jwt', integration: ['corp', 'partner'], login: true, claims: { groups: 'partners' } },
+      },
       { path: '/', auth: { type: 'jwt', integration: ['corp', 'partner'], login: true } },
     ],
   })
@@ -98,6 +103,44 @@ describe('A6 A8 several providers', () => {
     })
     expect((await browser.script(`${origin}/staff`)).status).toBe(403)
     expect((await browser.script(`${origin}/partners`)).status).toBe(403)
+  })
+
+  it('a session that cannot be had hides no good one', async () => {
+    const { browser, origin, provider, partner, clock, guard } = await openTwo({ provider: { accessTokenSeconds: 60 } })
+    await visit(browser, `${origin}/staff`)
+    await visit(browser, `${origin}/partners`, 'petra')
+    expect(seen(await browser.load(`${origin}/x`)).auth).toMatchObject({ subject: 'alice' })
+    const who = (integration?: string) => {
+      const headers = { Cookie: browser.cookies('127.0.0.1').join('; ') }
+      return guard.identify(request({ host: new URL(origin).host, headers }), integration ? { integration } : {})
+    }
+    // The token of corp is over, and corp is down.
+    provider.mode = 'fail'
+    clock.advance(100)
+    expect((await browser.script(`${origin}/staff`)).status).toBe(503)
+    expect(seen(await browser.load(`${origin}/x`)).auth).toMatchObject({ subject: 'petra' })
+    expect(await who()).toMatchObject({ subject: 'petra' })
+    await expect(who('corp')).rejects.toThrow(/cannot be had/)
+    // No session is left that says no.
+    partner.mode = 'fail'
+    clock.advance(4000)
+    expect((await browser.script(`${origin}/x`)).status).toBe(503)
+    expect((await browser.load(`${origin}/x`)).status).toBe(503)
+  })
+
+  it('a session that a claim rule refuses hides none that meets it', async () => {
+    const { browser, origin, partner, clock } = await openTwo()
+    await visit(browser, `${origin}/staff`)
+    const refused = await browser.load(`${origin}/for-partners`)
+    expect([refused.status, refused.body]).toEqual([403, expect.stringContaining('Use another account')])
+    await visit(browser, `${origin}/partners`, 'petra')
+    expect(seen(await browser.load(`${origin}/for-partners`)).auth).toMatchObject({ subject: 'petra' })
+    const elsewhere = { method: 'POST', headers: { origin: 'https://evil.test', 'sec-fetch-site': 'cross-site' } }
+    expect((await browser.script(`${origin}/for-partners`, elsewhere)).status).toBe(403)
+    // Who may come in cannot be told while one of them is down.
+    partner.mode = 'fail'
+    clock.advance(3700)
+    expect((await browser.script(`${origin}/for-partners`)).status).toBe(503)
   })
 
   it('the same name at two providers is two people', async () => {

@@ -29,7 +29,15 @@ export interface NormalisedRequest {
 }
 
 /** Why a request has no normal form; all are answered 400. */
-export type Ambiguity = 'ambiguous_target' | 'ambiguous_host' | 'duplicate_header' | 'ambiguous_forwarding'
+export type Ambiguity =
+  | 'ambiguous_method'
+  | 'ambiguous_target'
+  | 'ambiguous_host'
+  | 'duplicate_header'
+  | 'ambiguous_forwarding'
+
+/** Methods tell case apart (RFC 9110 §9.1), and yet many an application takes `post` for `POST`. */
+const LOWER_CASE = /[a-z]/
 
 /** The last `Host` value and what it came to; most requests name the one before them. */
 export interface HostMemo {
@@ -43,6 +51,7 @@ export function normalise(
   trusted?: Networks,
   hosts: HostMemo = { value: '', host: '' },
 ): NormalisedRequest | Ambiguity {
+  if (LOWER_CASE.test(request.method)) return 'ambiguous_method'
   const headers = scanHeaders(request.rawHeaders)
   if (headers.duplicate !== undefined) return 'duplicate_header'
 

@@ -90,7 +90,7 @@ export function createGuard(config: GuardConfig): Guard {
   const login = makeLogin()
   const routes = checked.map((route) => ({ pattern: route.pattern, route: toLive(route) }))
   const table = createRouteTable(routes, { caseSensitive: config.caseSensitive === true })
-  const hosts = { value: '', host: '' }
+  const hosts = { value: '', host: '', asSpelled: true }
   let closed = false
 
   function makeLogin(): Login | undefined {

@@ -48,6 +48,24 @@ describe('A1 A2 the route of a request', () => {
     expect(await routeOf(guard, { host: undefined })).toBe('rest')
   })
 
+  it('of a host that is open, for the host as it is spelled; in another spelling it gives way to a protected one', async () => {
+    const guard = guardFor({
+      routes: [
+        { host: 'public.example.com', auth: none },
+        { host: 'closed.example.com', name: 'closed', auth: { type: 'basic', verify: () => true } },
+        { path: '/', auth: { type: 'basic', username: 'root', password: 'r00t' } },
+      ],
+    })
+    // The second time the host is known from the request before.
+    for (const host of ['public.example.com', 'public.example.com', 'public.example.com:8080']) {
+      expect(await ask(guard, request({ host }))).toBe('pass')
+    }
+    for (const host of ['PUBLIC.example.com', 'PUBLIC.example.com', 'public.example.com.', 'public.example.com.:80']) {
+      expect(await ask(guard, request({ host }))).toBe(401)
+    }
+    expect(await routeOf(guard, { host: 'CLOSED.example.com.' })).toBe('closed')
+  })
+
   it('is named by methods, host, port and path where the configuration gives no name', async () => {
     const guard = routed([
       { path: '/a/' },

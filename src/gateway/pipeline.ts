@@ -77,7 +77,7 @@ export function createPipeline(
   const judge = createStreamJudge({ ...parts, principalsFor })
   const whoCalls = createCallerStep({ ...parts, principalsFor })
   const withMessages = createMessageStep(parts)
-  const hosts = { value: '', host: '' }
+  const hosts = { value: '', host: '', asSpelled: true }
   const principals = new WeakMap<Caller, readonly string[]>()
   let closed = false
   let underWay = 0

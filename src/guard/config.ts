@@ -18,7 +18,7 @@ export interface GuardConfig {
   readonly internalNetworks?: readonly string[]
   /** Reverse proxies whose `X-Forwarded-*` headers are believed, by network. None by default. */
   readonly trustProxy?: readonly string[]
-  /** Whether paths differ by case. Off by default, since Express matches paths without regard to case. */
+  /** Whether paths differ by case. Off by default, since Express and `@koa/router` match paths without regard to case; only for routers that do not. */
   readonly caseSensitive?: boolean
   /** What happens to a request that no route matches: `deny` (404, the default), or `skip` (the application gets it as it is). */
   readonly unmatched?: 'deny' | 'skip'

@@ -90,7 +90,7 @@ export function createGuard(config: GuardConfig): Guard {
   const login = makeLogin()
   const routes = checked.map((route) => ({ pattern: route.pattern, route: toLive(route) }))
   const table = createRouteTable(routes, { caseSensitive: config.caseSensitive === true })
-  const hosts = { value: '', host: '' }
+  const hosts = { value: '', host: '', asSpelled: true }
   let closed = false
 
   function makeLogin(): Login | undefined {
@@ -164,7 +164,9 @@ export function createGuard(config: GuardConfig): Guard {
     if (closed) return refuse(request, undefined, undefined, problem(503), 'closed')
     const normalised = normalise(request, trusted, hosts)
     if (typeof normalised === 'string') {
-      return refuse(request, undefined, undefined, BAD_REQUEST, normalised, `the target was ${shownTarget(request)}`)
+      const method = normalised === 'ambiguous_method' ? `the method was ${JSON.stringify(request.method)}, ` : ''
+      const detail = `${method}the target was ${shownTarget(request)}`
+      return refuse(request, undefined, undefined, BAD_REQUEST, normalised, detail)
     }
     if (login?.owns(normalised.path)) return loginPage(login, request, normalised)
     const route = table.find(normalised)

@@ -20,7 +20,7 @@ export interface Decision {
    * `malformed`, `algorithm`, `type`, `issuer`, `audience`, `expired`, `not_yet_valid`, `unknown_key`, `signature`,
    * `scope`, `claim`, `cross_origin`, `keys_unavailable` (jwt);
    * `login` (sent to sign in), `session_ended`, `session_unavailable`, `login_page` (browser login); `no_route`, `not_exposed`, `ambiguous_target`,
-   * `ambiguous_host`, `ambiguous_forwarding`, `duplicate_header`; `closed`, `error`.
+   * `ambiguous_host`, `ambiguous_method`, `ambiguous_forwarding`, `duplicate_header`; `closed`, `error`.
    */
   readonly reason: string
   readonly detail: string | null

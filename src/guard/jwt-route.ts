@@ -3,7 +3,8 @@
 import { challenge } from '../http/challenge.ts'
 import { readCookie } from '../http/cookies.ts'
 import { bearerToken } from '../http/credentials.ts'
-import type { Auth } from '../http/gate.ts'
+import type { Auth, GateRequest } from '../http/gate.ts'
+import { keeping } from '../http/keeping.ts'
 import { problem } from '../http/replies.ts'
 import { isSameOrigin, needsSameOrigin } from '../http/same-origin.ts'
 import { compileClaimRules, isScopeClaim } from '../jwt/claim-rules.ts'
@@ -94,6 +95,14 @@ export function createJwtRoute(
     }
   }
 
+  /** The credential is a cookie, which caches do not heed. */
+  function authenticateCookie(request: GateRequest, token: string): Verdict | Promise<Verdict> {
+    const verification = verify(token, integrations)
+    return 'then' in verification
+      ? verification.then((later) => notShared(request, judge(later)))
+      : notShared(request, judge(verification))
+  }
+
   const session = login && createSessionRoute({ name, integrations, login, judgeClaims, missing, forbidden })
 
   return {
@@ -107,6 +116,7 @@ export function createJwtRoute(
         if (token !== undefined && needsSameOrigin(request) && !isSameOrigin(request, normalised.origin)) {
           return { kind: 'refuse', reply: forbidden, reason: 'cross_origin' }
         }
+        if (token !== undefined) return authenticateCookie(request, token)
       }
       if (token === undefined) {
         return session?.(request, normalised) ?? { kind: 'refuse', reply: missing, reason: 'no_credentials' }
@@ -115,6 +125,10 @@ export function createJwtRoute(
       return 'then' in verification ? verification.then(judge) : judge(verification)
     },
   }
+}
+
+function notShared(request: GateRequest, verdict: Verdict): Verdict {
+  return verdict.kind === 'pass' ? { kind: 'pass', auth: verdict.auth, headers: keeping(request) } : verdict
 }
 
 /** Frozen, since requests share it. */

@@ -2,6 +2,7 @@
 import { isOutage, messageOf } from '../core/errors.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import type { Auth, GateRequest, Reply } from '../http/gate.ts'
+import { keeping } from '../http/keeping.ts'
 import { kindOfRequest } from '../http/navigation.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
 import { withCookies } from '../http/redirect.ts'
@@ -132,13 +133,4 @@ export function createSessionRoute(
       throw error
     }
   }
-}
-
-/**
- * How an answer to somebody signed in may be kept, unless the application says so itself. A cookie does not keep shared
- * caches off, as `Authorization` does (RFC 9111 §3.5), and the back button shows a page that the browser has kept, from
- * its cache or as it was left, also after signing out. Where a cookie goes along, the writer makes the field private.
- */
-function keeping(request: GateRequest): { 'cache-control': string } {
-  return { 'cache-control': kindOfRequest(request) === 'script' ? 'private' : 'no-store' }
 }

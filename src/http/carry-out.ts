@@ -2,6 +2,8 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
 import { keepAuth } from './auth-of.ts'
 import type { Outcome } from './gate.ts'
+import { closeAfter } from './last-answer.ts'
+import { isUpgrade } from './node-request.ts'
 import { addHeadersOnSend, writeReply } from './writer.ts'
 
 /**
@@ -19,6 +21,7 @@ export function carryOut<T>(
   inherited?: Readonly<Record<string, OutgoingHttpHeader | undefined>>,
 ): T | undefined {
   if (outcome.kind === 'reply') {
+    if (isUpgrade(response.req)) closeAfter(response)
     writeReply(response, outcome.reply, inherited)
     return undefined
   }

@@ -26,16 +26,21 @@ export function headOf(message: IncomingMessage, target: string = message.url ??
   return { method: message.method ?? 'GET', target, rawHeaders: message.rawHeaders }
 }
 
+/** Whether Node has handed `message` to listeners of `upgrade`: so it marks those, whatever the others ask for. */
+export function isUpgrade(message: IncomingMessage & { readonly upgrade?: unknown }): boolean {
+  return message.upgrade === true
+}
+
 /** A {@link GateRequest} for a request that Node's http, https or http2 (compatibility) server has parsed. */
 export class NodeRequest implements GateRequest {
   readonly method: string
   readonly target: string
   readonly rawHeaders: readonly string[]
-  readonly kind: 'http' | 'upgrade'
   readonly host: unknown
   readonly #message: IncomingMessage
   readonly #answer: Closable
   readonly #bodyHolder: BodyHolder | undefined
+  readonly #kind: 'upgrade' | undefined
   #gone: Gone | undefined
   #signal: AbortSignal | undefined
 
@@ -45,16 +50,21 @@ export class NodeRequest implements GateRequest {
     { method, target, rawHeaders }: Head,
     host: unknown,
     bodyHolder?: BodyHolder,
-    kind: 'http' | 'upgrade' = 'http',
+    kind?: 'upgrade',
   ) {
     this.method = method
     this.target = target
     this.rawHeaders = rawHeaders
-    this.kind = kind
     this.host = host
     this.#message = message
     this.#answer = answer
     this.#bodyHolder = bodyHolder
+    this.#kind = kind
+  }
+
+  /** Not by what it came through: plugins send upgrades through a framework's hooks too (`@fastify/websocket`). */
+  get kind(): 'http' | 'upgrade' {
+    return this.#kind ?? (isUpgrade(this.#message) ? 'upgrade' : 'http')
   }
 
   get headers(): IncomingHttpHeaders {

@@ -15,6 +15,8 @@ export interface NormalisedRequest {
   readonly method: string
   /** Lower case, without port or trailing dot; `''` when the request named none (HTTP/1.0). */
   readonly host: string
+  /** Whether the request spells its host so, apart from the port. */
+  readonly hostAsSpelled: boolean
   /** The port that the connection came in on. */
   readonly port: number
   readonly path: string
@@ -29,20 +31,30 @@ export interface NormalisedRequest {
 }
 
 /** Why a request has no normal form; all are answered 400. */
-export type Ambiguity = 'ambiguous_target' | 'ambiguous_host' | 'duplicate_header' | 'ambiguous_forwarding'
+export type Ambiguity =
+  | 'ambiguous_method'
+  | 'ambiguous_target'
+  | 'ambiguous_host'
+  | 'duplicate_header'
+  | 'ambiguous_forwarding'
+
+/** Methods tell case apart (RFC 9110 §9.1), and yet many an application takes `post` for `POST`. */
+const LOWER_CASE = /[a-z]/
 
 /** The last `Host` value and what it came to; most requests name the one before them. */
 export interface HostMemo {
   value: string
   host: string
+  asSpelled: boolean
 }
 
 /** Brings a request into its normal form, or says why it has none. `trusted` are the reverse proxies to believe. */
 export function normalise(
   request: GateRequest,
   trusted?: Networks,
-  hosts: HostMemo = { value: '', host: '' },
+  hosts: HostMemo = { value: '', host: '', asSpelled: true },
 ): NormalisedRequest | Ambiguity {
+  if (LOWER_CASE.test(request.method)) return 'ambiguous_method'
   const headers = scanHeaders(request.rawHeaders)
   if (headers.duplicate !== undefined) return 'duplicate_header'
 
@@ -61,6 +73,7 @@ export function normalise(
     if (host === undefined) return 'ambiguous_host'
     hosts.value = authority
     hosts.host = host
+    hosts.asSpelled = isSpelledAs(authority, host)
   }
   const { host } = hosts
 
@@ -76,6 +89,7 @@ export function normalise(
   return new Normalised(
     request,
     host,
+    hosts.asSpelled,
     authority,
     reading.path,
     reading.others,
@@ -83,6 +97,11 @@ export function normalise(
     clientAddress,
     secure,
   )
+}
+
+/** Whether `authority` is `host`, with a port or without. */
+function isSpelledAs(authority: string, host: string): boolean {
+  return authority.startsWith(host) && (authority.length === host.length || authority[host.length] === ':')
 }
 
 /** The origin-form of an absolute-form or asterisk-form target; the authority in it must be the `Host` (RFC 9112 §3.2.2). */
@@ -96,6 +115,7 @@ function toOriginForm(method: string, target: string, hostHeader: string): strin
 class Normalised implements NormalisedRequest {
   readonly method: string
   readonly host: string
+  readonly hostAsSpelled: boolean
   readonly path: string
   readonly otherPaths: readonly string[]
   readonly authorization: string | undefined
@@ -107,6 +127,7 @@ class Normalised implements NormalisedRequest {
   constructor(
     request: GateRequest,
     host: string,
+    hostAsSpelled: boolean,
     authority: string,
     path: string,
     otherPaths: readonly string[],
@@ -117,6 +138,7 @@ class Normalised implements NormalisedRequest {
     this.#request = request
     this.method = request.method
     this.host = host
+    this.hostAsSpelled = hostAsSpelled
     this.path = path
     this.otherPaths = otherPaths
     this.authorization = authorization

@@ -16,10 +16,11 @@ export function needsSameOrigin(request: GateRequest): boolean {
 
 /**
  * Whether the browser says that the request comes from `origin` (scheme, host and port as the client sees them):
- * `Origin` where it is sent, else `Sec-Fetch-Site` (Fetch Metadata). Neither counts as no.
+ * `Origin` where it is sent, else `Sec-Fetch-Site` (Fetch Metadata), which scripts cannot set. Neither counts as no. With
+ * `Referrer-Policy: no-referrer` browsers send `Origin: null` with forms of our own as well; a sandboxed frame is `cross-site`.
  */
 export function isSameOrigin(request: GateRequest, origin: string | null): boolean {
   const claimed = request.headers.origin
-  if (claimed !== undefined) return origin !== null && claimed.toLowerCase() === origin
+  if (claimed !== undefined && claimed !== 'null') return origin !== null && claimed.toLowerCase() === origin
   return request.headers['sec-fetch-site'] === 'same-origin'
 }

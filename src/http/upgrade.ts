@@ -10,6 +10,7 @@ import { type Duplex, Readable } from 'node:stream'
 import { keepAuth } from './auth-of.ts'
 import { decide } from './decide.ts'
 import type { Gate, Outcome, Reply } from './gate.ts'
+import { closeAfter } from './last-answer.ts'
 import { headOf, NodeRequest } from './node-request.ts'
 import { writeReply } from './writer.ts'
 
@@ -18,8 +19,6 @@ export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: B
 
 /** Published by Node for each connection that a server accepts, before anything is read from it. */
 const CONNECTION_CHANNEL = 'net.server.socket'
-/** How long a refused client has to close its side. */
-const LINGER_MS = 1_000
 
 /**
  * Guards upgrades: `server.on('upgrade', guardUpgrade(guard, handler))`.
@@ -110,17 +109,9 @@ function settle(outcome: Outcome, request: IncomingMessage, socket: Duplex, proc
 
 /** Answers on the bare socket and closes it. */
 function refuse(request: IncomingMessage, socket: Duplex, reply: Reply): void {
-  socket.on('error', ignore)
-  // Closing on bytes that nobody has read would reset the connection, and the answer might be lost with it.
-  socket.resume()
   const response = new ServerResponse(request)
-  response.shouldKeepAlive = false
   response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
-  response.once('finish', () => {
-    socket.end()
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
-    socket.once('close', () => clearTimeout(timer))
-  })
+  closeAfter(response)
   writeReply(response, reply)
 }
 

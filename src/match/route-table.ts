@@ -19,14 +19,15 @@ export interface RoutePattern {
   /** Upper case; `undefined` for all. `GET` includes `HEAD`. */
   readonly methods: readonly string[] | undefined
   /**
-   * Whether it lets everybody in. Where such a route matches only because case is ignored, it gives way to
-   * whatever else matches and is protected: to a server that tells case apart, `/HEALTHZ` is not the open `/healthz`.
+   * Whether it lets everybody in. Where such a route matches only because spelling is ignored (the case of a path, the case
+   * or the last dot of a host), it gives way to whatever else matches and is protected: to a server that tells case apart,
+   * `/HEALTHZ` is not the open `/healthz`, and to one that compares the `Host` field, `PUBLIC.h` is not the open `public.h`.
    */
   readonly open?: boolean
 }
 
 /** The parts of a request that a route is found by. */
-export type Located = Pick<NormalisedRequest, 'method' | 'host' | 'port' | 'path' | 'otherPaths'>
+export type Located = Pick<NormalisedRequest, 'method' | 'host' | 'hostAsSpelled' | 'port' | 'path' | 'otherPaths'>
 
 /** The route of a request; `'ambiguous'` when it depends on how the path is read (answered 400). */
 export interface RouteTable<Route> {
@@ -43,6 +44,8 @@ const BY_SPELLING = 2
 /** Its path has no capitals. */
 const LOWER_CASE = 4
 const HAS_METHODS = 8
+/** Open, and on one host or a wildcard. */
+const OPEN_BY_HOST = 16
 
 /** Routes in their places, by numbers: 0 is none of either. */
 interface Layout<Route> {
@@ -113,7 +116,9 @@ export function createRouteTable<Route extends object>(
     for (let route = first[place] as number; route !== 0; route = next[route] as number) {
       const known = bits[route] as number
       if ((known & HAS_METHODS) !== 0 && methods[route]?.has(request.method) !== true) continue
-      if (!openAsSpelled || (known & OPEN) === 0 || liesUnder(path, paths[route] as string)) return route
+      if (!openAsSpelled || (known & OPEN) === 0) return route
+      if (!hostIsSure(known, request) || !liesUnder(path, paths[route] as string)) continue
+      return route
     }
     return 0
   }
@@ -130,7 +135,7 @@ export function createRouteTable<Route extends object>(
       (known & BY_SPELLING) === 0 ||
       (folded === path && (known & LOWER_CASE) !== 0) ||
       liesUnder(path, paths[best] as string)
-    if (isSure) return layout.routes[best]
+    if (isSure && hostIsSure(known, request)) return layout.routes[best]
     const asSpelled = findBest({ ...lookup, openAsSpelled: true })
     return layout.routes[((bits[asSpelled] as number) & OPEN) !== 0 || asSpelled === 0 ? best : asSpelled]
   }
@@ -186,11 +191,13 @@ function layOut<Route>(
     return place
   }
 
-  function bitsOf({ open, path, methods }: RoutePattern): number {
+  function bitsOf({ open, host, path, methods }: RoutePattern): number {
+    const byHost = open === true && host !== undefined
     const bySpelling = open === true && !caseSensitive && path !== '/'
     return (
       (open === true ? OPEN : 0) |
       (bySpelling ? BY_SPELLING : 0) |
+      (byHost ? OPEN_BY_HOST : 0) |
       (path === fold(path) ? LOWER_CASE : 0) |
       (methods === undefined ? 0 : HAS_METHODS)
     )
@@ -224,6 +231,11 @@ function layOut<Route>(
     methods: [undefined, ...patterns.map(({ methods }) => methods && new Set(withHead(methods)))],
     paths: ['/', ...patterns.map(({ path }) => path)],
   }
+}
+
+/** Whether an open route of which that is `known` holds also for a server that compares hosts as they are spelled. */
+function hostIsSure(known: number, request: Located): boolean {
+  return (known & OPEN_BY_HOST) === 0 || request.hostAsSpelled
 }
 
 function liesUnder(path: string, prefix: string): boolean {

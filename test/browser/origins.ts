@@ -1,5 +1,6 @@
 /** Journeys: more than one origin. */
 import assert from 'node:assert/strict'
+import type { IncomingMessage } from 'node:http'
 import { authOf, guardUpgrade } from 'sallyport/node'
 import { WebSocketServer } from 'ws'
 import type { Page } from '../support/browser.ts'
@@ -74,6 +75,42 @@ export const ORIGINS: readonly Journey[] = [
         assert.equal(await listen(other, shop.port), 'refused')
         assert.equal(shop.decisions.at(-1)?.reason, reason)
       }
+    },
+  },
+  {
+    title: 'no-referrer: a form of the own page is taken, and a sandboxed frame is told apart',
+    async walk({ shop, page }) {
+      await visit(page, shop)
+      /** What the browser says of the origin of the order that `run` sends. */
+      const said = async (run: () => Promise<unknown>) => {
+        const heard = new Promise<IncomingMessage>((resolve) => {
+          const hear = (request: IncomingMessage) => {
+            if (request.method !== 'POST') return
+            shop.server.off('request', hear)
+            resolve(request)
+          }
+          shop.server.on('request', hear)
+        })
+        await run()
+        const { origin, 'sec-fetch-site': site } = (await heard).headers
+        return [origin, site]
+      }
+      const script = `fetch('${shop.origin}/orders', { method: 'POST', mode: 'no-cors', credentials: 'include' })`
+      const framed = () =>
+        page.evaluate(`(() => {
+          const frame = document.createElement('iframe')
+          frame.sandbox = 'allow-scripts'
+          frame.srcdoc = "<script>${script}</" + "script>"
+          document.body.append(frame)
+        })()`)
+      assert.deepEqual(await said(framed), ['null', 'cross-site'])
+      await page.evaluate(`(() => {
+        const policy = document.createElement('meta')
+        Object.assign(policy, { name: 'referrer', content: 'no-referrer' })
+        document.head.append(policy)
+      })()`)
+      assert.deepEqual(await said(() => page.click('#order')), ['null', 'same-origin'])
+      await see(page, 'Ordered')
     },
   },
 ]

@@ -48,6 +48,24 @@ describe('A1 A2 the route of a request', () => {
     expect(await routeOf(guard, { host: undefined })).toBe('rest')
   })
 
+  it('of a host that is open, for the host as it is spelled; in another spelling it gives way to a protected one', async () => {
+    const guard = guardFor({
+      routes: [
+        { host: 'public.example.com', auth: none },
+        { host: 'closed.example.com', name: 'closed', auth: { type: 'basic', verify: () => true } },
+        { path: '/', auth: { type: 'basic', username: 'root', password: 'r00t' } },
+      ],
+    })
+    // The second time the host is known from the request before.
+    for (const host of ['public.example.com', 'public.example.com', 'public.example.com:8080']) {
+      expect(await ask(guard, request({ host }))).toBe('pass')
+    }
+    for (const host of ['PUBLIC.example.com', 'PUBLIC.example.com', 'public.example.com.', 'public.example.com.:80']) {
+      expect(await ask(guard, request({ host }))).toBe(401)
+    }
+    expect(await routeOf(guard, { host: 'CLOSED.example.com.' })).toBe('closed')
+  })
+
   it('is named by methods, host, port and path where the configuration gives no name', async () => {
     const guard = routed([
       { path: '/a/' },
@@ -78,8 +96,7 @@ describe('A1 A2 the route of a request', () => {
   it('GET covers HEAD, and no other method', async () => {
     const guard = routed([{ name: 'read', methods: ['GET'] }])
     expect(await routeOf(guard, { method: 'HEAD' })).toBe('read')
-    for (const method of ['POST', 'OPTIONS', 'get', 'TRACE', 'CONNECT'])
-      expect(await routeOf(guard, { method })).toBe(404)
+    for (const method of ['POST', 'OPTIONS', 'TRACE', 'CONNECT']) expect(await routeOf(guard, { method })).toBe(404)
   })
 
   it('caseSensitive: true tells paths apart by case', async () => {
@@ -134,6 +151,8 @@ describe('a request that two parsers could read differently: 400', () => {
     ['.. past the root', { target: '/../a' }, 'ambiguous_target'],
     ['a target that is no path', { target: 'a' }, 'ambiguous_target'],
     ['another host in the target', { target: 'http://other.example/' }, 'ambiguous_target'],
+    ['a method in lower case', { method: 'post' }, 'ambiguous_method'],
+    ['a method in both cases', { method: 'GEt' }, 'ambiguous_method'],
     ['two routes', { target: '/open/..;/closed' }, 'ambiguous_target'],
     ['a path in the host', { host: 'app.example.com/x' }, 'ambiguous_host'],
     ['a user in the host', { host: 'x@app.example.com' }, 'ambiguous_host'],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { JwtAuth } from '../../src/index.ts'
+import type { GateRequest, JwtAuth } from '../../src/index.ts'
 import { createKey, type ProviderServer, type SigningKey, signToken, startProvider } from '../support/keys.ts'
 import { ask, authOf, claimsFor, field, guardFor, jwtGuard, replyTo, request, withToken } from './harness.ts'
 
@@ -375,6 +375,20 @@ describe('A11 a token in a cookie', () => {
     expect(await ask(guard, request({ headers: { Cookie: 'other=1' } }))).toBe(403)
   })
 
+  it('keeps its answers out of shared caches, and pages out of all; a bearer token does so by itself', async () => {
+    const { guard, Cookie, token } = await setUp()
+    const cacheControl = async (asked: GateRequest) => {
+      const outcome = await guard.handle(asked)
+      return outcome.kind === 'pass' ? outcome.headers?.['cache-control'] : outcome.kind
+    }
+    // The first is decided once the keys are there, the others at once.
+    for (let round = 0; round < 2; round++) {
+      expect(await cacheControl(request({ headers: { Cookie } }))).toBe('private')
+      expect(await cacheControl(request({ headers: { Cookie, Accept: 'text/html' } }))).toBe('no-store')
+      expect(await cacheControl(withToken(token, { headers: { Cookie, Accept: 'text/html' } }))).toBeUndefined()
+    }
+  })
+
   it('is not looked at where there is one, be it a bad one', async () => {
     const { guard, Cookie } = await setUp()
     for (const Authorization of ['Bearer x', 'Bearer ', 'Bearer']) {
@@ -390,6 +404,7 @@ describe('A11 a token in a cookie', () => {
     ['another scheme', { Origin: 'https://app.example.com' }, 403],
     ['another port', { Origin: 'http://app.example.com:8080' }, 403],
     ['an opaque origin', { Origin: 'null' }, 403],
+    ['an opaque origin, Sec-Fetch-Site same-origin', { Origin: 'null', 'Sec-Fetch-Site': 'same-origin' }, 'pass'],
     ['an empty origin', { Origin: '' }, 403],
     ['Sec-Fetch-Site same-origin', { 'Sec-Fetch-Site': 'same-origin' }, 'pass'],
     ['Sec-Fetch-Site same-site', { 'Sec-Fetch-Site': 'same-site' }, 403],

@@ -31,6 +31,10 @@ describe('B12 the proof of an origin', () => {
     ['the same Origin in capitals', { origin: 'HTTPS://App.Example.com' }],
     ['the same Origin, whatever Sec-Fetch-Site says', { origin, 'sec-fetch-site': 'cross-site' }],
     ['no Origin, Sec-Fetch-Site same-origin', { 'sec-fetch-site': 'same-origin' }],
+    [
+      'an Origin withheld by no-referrer, Sec-Fetch-Site same-origin',
+      { origin: 'null', 'sec-fetch-site': 'same-origin' },
+    ],
   ])('%s', (_, headers) => {
     expect(ask(headers)).toBe(true)
   })
@@ -46,7 +50,9 @@ describe('B12 the proof of an origin', () => {
     ['a host that begins like ours', { origin: `${origin}.evil.example` }],
     ['a host that ends like ours', { origin: 'https://xapp.example.com' }],
     ['an opaque origin', { origin: 'null' }],
-    ['an opaque origin that says it is same-origin', { origin: 'null', 'sec-fetch-site': 'same-origin' }],
+    ['an opaque origin of another site, or of a sandboxed frame', { origin: 'null', 'sec-fetch-site': 'cross-site' }],
+    ['an opaque origin of a sibling', { origin: 'null', 'sec-fetch-site': 'same-site' }],
+    ['an opaque origin in capitals, which no browser sends', { origin: 'NULL', 'sec-fetch-site': 'same-origin' }],
     ['an empty Origin', { origin: '', 'sec-fetch-site': 'same-origin' }],
     ['two origins', { origin: `${origin}, https://evil.example` }],
     ['same-site', { 'sec-fetch-site': 'same-site' }],

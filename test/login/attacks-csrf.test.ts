@@ -25,7 +25,7 @@ const forged: [what: string, headers: Record<string, string | undefined>][] = [
   ['the same host on http', { origin: 'http://login.test', 'sec-fetch-site': 'cross-site' }],
   ['the same host on another port', { origin: 'https://login.test:8443', 'sec-fetch-site': 'same-site' }],
   ['a sandboxed frame', { origin: 'null', 'sec-fetch-site': 'cross-site' }],
-  ['a sandboxed frame of our own', { origin: 'null', 'sec-fetch-site': 'same-origin' }],
+  ['a sandboxed frame of our own, in an old browser', { origin: 'null', 'sec-fetch-site': undefined }],
   ['nobody, by a bookmark', { origin: undefined, 'sec-fetch-site': 'none' }],
   ['another site, without Origin', { origin: undefined, 'sec-fetch-site': 'cross-site' }],
   ['a sibling, without Origin', { origin: undefined, 'sec-fetch-site': 'same-site' }],

@@ -31,7 +31,7 @@ function table(routes: readonly Written[], caseSensitive = false) {
 }
 
 function request(parts: Partial<Located> = {}): Located {
-  return { method: 'GET', host: 'h', port: 80, path: '/', otherPaths: [], ...parts }
+  return { method: 'GET', host: 'h', hostAsSpelled: true, port: 80, path: '/', otherPaths: [], ...parts }
 }
 
 describe('A1 hosts', () => {
@@ -67,6 +67,22 @@ describe('A1 hosts', () => {
     const { find } = table([a, b, c])
     const at = (path: string) => find(request({ host: 's1.apps.example.com', path }))
     expect([at('/a'), at('/b'), at('/c'), at('/d')]).toEqual([a, b, c, undefined])
+  })
+
+  it('an open route of a host that is spelled in another way gives way to a protected one', () => {
+    const open = { host: 'public.h', open: true }
+    const wild = { host: '*.h', path: '/a', open: true }
+    const asked = request({ host: 'public.h', path: '/a' })
+    const spelled = { ...asked, hostAsSpelled: false }
+    for (const caseSensitive of [false, true]) {
+      const { find } = table([any, wild, open], caseSensitive)
+      expect([find(asked), find(spelled)]).toEqual([open, any])
+      expect(table([open, wild], caseSensitive).find(spelled)).toBe(open)
+      const openToAll = { open: true }
+      expect(table([open, openToAll], caseSensitive).find(spelled)).toBe(open)
+      const guarded = { host: 'public.h', path: '/a' }
+      expect(table([any, open, guarded], caseSensitive).find(spelled)).toBe(guarded)
+    }
   })
 
   it('a better host wins over a longer path', () => {
@@ -215,6 +231,7 @@ describe('A1 A2 A13 properties of the table', () => {
   const asked: fc.Arbitrary<Located> = fc.record({
     method: fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'DELETE'),
     host: fc.constantFrom('h', 'a.h', 'c.h', 'b.a.h', 'c.a.h', 'd.c.a.h', 'localhost', 'x.localhost', '[::1]', ''),
+    hostAsSpelled: fc.boolean(),
     port: fc.constantFrom(80, 8080, 1),
     path,
     otherPaths: fc.array(fc.oneof(path, fc.constantFrom('//a', '/a//b', '/%61')), { maxLength: 2 }),
@@ -234,8 +251,10 @@ describe('A1 A2 A13 properties of the table', () => {
   /** The best route for one reading of the path: an open one, unless it is spelled like it, gives way to a protected one. */
   function best(routes: readonly Written[], located: Located, path: string, caseSensitive: boolean) {
     const winner = bestOf(routes, located, path, caseSensitive)
-    if (winner?.open !== true || bestOf([winner], located, path, true) !== undefined) return winner
-    const spelled = routes.filter((route) => route.open !== true || bestOf([route], located, path, true) !== undefined)
+    const isSpelled = (route: Written) =>
+      bestOf([route], located, path, true) !== undefined && (route.host === undefined || located.hostAsSpelled)
+    if (winner?.open !== true || isSpelled(winner)) return winner
+    const spelled = routes.filter((route) => route.open !== true || isSpelled(route))
     const asSpelled = bestOf(spelled, located, path, caseSensitive)
     return asSpelled === undefined || asSpelled.open === true ? winner : asSpelled
   }

@@ -80,6 +80,7 @@ export function createBroker(settings: BrokerSettings): Broker {
     clock,
     times: settings.times,
     client: (server) => clients.get(server),
+    servers: () => clients.keys(),
     tell,
   })
   const links = createConsentLinks(store, clock, settings.linkMs ?? LINK_MS)
@@ -188,6 +189,7 @@ export function createBroker(settings: BrokerSettings): Broker {
     list: (owner) => connections.list(owner),
     all: (page) => connections.all(page),
     disconnect: (owner, server) => connections.disconnect(owner, server),
+    disconnectAll: (owner) => connections.disconnectAll(owner),
     owns: (path) => randomOf(path) !== undefined || isCallback(path) || isDocument(path),
 
     async answer(request, normalised) {

@@ -134,7 +134,7 @@ export interface Broker {
   stepUp(owner: string, server: string, challenge: string): Promise<StepUp | undefined>
   /**
    * The URL where consent begins: the open one of this owner, server and person until it expires. Whether the owner may use the
-   * server has been checked by whoever asks, and is checked again when consent starts (G21).
+   * server has been checked by whoever asks, and is checked again when consent starts and when it ends (G21).
    *
    * @throws TypeError for a server that does not exist and a `returnTo` that is no http(s) URL
    */

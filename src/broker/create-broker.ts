@@ -41,7 +41,7 @@ export interface BrokerSettings {
   /** Who is at the browser; `link`: whoever holds a link may use it. Without one, nobody can connect anything. */
   readonly signIn: SignIn | 'link' | undefined
   readonly servers: readonly OAuth2Server[]
-  /** Whether somebody may use a server: asked when the page is shown, and again when consent starts (G21). */
+  /** Whether somebody may use a server: asked when the page is shown, when consent starts and when it ends (G21). */
   mayConnect(question: ConsentQuestion): boolean | Promise<boolean>
   /** Where links and callbacks are: `/connect` and `/oauth2/callback` by default. */
   readonly paths?: { readonly connect?: string | undefined; readonly callback?: string | undefined } | undefined

@@ -4,6 +4,7 @@ import { memoryStore } from 'sallyport/stores/memory'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { StoreError } from '../../src/core/errors.ts'
 import { virtualAccountId } from '../../src/identity/identity.ts'
+import { untilCallback } from '../broker/setup.ts'
 import { startKeyServer } from '../support/identity-provider.ts'
 import { type ConsentWorld, startConsentWorld } from './attack-parts.ts'
 import { initialize, rpc, startWorld, type World } from './world.ts'
@@ -22,15 +23,14 @@ async function open(options: Parameters<typeof startConsentWorld>[0] = {}): Prom
   return opened
 }
 
+async function linkFor({ gateway, jwt }: World, name: string): Promise<string> {
+  const who = { authorization: `Bearer ${await jwt(name)}` }
+  return gateway.connections.connectUrl({ server: 'dev/notes', who, forVirtualAccount: 'late' })
+}
+
 async function connectAs({ world, browserOf }: ConsentWorld, name: string) {
-  const who = { authorization: `Bearer ${await world.jwt(name)}` }
-  const link = await world.gateway.connections.connectUrl({
-    server: 'dev/notes',
-    who,
-    forVirtualAccount: 'late',
-  })
   const browser = browserOf(name)
-  return browser.submit(await browser.load(link), {})
+  return browser.submit(await browser.load(await linkFor(world, name)), {})
 }
 
 /** What a call with a key of the account is answered. */
@@ -57,6 +57,20 @@ describe('G13 a virtual account that is deleted', () => {
     expect(notes.requests).toHaveLength(arrived)
     expect((await connectAs(opened, 'bob')).status).toBe(200)
     expect((await called(world)).status).toBe(200)
+  })
+
+  test('is not connected by who has pressed the button before, nor is the next one of its name', async () => {
+    const { world, browserOf, provider } = await startConsentWorld({ access: ACCESS })
+    for (const next of [undefined, { owners: ['user:corp/bob@example.com'] }]) {
+      await world.gateway.virtualAccounts.create('late', { owners: ['user:corp/ann@example.com'] })
+      const browser = browserOf('ann')
+      const callback = await untilCallback(browser, await linkFor(world, 'ann'))
+      await world.gateway.virtualAccounts.delete('late')
+      if (next !== undefined) await world.gateway.virtualAccounts.create('late', next)
+      expect((await browser.load(callback)).status).toBe(403)
+      expect(provider.asked.filter(({ path }) => path === '/token')).toEqual([])
+    }
+    expect(await world.gateway.connections.list(SUBJECT)).toEqual([])
   })
 
   test('is gone also where an authorization server does not take the revocation', async () => {

@@ -7,7 +7,7 @@ import { decodeRecord } from '../store/connection-record.ts'
 import { everyRecord } from '../store/every-record.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
-import { createRefresher, type FoundTokens } from '../store/refresher.ts'
+import { createRefresher, type FoundTokens, HalfEnded } from '../store/refresher.ts'
 import type { Key, Page, TokenStore } from '../store/token-store.ts'
 import type { BoundClient } from './bound-client.ts'
 import type { Broker, Connection, ConnectionEvent, OwnedConnection, StepUp, TokenOptions } from './broker.ts'
@@ -141,7 +141,11 @@ export function createConnections({ store, clock, times, client, servers, tell }
   }
 
   async function disconnect(owner: string, server: string): Promise<boolean> {
-    const ended = await refresher.disconnect(keyOf(owner, server))
+    const ended = await refresher.disconnect(keyOf(owner, server)).catch((error: unknown) => {
+      // Done again, it may find nothing that could be told.
+      if (error instanceof HalfEnded) tell({ kind: 'disconnected', server, owner, detail: error.message })
+      throw error
+    })
     if (ended) tell({ kind: 'disconnected', server, owner })
     // A time that stays behind says nothing of a connection that is not there, and goes by itself.
     if (ended) await lastUse.forget(owner, server).catch(() => {})

@@ -11,7 +11,7 @@ import { messageOf, SealError, StoreError } from '../core/errors.ts'
 import { createConnectionCache } from './connection-cache.ts'
 import { type ConnectionRecord, decodeRecord, encodeRecord, type ReadConnection } from './connection-record.ts'
 import { createLandings } from './landing.ts'
-import { attemptRefresh } from './refresh-attempt.ts'
+import { attemptRefresh, pauseOf } from './refresh-attempt.ts'
 import { DEFAULT_TIMES, type RefreshEvent, type RefreshSettings } from './refresh-settings.ts'
 import { type Key, keyText } from './token-store.ts'
 
@@ -186,11 +186,11 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
   }
 
   function isBackingOff(record: ConnectionRecord<Tokens>): boolean {
-    return (record.retryAt ?? 0) > clock.now()
+    return pauseOf(record, times, clock.now()) > 0
   }
 
-  function retryAfter({ retryAt = 0 }: ConnectionRecord<Tokens>): number {
-    return Math.max(1_000, retryAt - clock.now())
+  function retryAfter(record: ConnectionRecord<Tokens>): number {
+    return Math.max(1_000, pauseOf(record, times, clock.now()))
   }
 
   /** Tokens that wait to be written, if they do. */

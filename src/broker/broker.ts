@@ -134,7 +134,7 @@ export interface Broker {
   stepUp(owner: string, server: string, challenge: string): Promise<StepUp | undefined>
   /**
    * The URL where consent begins: the open one of this owner, server and person until it expires. Whether the owner may use the
-   * server has been checked by whoever asks, and is checked again when consent starts (G21).
+   * server has been checked by whoever asks, and is checked again when consent starts and when it ends (G21).
    *
    * @throws NoSuchServerError for a server that does not exist, TypeError for a `returnTo` that is no http(s) URL
    */
@@ -145,6 +145,8 @@ export interface Broker {
   all(page?: ConnectionPage): Promise<{ readonly connections: readonly OwnedConnection[]; readonly next?: string }>
   /** Ends a connection, here at once and upstream where that is offered; whether there was one. */
   disconnect(owner: string, server: string): Promise<boolean>
+  /** Ends all connections of an owner, those to servers that are not configured any more too. */
+  disconnectAll(owner: string): Promise<void>
   /** Whether a path is one of the broker's pages, by its exact shape: whatever else is beside them is the application's. */
   owns(path: string): boolean
   /** Answers a request to one of them. Never rejects for a request's sake. */

@@ -1,12 +1,13 @@
 /** Connections in the store: tokens by owner and server, refreshed in time, told of without ever being shown (G9, G13, G14). */
 import type { Clock } from '../core/clock.ts'
+import { SealError } from '../core/errors.ts'
 import { createLastUse, type LastUseOptions } from '../identity/last-use.ts'
 import { AuthorizationError } from '../oauth/authorization-error.ts'
 import { decodeRecord } from '../store/connection-record.ts'
 import { everyRecord } from '../store/every-record.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
-import { createRefresher, type FoundTokens } from '../store/refresher.ts'
+import { createRefresher, type FoundTokens, HalfEnded } from '../store/refresher.ts'
 import type { Key, Page, TokenStore } from '../store/token-store.ts'
 import type { BoundClient } from './bound-client.ts'
 import type { Broker, Connection, ConnectionEvent, OwnedConnection, StepUp, TokenOptions } from './broker.ts'
@@ -21,6 +22,8 @@ export interface ConnectionSettings {
   readonly times: Partial<RefreshTimes> | undefined
   /** The client of a server, as it is configured now. */
   client(server: string): UpstreamClient | undefined
+  /** The servers that are configured now. */
+  servers(): Iterable<string>
   tell(event: Pick<ConnectionEvent, 'kind' | 'server' | 'owner'> & Partial<ConnectionEvent>): void
 }
 
@@ -40,6 +43,8 @@ export interface Connections {
   /** See `Broker.all`. */
   readonly all: Broker['all']
   disconnect(owner: string, server: string): Promise<boolean>
+  /** See `Broker.disconnectAll`. */
+  disconnectAll(owner: string): Promise<void>
   /** Revokes tokens upstream that have not been stored. Throws where the authorization server does not take it. */
   revoke(tokens: UpstreamTokens): Promise<void>
   /** Waits for refreshes under way. */
@@ -54,7 +59,7 @@ const MAX_SCANS = 20
 const ENOUGH = 100
 
 /** See the top of the file. */
-export function createConnections({ store, clock, times, client, tell }: ConnectionSettings): Connections {
+export function createConnections({ store, clock, times, client, servers, tell }: ConnectionSettings): Connections {
   const keyOf = (owner: string, server: string): Key => ({ space: SPACE, owner, id: server })
   const lastUse = createLastUse(store, clock, LAST_USE)
   const refresher = createRefresher<UpstreamTokens>({
@@ -135,6 +140,31 @@ export function createConnections({ store, clock, times, client, tell }: Connect
     }
   }
 
+  async function disconnect(owner: string, server: string): Promise<boolean> {
+    const ended = await refresher.disconnect(keyOf(owner, server)).catch((error: unknown) => {
+      // Done again, it may find nothing that could be told.
+      if (error instanceof HalfEnded) tell({ kind: 'disconnected', server, owner, detail: error.message })
+      throw error
+    })
+    if (ended) tell({ kind: 'disconnected', server, owner })
+    // A time that stays behind says nothing of a connection that is not there, and goes by itself.
+    if (ended) await lastUse.forget(owner, server).catch(() => {})
+    return ended
+  }
+
+  /** Servers that an owner may have connections to. */
+  async function serversOf(owner: string): Promise<readonly string[]> {
+    const found: string[] = []
+    try {
+      for await (const { key } of everyRecord((page) => store.list(SPACE, owner, page))) found.push(key.id)
+      return found
+    } catch (error) {
+      // A record that does not open hides the rest of its page. Ending it removes it.
+      if (error instanceof SealError) return [...new Set([...found, ...servers()])]
+      throw error
+    }
+  }
+
   function noted(owner: string, server: string, found: FoundTokens<UpstreamTokens>): FoundTokens<UpstreamTokens> {
     if (found.kind === 'tokens') lastUse.note(owner, server)
     return found
@@ -189,12 +219,11 @@ export function createConnections({ store, clock, times, client, tell }: Connect
       }
       return { connections, ...(next === undefined ? {} : { next }) }
     },
-    async disconnect(owner, server) {
-      const ended = await refresher.disconnect(keyOf(owner, server))
-      if (ended) tell({ kind: 'disconnected', server, owner })
-      // A time that stays behind says nothing of a connection that is not there, and goes by itself.
-      if (ended) await lastUse.forget(owner, server).catch(() => {})
-      return ended
+    disconnect,
+    async disconnectAll(owner) {
+      const ends = (await serversOf(owner)).map((server) => disconnect(owner, server))
+      // All of them, also where one fails.
+      for (const end of await Promise.allSettled(ends)) if (end.status === 'rejected') throw end.reason
     },
     revoke,
     async close() {

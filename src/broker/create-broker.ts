@@ -47,7 +47,7 @@ export interface BrokerSettings {
   /** Who is at the browser; `link`: whoever holds a link may use it. Without one, nobody can connect anything. */
   readonly signIn: SignIn | 'link' | undefined
   readonly servers: readonly OAuth2Server[]
-  /** Whether somebody may use a server: asked when the page is shown, and again when consent starts (G21). */
+  /** Whether somebody may use a server: asked when the page is shown, when consent starts and when it ends (G21). */
   mayConnect(question: ConsentQuestion): boolean | Promise<boolean>
   /** Where links and callbacks are: `/connect` and `/oauth2/callback` by default. */
   readonly paths?: { readonly connect?: string | undefined; readonly callback?: string | undefined } | undefined
@@ -86,6 +86,7 @@ export function createBroker(settings: BrokerSettings): Broker {
     clock,
     times: settings.times,
     client: (server) => clients.get(server),
+    servers: () => clients.keys(),
     tell,
   })
   const links = createConsentLinks(store, clock, settings.linkMs ?? LINK_MS)
@@ -194,6 +195,7 @@ export function createBroker(settings: BrokerSettings): Broker {
     list: (owner) => connections.list(owner),
     all: (page) => connections.all(page),
     disconnect: (owner, server) => connections.disconnect(owner, server),
+    disconnectAll: (owner) => connections.disconnectAll(owner),
     owns: (path) => randomOf(path) !== undefined || isCallback(path) || isDocument(path),
 
     async answer(request, normalised) {

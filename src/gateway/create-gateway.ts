@@ -78,7 +78,17 @@ export function createGateway(config: GatewayConfig): Gateway {
 
   const sealing = createSealingKeys(config.keys, config.store, secrets)
   const { store, sealer } = sealing
-  const people = createIdentityParts(config, { store, clock, keyReports, onKey: audit.key })
+  const people = createIdentityParts(config, {
+    store,
+    clock,
+    keyReports,
+    onKey: audit.key,
+    disconnect(id) {
+      // Its keys are gone by now, and authorization servers may take their time.
+      void streams.check()
+      return broker.disconnectAll(id)
+    },
+  })
 
   const permissions = createPermissions(config.decide)
   const broker = createBroker({

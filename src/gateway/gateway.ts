@@ -105,7 +105,7 @@ export interface GatewayKeys {
    * A personal token takes its owner's groups from the record of their last sign-in. Where there is none, or it is too old, one is
    * made of `owner`, if that is a whole identity (of `identify`, say): whoever asks vouches for it.
    *
-   * @throws ApiKeyError (`ERR_API_KEY`) for a bad name or time, or too many keys
+   * @throws ApiKeyError (`ERR_API_KEY`) for a bad name or time, an option that does not exist, or too many keys
    * @throws GatewayError (`ERR_SUBJECT`) for an owner that names nobody
    * @throws GatewayError (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`) for an account that does not exist; (`ERR_UNKNOWN_PERSON`) for a person
    *   without such a record, whose key would let nobody in, unless there is a `directory`; (`ERR_UNAVAILABLE`)
@@ -134,7 +134,7 @@ export interface GatewayVirtualAccounts extends VirtualAccounts {
 export interface GatewayConnections {
   list(owner: Subject): Promise<Connection[]>
   /**
-   * The URL where somebody connects a server. For a virtual account, `by` is the owner of it who will.
+   * The URL where somebody connects a server. For a virtual account, `who` is the owner of it who will.
    *
    * @throws GatewayError (`ERR_ACCESS`) where they may not use the server (G21) or do not own the virtual account,
    *   (`ERR_UNKNOWN_SERVER`) for a server that does not exist or is not `oauth2`, (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`),

@@ -41,7 +41,7 @@ export interface Identification {
   callerOfSubject(who: Subject): Promise<Caller>
   /** Whether a caller may use a server at all. @throws GatewayError (`ERR_UNAVAILABLE`) */
   mayUse(caller: Caller, server: string): Promise<boolean>
-  /** Whether a consent may begin, as the broker asks it (G21). */
+  /** Whether a consent may begin or end, as the broker asks it (G21). */
   mayConnect(question: ConsentQuestion): Promise<boolean>
 }
 

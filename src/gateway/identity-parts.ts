@@ -21,7 +21,10 @@ const MAX_PERSON_AGE_SECONDS = 30 * 24 * 3600
 /** How long a person's record is believed without asking the store. */
 const PEOPLE_CACHE_MS = 5_000
 
-/** Makes them. `store` seals what it keeps; `onKey` is told of keys made, used, refused and revoked. */
+/**
+ * Makes them. `store` seals what it keeps; `onKey` is told of keys made, used, refused and revoked; `disconnect` ends all
+ * connections of an identity.
+ */
 export function createIdentityParts(
   config: GatewayConfig,
   {
@@ -29,11 +32,13 @@ export function createIdentityParts(
     clock,
     keyReports,
     onKey,
+    disconnect,
   }: {
     readonly store: TokenStore
     readonly clock: Clock
     readonly keyReports: KeyReports
     readonly onKey: (event: KeyEvent) => void
+    readonly disconnect: (id: string) => Promise<unknown>
   },
 ) {
   const { directory, integrations: configured = {}, maxPersonAgeSeconds = MAX_PERSON_AGE_SECONDS } = config
@@ -45,6 +50,7 @@ export function createIdentityParts(
     store,
     clock,
     keys,
+    disconnect,
     configured: config.virtualAccounts ?? {},
     integrations: names,
   })

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
+import { suggest } from '../core/suggest.ts'
 import type { TokenStore } from '../store/token-store.ts'
 import { ApiKeyError } from './identity-errors.ts'
 import { type KeyEvent, VIA } from './key-event.ts'
@@ -51,7 +52,7 @@ export interface ApiKeys {
   /**
    * Makes a key. After a failure no key is left that anybody knows; one that could not be taken back is listed.
    *
-   * @throws ApiKeyError (`ERR_API_KEY`) for a bad name or time, or too many keys.
+   * @throws ApiKeyError (`ERR_API_KEY`) for a bad name or time, an option that does not exist, or too many keys.
    */
   create(request: KeyRequest): Promise<NewApiKey>
   /** The owner's keys, oldest first; expired ones too, for 30 days. */
@@ -115,6 +116,7 @@ export function createApiKeys(settings: ApiKeySettings): ApiKeys {
   return {
     async create(request) {
       const { owner, name } = request
+      checkOptions(request)
       checkName(name)
       const now = clock.now()
       const expiresAt = endOf(request, now)
@@ -171,6 +173,15 @@ export function createApiKeys(settings: ApiKeySettings): ApiKeys {
       unsubscribe()
       await lastUse.close()
     },
+  }
+}
+
+/** Of a mistyped time, say, nothing would be seen: the key would never end. */
+function checkOptions(request: object): void {
+  const known = ['name', 'expiresAt', 'ttlSeconds']
+  for (const option of Object.keys(request)) {
+    if (option === 'owner' || known.includes(option)) continue
+    throw new ApiKeyError('option', `unknown option ${JSON.stringify(option)}${suggest(option, known)}`)
   }
 }
 

@@ -3,8 +3,11 @@ import { SallyportError } from '../core/errors.ts'
 
 /** An API key cannot be made (`ERR_API_KEY`). */
 export class ApiKeyError extends SallyportError {
-  /** `name`: it is not a good one; `expiry`: neither is the time; `limit`: the owner has as many keys as they may have. */
-  readonly reason: 'name' | 'expiry' | 'limit'
+  /**
+   * `name`: it is not a good one; `expiry`: neither is the time; `option`: there is none of that name; `limit`: the owner has as
+   * many keys as they may have.
+   */
+  readonly reason: 'name' | 'expiry' | 'option' | 'limit'
 
   constructor(reason: ApiKeyError['reason'], message: string) {
     super('ERR_API_KEY', message)

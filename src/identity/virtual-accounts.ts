@@ -19,7 +19,7 @@ import type { VirtualAccount, VirtualAccountConfig } from './virtual-account.ts'
 /** See the top of the file. Methods reject with a `StoreError` where the store fails. */
 export interface VirtualAccounts {
   /**
-   * Makes an account in the store.
+   * Makes an account in the store. It has no connection that an account of its name had before.
    *
    * @throws ConfigError (`ERR_CONFIG`) with every problem of name and account.
    * @throws VirtualAccountError (`ERR_VIRTUAL_ACCOUNT`) for a name that is taken.
@@ -30,8 +30,8 @@ export interface VirtualAccounts {
   /** All accounts by name. */
   list(): Promise<VirtualAccount[]>
   /**
-   * Deletes an account of the store: its keys are worthless at once, and are taken away then. `false` where there is none.
-   * Done again after a failure, it finishes the work.
+   * Deletes an account of the store: its keys are worthless at once, and are taken away then, as are its connections. `false`
+   * where there is none. Done again after a failure, it finishes the work.
    *
    * @throws VirtualAccountError (`ERR_VIRTUAL_ACCOUNT`) for one in the configuration.
    */
@@ -54,6 +54,11 @@ export interface VirtualAccountSettings {
   readonly clock: Clock
   /** Loses the keys of deleted accounts. */
   readonly keys: Pick<ApiKeys, 'revokeAll'>
+  /**
+   * Ends all connections of an account, by its id, which is made of the name alone: an account that is made later must not find
+   * somebody else's.
+   */
+  readonly disconnect: (id: string) => Promise<unknown>
   /** Those of the configuration, checked. */
   readonly configured: Readonly<Record<string, VirtualAccountConfig>>
   /** Names of the integrations that owners can be of. */
@@ -77,7 +82,7 @@ const CONFIGURED = 'configuration'
 
 /** Virtual accounts of the configuration and in `settings.store`. */
 export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirtualAccounts {
-  const { store, clock, keys, cacheMs = 5_000 } = settings
+  const { store, clock, keys, disconnect, cacheMs = 5_000 } = settings
   let configured = new Map(Object.entries(settings.configured))
   let integrations = settings.integrations
   const cache = createReadCache(async (name) => {
@@ -159,6 +164,8 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
         if (before !== undefined && before.deleting !== true) break
         // Somebody has not finished deleting it.
         if (before !== undefined) await keys.revokeAll(ownerOf(name, before))
+        // Also without a record: a configuration may have had one, and a consent may have ended after the account did.
+        await disconnect(virtualAccountId(name))
         if ((await write(name, record, found?.version ?? null)) === undefined) continue
         return describe(name, record) as VirtualAccount
       }
@@ -185,6 +192,7 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
           record.deleting === true ? found.version : await write(name, { ...record, deleting: true }, found.version)
         if (version === undefined) continue
         await keys.revokeAll(ownerOf(name, record))
+        await disconnect(virtualAccountId(name))
         await store.delete(keyOf(name), { ifVersion: version })
         return true
       }

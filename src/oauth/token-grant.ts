@@ -61,9 +61,6 @@ export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 /** RFC 6749 §4.4. */
 export const CLIENT_CREDENTIALS = 'client_credentials'
 
-/** Servers take header sections of 16 KiB, and most of them less. */
-const MAX_TOKEN_LENGTH = 16_384
-
 /** Makes one. Nothing is fetched before it is needed. */
 export function createTokenGrants(settings: TokenGrantSettings): TokenGrants {
   const { clientId } = settings
@@ -100,12 +97,6 @@ export function createTokenGrants(settings: TokenGrantSettings): TokenGrants {
         const said = issuedTokenType ?? (isAccessToken ? issued?.[0] : undefined)
         if (issued !== undefined && (said === undefined || !issued.includes(said))) {
           throw new RedeemError('rejected', `${endpoint} sent another type of token than was asked for`)
-        }
-        if (token.length > MAX_TOKEN_LENGTH) {
-          throw new RedeemError(
-            'rejected',
-            `${endpoint} sent a token of ${token.length} characters, which no header takes`,
-          )
         }
         return { token, expiresInSeconds, scopes: scope?.split(' ').filter((each) => each !== '') }
       }),

@@ -18,6 +18,8 @@ export interface GrantedTokens {
 
 /** RFC 6749 appendix A.12 and A.17; no other text fits into a header. */
 const TOKEN = /^[\x20-\x7e]+$/
+/** Servers take header sections of 16 KiB, and most of them less. */
+const MAX_TOKEN_LENGTH = 16_384
 /** Ten years; more does not fit into dates. */
 const MAX_LIFETIME_SECONDS = 315_360_000
 
@@ -42,6 +44,7 @@ export interface TokenKinds {
  * - `token_type` is compared without regard to case (§5.1). Missing, as Shopify leaves it, it is taken for `Bearer`; any
  *   other is a failure, since its tokens need proofs that we cannot make.
  * - `scope` may be a list.
+ * - An access token that no header takes is `rejected`: another one would be no shorter.
  * - With a `place`, the `token_type` may be `user` too, which is sent as `Bearer` all the same.
  * - With `types`, it is one of these.
  */
@@ -84,6 +87,10 @@ export async function readTokenResponse(
   if (problem !== undefined || !isToken(accessToken)) {
     const detail = `answered ${response.status} with ${problem}`
     return { kind: 'failure', failure: 'transient', detail, error: undefined, retryAfterMs: undefined }
+  }
+  if (accessToken.length > MAX_TOKEN_LENGTH) {
+    const detail = `sent a token of ${accessToken.length} characters, which no header takes`
+    return { kind: 'failure', failure: 'rejected', detail, error: undefined, retryAfterMs: undefined }
   }
   return {
     kind: 'tokens',

@@ -2,7 +2,7 @@
 
 /**
  * What kind of failure it was:
- * - `dead`: the refresh token is worthless (`invalid_grant`); the person must consent again
+ * - `dead`: the refresh token is worthless (`invalid_grant`), or good only once the person has come; they must consent again
  * - `rejected`: the server does not accept the request as such (another 4xx); the token may be good
  * - `transient`: no answer, a late one, nonsense, 429 or 5xx; the token may be good, or may have been redeemed
  */
@@ -30,7 +30,17 @@ export class RedeemError extends Error {
 }
 
 /** RFC 6749 §5.2, and what GitHub and Slack say in its place. */
-const DEAD = new Set(['invalid_grant', 'bad_refresh_token', 'invalid_refresh_token', 'token_expired', 'token_revoked'])
+const DEAD = new Set([
+  'invalid_grant',
+  'bad_refresh_token',
+  'invalid_refresh_token',
+  'token_expired',
+  'token_revoked',
+  // Microsoft Entra ID: a policy wants the person themself, a second factor say. Only they can mend that.
+  'interaction_required',
+  'login_required',
+  'consent_required',
+])
 /** Errors that mean a dead refresh token in all but name: some servers say `invalid_request` with these words. */
 const DEAD_DESCRIPTION =
   /refresh.?token.*(?:expired|revoked|invalid|not found|unknown|already been used|inactive)|(?:expired|revoked|invalid|unknown) refresh.?token/i

@@ -16,6 +16,21 @@ import { failureOf, RedeemError } from './redeem-error.ts'
 import type { RefreshEvent, RefreshSettings, RefreshTimes } from './refresh-settings.ts'
 import type { Key, Lease } from './token-store.ts'
 
+/** The longest that a server's wish to be left alone is obeyed: some write a time where seconds belong. */
+const MAX_ASKED_MS = 3_600_000
+/** Pauses are up to a quarter longer or shorter. */
+const MAX_SPREAD = 1.25
+
+/** How long nobody may try again. A time further away than anybody waits was written by a clock that is wrong: there is no pause. */
+export function pauseOf(
+  { retryAt = 0 }: ConnectionRecord<unknown>,
+  { maxBackoffMs }: RefreshTimes,
+  now: number,
+): number {
+  const left = retryAt - now
+  return left > 0 && left <= Math.max(MAX_ASKED_MS, maxBackoffMs * MAX_SPREAD) ? left : 0
+}
+
 /** What an attempt works with. */
 export interface AttemptContext<Tokens> extends Pick<RefreshSettings<Tokens>, 'store' | 'redeem'> {
   readonly times: RefreshTimes
@@ -62,7 +77,7 @@ export async function attemptRefresh<Tokens>(
   if (current === undefined || !context.needed(current)) return false
   const { record } = current
   const { tokens, connection } = record
-  if (tokens === undefined || (record.retryAt ?? 0) > context.now()) return false
+  if (tokens === undefined || pauseOf(record, times, context.now()) > 0) return false
 
   const attempt = randomUUID()
   const deadlineOf = () => Math.round(context.now() + budgetMs - (performance.now() - leasedAt))
@@ -141,9 +156,9 @@ export async function attemptRefresh<Tokens>(
   async function writeFailure(error: unknown): Promise<void> {
     const dead = failureOf(error) === 'dead'
     const failures = (record.failures ?? 0) + 1
-    const asked = error instanceof RedeemError ? (error.retryAfterMs ?? 0) : 0
+    const asked = error instanceof RedeemError ? Math.min(error.retryAfterMs ?? 0, MAX_ASKED_MS) : 0
     const backoff =
-      Math.min(times.maxBackoffMs, times.backoffMs * 2 ** Math.min(failures - 1, 20)) * (0.75 + Math.random() / 2)
+      Math.min(times.maxBackoffMs, times.backoffMs * 2 ** Math.min(failures - 1, 20)) * (MAX_SPREAD - Math.random() / 2)
     const { attempt: _, ...before } = record
     const retryAt = Math.round(context.now() + Math.max(asked, backoff))
     const next: ConnectionRecord<Tokens> = dead

@@ -9,9 +9,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../core/clock.ts'
 import { messageOf, SealError, StoreError } from '../core/errors.ts'
 import { createConnectionCache } from './connection-cache.ts'
-import { type ConnectionRecord, encodeRecord, type ReadConnection } from './connection-record.ts'
+import { type ConnectionRecord, decodeRecord, encodeRecord, type ReadConnection } from './connection-record.ts'
 import { createLandings } from './landing.ts'
-import { attemptRefresh } from './refresh-attempt.ts'
+import { attemptRefresh, pauseOf } from './refresh-attempt.ts'
 import { DEFAULT_TIMES, type RefreshEvent, type RefreshSettings } from './refresh-settings.ts'
 import { type Key, keyText } from './token-store.ts'
 
@@ -43,7 +43,10 @@ export interface Refresher<Tokens> {
    * `ttlMs`, refreshed or not; by default it stays until it is ended.
    */
   connect(key: Key, tokens: Tokens, options?: { readonly ttlMs?: number }): Promise<void>
-  /** Ends a connection, here at once and at the authorization server where it offers that; whether there was one. */
+  /**
+   * Ends a connection, here at once and at the authorization server where it offers that; whether there was one. Where the store
+   * fails, it has to be done again.
+   */
   disconnect(key: Key): Promise<boolean>
   /**
    * Begins nothing new and waits for redemptions under way (up to `maxRedeemMs`), then for redeemed tokens to be written
@@ -59,6 +62,13 @@ interface Running {
   readonly held: Promise<void>
   /** The connection was ended or made anew meanwhile: the refresh has nothing for anybody. */
   ended: boolean
+}
+
+/** What became of a record. */
+interface Replaced<Tokens> {
+  readonly before: ConnectionRecord<Tokens> | undefined
+  /** What the store failed with where it cannot be told whether the new record was written. */
+  readonly unanswered?: unknown
 }
 
 /** How long a revoked connection is remembered. */
@@ -176,11 +186,11 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
   }
 
   function isBackingOff(record: ConnectionRecord<Tokens>): boolean {
-    return (record.retryAt ?? 0) > clock.now()
+    return pauseOf(record, times, clock.now()) > 0
   }
 
-  function retryAfter({ retryAt = 0 }: ConnectionRecord<Tokens>): number {
-    return Math.max(1_000, retryAt - clock.now())
+  function retryAfter(record: ConnectionRecord<Tokens>): number {
+    return Math.max(1_000, pauseOf(record, times, clock.now()))
   }
 
   /** Tokens that wait to be written, if they do. */
@@ -267,23 +277,44 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
     }
   }
 
-  /** Replaces the record whatever it is at the moment; what was there. */
+  /** Replaces the record whatever it is at the moment. */
   async function replace(
     key: Key,
     next: (before: ConnectionRecord<Tokens> | undefined) => ConnectionRecord<Tokens> | undefined,
     ttlMs?: number,
-  ): Promise<ConnectionRecord<Tokens> | undefined> {
+  ): Promise<Replaced<Tokens>> {
     for (let tries = 0; tries < MAX_CONFLICTS; tries++) {
-      const before = await readOrRemove(key)
-      const record = next(before?.record)
-      if (record === undefined) return before?.record
-      const options = { ifVersion: before?.version ?? null, ...(ttlMs === undefined ? {} : { ttlMs }) }
-      const written = await store.put(key, encodeRecord(record), options)
-      cache.forget(key)
-      if (written !== 'conflict') return before?.record
+      const found = await readOrRemove(key)
+      const before = found?.record
+      const record = next(before)
+      if (record === undefined) return { before }
+      const options = { ifVersion: found?.version ?? null, ...(ttlMs === undefined ? {} : { ttlMs }) }
+      try {
+        const written = await store.put(key, encodeRecord(record), options)
+        cache.forget(key)
+        if (written !== 'conflict') return { before }
+      } catch (error) {
+        cache.forget(key)
+        const written = await wasWritten(key, record)
+        if (written === undefined) return { before, unanswered: error }
+        if (!written) throw error
+        return { before }
+      }
       await pause(Math.random() * 20)
     }
     throw new StoreError(`the connection ${keyText(key)} keeps changing`)
+  }
+
+  /** Whether a record is there though the store has failed to say so; `undefined` where it cannot be asked either. */
+  async function wasWritten(key: Key, { state, connection }: ConnectionRecord<Tokens>): Promise<boolean | undefined> {
+    try {
+      const found = await store.get(key)
+      const now = found && decodeRecord<Tokens>(found.value)
+      // What is new may have been refreshed or ended since.
+      return now?.connection === connection && (state !== 'revoked' || now.state === 'revoked')
+    } catch {
+      return undefined
+    }
   }
 
   /** The connection. One that cannot be opened or understood is removed, or its owner could never get rid of it. */
@@ -310,11 +341,12 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
     async connect(key, fresh, options) {
       const obtainedAt = Math.round(clock.now())
       const record = { state: 'connected', connection: randomUUID(), tokens: fresh, obtainedAt } as const
-      await replace(key, () => record, options?.ttlMs)
+      const { unanswered } = await replace(key, () => record, options?.ttlMs)
+      if (unanswered !== undefined) throw unanswered
       endRefreshes(key)
     },
     async disconnect(key) {
-      const before = await replace(
+      const { before, unanswered } = await replace(
         key,
         (now) =>
           now === undefined || now.state === 'revoked' ? undefined : { state: 'revoked', connection: now.connection },
@@ -324,7 +356,9 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
       const held = landings.held(key) !== undefined
       endRefreshes(key)
       if (before === undefined || before.state === 'revoked') return false
+      // Nobody may find them again, so this also happens where nobody knows whether the record is gone.
       if (before.tokens !== undefined && !held) await revokeUpstream(key, before.tokens)
+      if (unanswered !== undefined) throw new HalfEnded(messageOf(unanswered), { cause: unanswered })
       return true
     },
     async close() {
@@ -335,6 +369,9 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
     },
   }
 }
+
+/** The tokens of a connection were revoked, and the store does not say whether its record is gone. */
+export class HalfEnded extends StoreError {}
 
 /** Somebody else's refresh takes longer than a caller can wait. */
 class WaitedTooLong extends Error {}

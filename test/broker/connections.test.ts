@@ -1,7 +1,11 @@
 /** Connections: told of, ended, kept to their owner, and never handed to another authorization server (G9, G13, G14). */
 import { describe, expect, it, vi } from 'vitest'
 import type { ConnectionEvent } from '../../src/broker/broker.ts'
-import { ConfigError, FetchError, SecretError } from '../../src/core/errors.ts'
+import { ConfigError, FetchError, SecretError, StoreError } from '../../src/core/errors.ts'
+import { generateKey } from '../../src/core/sealing.ts'
+import { sealed } from '../../src/store/sealed.ts'
+import type { TokenStore } from '../../src/store/token-store.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { connect, openBureau, openProvider, openWith, person, SERVER, serverOf, wish } from './setup.ts'
 
 const [alice, bob] = [person('alice').id, person('bob').id]
@@ -213,6 +217,50 @@ describe('ready()', () => {
     const failing = bureau.broker.ready()
     await expect(failing).rejects.toThrow(FetchError)
     await expect(failing).rejects.toThrow(/NO_SUCH_SECRET.*127\.0\.0\.1:1|127\.0\.0\.1:1.*NO_SUCH_SECRET/)
+  })
+})
+
+/** A store that writes connections and loses its answers, and then is away where `away`, while `lossy`. */
+function lossyStore() {
+  const memory = memoryStore()
+  const state = { lossy: false, away: false, gone: false }
+  const store: TokenStore = {
+    ...memory,
+    get: (key) => (state.gone ? Promise.reject(new StoreError('the store is away')) : memory.get(key)),
+    async put(key, ...rest) {
+      const written = await memory.put(key, ...rest)
+      if (!state.lossy || key.space !== 'connections') return written
+      state.gone = state.away
+      throw new StoreError('the answer is lost')
+    },
+  }
+  return { state, store: sealed(store, [generateKey()]) }
+}
+
+describe('the store loses an answer', () => {
+  it('consent: what is stored is connected, and good', async () => {
+    const { state, store } = lossyStore()
+    const bureau = await openWith('standard', { store })
+    state.lossy = true
+    expect((await connect(bureau)).body).toContain('is connected')
+    expect(bureau.provider.isGood(bureau.provider.last.accessToken)).toBe(true)
+    expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ kind: 'tokens' })
+    expect(bureau.events.map(({ kind }) => kind)).toEqual(['consent_started', 'connected'])
+  })
+
+  it.each([false, true])('disconnecting: ended here and upstream, and told; and is away: %s', async (away) => {
+    const { state, store } = lossyStore()
+    const bureau = await openWith('standard', { store })
+    await connect(bureau)
+    Object.assign(state, { lossy: true, away })
+    const ended = bureau.broker.disconnect(alice, SERVER)
+    if (away) await expect(ended).rejects.toThrow(StoreError)
+    else expect(await ended).toBe(true)
+    state.gone = false
+    expect(bureau.provider.isGood(bureau.provider.last.accessToken)).toBe(false)
+    expect(await bureau.broker.tokens(alice, SERVER)).toEqual({ kind: 'revoked' })
+    expect(await bureau.broker.disconnect(alice, SERVER)).toBe(false)
+    expect(bureau.events.map(({ kind }) => kind)).toEqual(['consent_started', 'connected', 'disconnected'])
   })
 })
 

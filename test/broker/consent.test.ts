@@ -257,6 +257,20 @@ describe('G8 consent', () => {
       ['consent_failed', 'no_access'],
     ])
   })
+
+  it('G21 and when the answer comes back: the code of who has lost it meanwhile is not redeemed', async () => {
+    const bureau = await openWith()
+    const browser = bureau.browserOf('alice')
+    const callback = await untilCallback(browser, await bureau.broker.connectUrl(wish('alice', { owner: 'id-of-ci' })))
+    bureau.allowed = false
+    const refused = await browser.load(callback)
+    expect(refused.status).toBe(403)
+    expect(refused.body).toContain('You do not have access')
+    expect(bureau.questions.at(-1)).toMatchObject({ owner: 'id-of-ci', identity: person('alice') })
+    expect(bureau.provider.asked.filter(({ path }) => path === '/token')).toEqual([])
+    expect(await bureau.broker.list('id-of-ci')).toEqual([])
+    expect(bureau.events.at(-1)).toMatchObject({ kind: 'consent_failed', reason: 'no_access', by: 'id-of-alice' })
+  })
 })
 
 describe('consent that comes to nothing', () => {

@@ -163,6 +163,19 @@ describe('G1 the end of a key', () => {
   })
 })
 
+describe('G1 an option of a key that there is none of', () => {
+  it.each([
+    [{ expiresIn: 60 }, 'unknown option "expiresIn"; did you mean "expiresAt"?'],
+    [{ ttl: 60, ttlSeconds: 60 }, 'unknown option "ttl"'],
+    [{ scopes: [] }, 'unknown option "scopes"'],
+  ])('%j makes no key', async (options, message) => {
+    const { keys } = setUp()
+    const error = await rejection(keys.create({ owner: alice, name: 'x', ...options }))
+    expect(error).toMatchObject({ code: 'ERR_API_KEY', reason: 'option', message })
+    expect(await keys.list(alice)).toEqual([])
+  })
+})
+
 describe('G1 the name of a key', () => {
   it.each(['x', ' laptop of Ann ', '日本', '😀'.repeat(100), 'a'.repeat(100), '<script>'])(
     'can be %j',

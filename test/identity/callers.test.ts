@@ -81,7 +81,7 @@ function setUp(options: Options = {}) {
   const on = (event: KeyEvent) => void events.push(event)
   const keys = createApiKeys({ store, clock, cacheMs })
   const accounts = { store, clock, keys, configured: options.accounts ?? {}, integrations: ['corp'], cacheMs }
-  const virtualAccounts = createVirtualAccounts(accounts)
+  const virtualAccounts = createVirtualAccounts({ ...accounts, disconnect: async () => {} })
   const people = createPeople(store, cacheMs)
   const callers = createCallers({
     keys,

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { ConfigError, type ConfigProblem } from '../../src/core/errors.ts'
 import { createApiKeys } from '../../src/identity/api-keys.ts'
 import { checkVirtualAccounts } from '../../src/identity/check-virtual-accounts.ts'
-import { identityId } from '../../src/identity/identity.ts'
+import { identityId, virtualAccountId } from '../../src/identity/identity.ts'
 import type { VirtualAccountConfig } from '../../src/identity/virtual-account.ts'
 import { createVirtualAccounts } from '../../src/identity/virtual-accounts.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
@@ -25,7 +25,19 @@ function setUp(
 ) {
   const clock = createTestClock()
   const keys = createApiKeys({ store, clock, cacheMs: 0 })
-  const accounts = createVirtualAccounts({ store, clock, keys, configured, integrations: ['corp'], cacheMs })
+  /** As the broker does it. */
+  const disconnect = async (id: string) => {
+    for (const { key } of (await store.list('connections', id)).records) await store.delete(key)
+  }
+  const accounts = createVirtualAccounts({
+    store,
+    clock,
+    keys,
+    disconnect,
+    configured,
+    integrations: ['corp'],
+    cacheMs,
+  })
   /** A key of the account, which must be there. */
   const keyOf = async (name: string) => {
     const account = await accounts.get(name)
@@ -40,6 +52,12 @@ function setUp(
     return (await accounts.get(name))?.owner.incarnation === incarnation
   }
   return { store, clock, keys, accounts, keyOf, works }
+}
+
+/** Leaves the account a connection. */
+async function connect(store: TokenStore, name: string): Promise<void> {
+  const key = { space: 'connections', owner: virtualAccountId(name), id: 'dev/code' }
+  await store.put(key, Buffer.from('tokens'), { ifVersion: null })
 }
 
 describe('G2 a virtual account of the configuration', () => {
@@ -167,6 +185,31 @@ describe('G2 a virtual account made at runtime', () => {
     await accounts.create('ci')
     expect(await works(key)).toBe(false)
     expect(await works(await keyOf('ci'))).toBe(true)
+  })
+
+  it('has no connection of another one that had its name, however that came to its end', async () => {
+    const { accounts, store } = setUp({ configured: {} })
+    await accounts.create('ci', nightly)
+    await connect(store, 'ci')
+    await connect(store, 'other')
+    await accounts.delete('ci')
+    expect((await scanAll(store, 'connections')).map(({ key }) => key.owner)).toEqual([virtualAccountId('other')])
+    // A consent that ended after the account did.
+    await connect(store, 'ci')
+    await accounts.create('ci')
+    // One of a configuration that has it no longer.
+    await connect(store, 'configured')
+    accounts.reconfigure({}, ['corp'])
+    await accounts.create('configured')
+    expect((await scanAll(store, 'connections')).map(({ key }) => key.owner)).toEqual([virtualAccountId('other')])
+  })
+
+  it('keeps its connections where somebody tries to make it again', async () => {
+    const { accounts, store } = setUp()
+    await accounts.create('ci')
+    await connect(store, 'ci')
+    await expect(accounts.create('ci')).rejects.toMatchObject({ reason: 'exists' })
+    expect(await scanAll(store, 'connections')).toHaveLength(1)
   })
 
   it('that was deleted while a key of it was made has left a key that is worthless', async () => {
@@ -297,6 +340,7 @@ describe('G2 deleting an account', async () => {
   async function withKey() {
     const made = setUp({}, memoryStore(), 0)
     await made.accounts.create('ci')
+    await connect(made.store, 'ci')
     return { ...made, key: await made.keyOf('ci') }
   }
   let steps = 0
@@ -330,10 +374,12 @@ describe('G2 deleting an account', async () => {
       await accounts.delete('ci')
       expect(await allRecords(store)).toEqual([])
       expect(await scanAll(store, 'virtual-accounts')).toEqual([])
+      expect(await scanAll(store, 'connections')).toEqual([])
     } else if (await accounts.create('ci').catch(() => undefined)) {
       // Made anew, it has nothing of the old one.
       expect(await works(key)).toBe(false)
       expect(await allRecords(store)).toEqual([])
+      expect(await scanAll(store, 'connections')).toEqual([])
       expect(await works(await keyOf('ci'))).toBe(true)
     }
   })

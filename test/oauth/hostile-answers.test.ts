@@ -352,6 +352,18 @@ describe('A8 G9 a token endpoint that gives none', () => {
     await refreshFailure(createClient(), refreshKind)
   })
 
+  it('gives an access token that no header takes: with a code as with a refresh token it is refused', async () => {
+    const client = createClient({ limits: { timeoutMs: 5_000, maxBytes: 100_000 } })
+    server.answer = json({ access_token: 'x'.repeat(16_385), refresh_token: 'y' })
+    for (const error of [
+      await failure(client.redeem(callback(), attempt), 'rejected'),
+      await refreshFailure(client, 'rejected'),
+    ])
+      expect(error.message).toContain('sent a token of 16385 characters, which no header takes')
+    server.answer = json({ access_token: 'x'.repeat(16_384), refresh_token: 'y' })
+    await failure(client.redeem(callback(), attempt), 'invalid') // it has no ID token; its length is all right
+  })
+
   it.each([301, 302, 303, 307, 308])('sends us elsewhere with %i: nothing goes there', async (status) => {
     server.answer = (_request, response) => response.writeHead(status, { location: elsewhere.url }).end()
     const auto = createClient({

@@ -17,6 +17,9 @@ describe('B1 G9 classification of token endpoint errors', () => {
       400,
       { error: 'invalid_request', error_description: 'refresh_token has already been used' },
     ],
+    ["Entra's interaction_required", 400, { error: 'interaction_required', error_description: 'AADSTS50079: enroll' }],
+    ["Entra's login_required", 400, { error: 'login_required' }],
+    ["Entra's consent_required", 400, { error: 'consent_required' }],
     ['an unknown refresh token', 400, { error: 'invalid_request', error_description: 'Unknown refresh token' }],
   ])('%s is a dead refresh token', (_, status, body) => expect(classifyTokenError(status, body)).toBe('dead'))
 

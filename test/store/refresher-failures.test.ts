@@ -65,6 +65,27 @@ describe('B1 refresher: the authorization server fails', () => {
     expect(await refresher.tokens(key)).toEqual({ kind: 'unavailable', retryAfterMs: 1_234_567 })
   })
 
+  it('waits an hour at most, though it is asked to wait for decades', async () => {
+    const bench = setUp()
+    const refresher = bench.refresher()
+    await refresher.connect(key, bench.server.issue({ expiresInMs: 0 }))
+    bench.redeem = async () => Promise.reject(new RedeemError('transient', '429', { retryAfterMs: 1_767_225_600_000 }))
+    expect(await refresher.tokens(key)).toEqual({ kind: 'unavailable', retryAfterMs: 3_600_000 })
+    bench.redeem = bench.server.redeem
+    bench.time += 3_600_001
+    expect(await refresher.tokens(key)).toMatchObject({ kind: 'tokens' })
+  })
+
+  it('does not wait for a time that a machine whose clock is ahead has written', async () => {
+    const bench = setUp()
+    const refresher = bench.refresher()
+    const tokens = bench.server.issue({ expiresInMs: 0 })
+    const ahead = bench.time + 3_600_001
+    await bench.write({ state: 'connected', connection: 'one', tokens, failures: 1, retryAt: ahead })
+    expect(await refresher.tokens(key)).toMatchObject({ kind: 'tokens' })
+    expect((await bench.record())?.retryAt).toBeUndefined()
+  })
+
   it('tokens that are still good are handed out meanwhile', async () => {
     const bench = setUp()
     const refresher = bench.refresher()

@@ -1,6 +1,7 @@
 /**
  * The authorization server's answer (RFC 6749 §4.1.2). In this order: the browser is the one that began, the flow is used up,
- * the person is still the one who is signed in, the answer is of the server that was asked; only then is the code redeemed.
+ * the person is still the one who is signed in, may still use the server, and the answer is of the server that was asked; only
+ * then is the code redeemed.
  */
 import { messageOf } from '../../core/errors.ts'
 import type { GateRequest, Reply } from '../../http/gate.ts'
@@ -39,6 +40,7 @@ export function createConsentCallback(parts: ConsentParts): ConsentCallback {
     same,
     clock,
     clients,
+    mayConnect,
     tell,
     brand,
   } = parts
@@ -120,18 +122,23 @@ export function createConsentCallback(parts: ConsentParts): ConsentCallback {
     try {
       const visitor = await visitorOf(signIn, request, flow.by)
       const who = nameOf(visitor)
+      const identity = visitor.kind === 'person' ? visitor.identity : null
+      const shown = { ...(who && { who }), by: identity?.id ?? null }
       if (visitor.kind === 'nobody') {
         return consentFailed(parts, 'signed_out', flow, 'nobody is signed in any more', await again(flow))
       }
       if (!isFor(flow.by, visitor)) {
-        const by = visitor.kind === 'person' ? visitor.identity.id : null
         const detail = 'another person is signed in than the one who began'
-        return consentFailed(parts, 'other_person', flow, detail, { ...(who && { who }), by })
+        return consentFailed(parts, 'other_person', flow, detail, shown)
       }
       upstream = await clients().get(flow.server)?.known(true)
       if (upstream === undefined || !stillFits(flow, upstream) || flow.redirectUri !== `${url}${path}`) {
         const detail = 'the answer came to another callback, or the server has been configured anew meanwhile'
         return consentFailed(parts, 'expired', flow, detail, upstream === undefined ? {} : await again(flow))
+      }
+      const { server, owner, by } = flow
+      if (!(await mayConnect({ server, owner, by, identity }))) {
+        return consentFailed(parts, 'no_access', flow, 'they may not use the server any more', shown)
       }
       const { origin, client, redirectUri } = upstream
       const comparable = await comparableAnswer(answer, upstream)

@@ -17,7 +17,7 @@ import type { ConsentFlows } from './flows.ts'
 import type { ConsentLinks } from './links.ts'
 import type { SameAnswers } from './same-answer.ts'
 
-/** Asked before consent starts (G21). */
+/** Asked before consent starts, and when it ends (G21). */
 export interface ConsentQuestion {
   readonly server: string
   /** Whose connection it will be. */

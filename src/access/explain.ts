@@ -1,4 +1,4 @@
-/** Why a decision is as it is, in words for whoever wrote the grants (B9). */
+/** Why a decision is as it is, in words for whoever wrote the grants. */
 import { compileGlob } from '../match/glob.ts'
 import type { CompiledGrant, Verdict } from './compiled-grant.ts'
 import type { AccessDecision, GrantRef, Wanted } from './decision.ts'

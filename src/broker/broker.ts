@@ -1,7 +1,4 @@
-/**
- * Connections: a user's link to one upstream server, made by consent in a browser, kept fresh, ended by its owner
- * (G8, G9, G13, G14, B2).
- */
+/** Connections: a user's link to one upstream server, made by consent in a browser, kept fresh, ended by its owner. */
 import type { Unsubscribe } from '../core/events.ts'
 import type { GateRequest, Reply } from '../http/gate.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
@@ -134,7 +131,7 @@ export interface Broker {
   stepUp(owner: string, server: string, challenge: string): Promise<StepUp | undefined>
   /**
    * The URL where consent begins: the open one of this owner, server and person until it expires. Whether the owner may use the
-   * server has been checked by whoever asks, and is checked again when consent starts and when it ends (G21).
+   * server has been checked by whoever asks, and is checked again when consent starts and when it ends.
    *
    * @throws NoSuchServerError for a server that does not exist, TypeError for a `returnTo` that is no http(s) URL
    */

@@ -1,5 +1,5 @@
 /**
- * `x-tfy-mcp-headers`: headers that a caller sends to an upstream through the gateway (G12), as a flat JSON object of texts.
+ * `x-tfy-mcp-headers`: headers that a caller sends to an upstream through the gateway, as a flat JSON object of texts.
  * For a virtual server it is an object of such objects, by member. Whatever is not entirely right is refused, and said, rather
  * than left out: it may be a credential.
  */

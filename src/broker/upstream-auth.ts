@@ -1,4 +1,4 @@
-/** How the gateway authenticates to an upstream MCP server, in configuration (G6, G7, G8, G10). */
+/** How the gateway authenticates to an upstream MCP server, in configuration. */
 import type { Secret } from '../core/secrets.ts'
 import type { GrantedUpstreamAuth } from './granted/auth.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Sealing: encryption that is bound to a purpose and a place (B8). What was sealed
+ * Sealing: encryption that is bound to a purpose and a place. What was sealed
  * as one thing does not open as another, and a row copied to another owner does
  * not open at all. The first key seals, all of them open.
  */

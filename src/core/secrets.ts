@@ -1,5 +1,5 @@
 /**
- * Secrets, given directly or by reference (A12, G18). References are looked up
+ * Secrets, given directly or by reference. References are looked up
  * once, in `ready()`; a looked-up value never appears in an error or an event.
  */
 import { readFile } from 'node:fs/promises'

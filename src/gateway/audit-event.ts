@@ -1,4 +1,4 @@
-/** What the gateway tells about its work (G17): who did what, and what came of it. Never holds a token, a password or an argument's value. */
+/** What the gateway tells about its work: who did what, and what came of it. Never holds a token, a password or an argument's value. */
 import type { GrantRef } from '../access/decision.ts'
 import type { ConnectionEvent } from '../broker/broker.ts'
 import type { CredentialKind } from '../broker/credential.ts'
@@ -40,7 +40,7 @@ export interface RequestEvent {
   readonly reason: string | null
   /** For the operator. */
   readonly detail: string | null
-  /** The grant that decided (B9). */
+  /** The grant that decided. */
   readonly rule: GrantRef | null
   readonly credential: CredentialKind | null
   readonly status: number

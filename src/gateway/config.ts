@@ -69,7 +69,7 @@ export interface GatewayConfig {
   readonly pages?: GatewayPages
   /** How many audit events `gateway.recentAudit()` remembers; 500 by default where there are pages, else 0. */
   readonly recentAudit?: number
-  /** `x-tfy-mcp-headers`: what callers may send to upstreams themselves (G12). `false` turns it off: 400. */
+  /** `x-tfy-mcp-headers`: what callers may send to upstreams themselves. `false` turns it off: 400. */
   readonly callerHeaders?: CallerHeaderRules | false
   /** Reverse proxies whose `X-Forwarded-*` headers are believed, by network. None by default. */
   readonly trustProxy?: readonly string[]
@@ -94,7 +94,7 @@ export interface GatewayConfig {
   readonly clock?: Clock
 }
 
-/** The gateway's own pages (G13), and what they look like. */
+/** The gateway's own pages, and what they look like. */
 export interface GatewayPages {
   /**
    * Where they are, `/gateway`: somebody's servers, connections and access tokens, and what administrators see. Left out, there are
@@ -120,7 +120,7 @@ export interface McpServer {
   /** Which era it speaks, where that is known; by default found out from its answers. */
   readonly era?: 'legacy' | 'modern'
   /**
-   * Speaks every revision of MCP to its clients, whatever the server speaks (B6): clients of 2026-07-28 to a server of 2025-11-25 or
+   * Speaks every revision of MCP to its clients, whatever the server speaks: clients of 2026-07-28 to a server of 2025-11-25 or
    * before, and the other way round. Where both speak the same it is relayed as ever. Off by default.
    */
   readonly bridge?: boolean

@@ -1,4 +1,4 @@
-/** A decision function of the user's own (G4). */
+/** A decision function of the user's own. */
 import type { AccessDecision, Wanted } from '../access/decision.ts'
 import type { Caller } from '../identity/caller.ts'
 

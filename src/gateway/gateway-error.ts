@@ -3,7 +3,7 @@ import { SallyportError } from '../core/errors.ts'
 
 /** What cannot be done, by its code. */
 export type GatewayErrorCode =
-  /** They may not use the server (G21), or are not whom they say they act for. */
+  /** They may not use the server, or are not whom they say they act for. */
   | 'ERR_ACCESS'
   /** There is no such server, or none that can be connected. */
   | 'ERR_UNKNOWN_SERVER'

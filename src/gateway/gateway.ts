@@ -30,15 +30,15 @@ export interface GatewayEvents {
 
 /** A gate between AI agents and MCP servers. */
 export interface Gateway extends Gate, EventSource<GatewayEvents> {
-  /** API keys: personal tokens, and those of virtual accounts (G1, G2). */
+  /** API keys: personal tokens, and those of virtual accounts. */
   readonly keys: GatewayKeys
-  /** Virtual accounts, made and deleted while it runs (G2, G23). */
+  /** Virtual accounts, made and deleted while it runs. */
   readonly virtualAccounts: GatewayVirtualAccounts
-  /** A user's connections to `oauth2` servers (G13). */
+  /** A user's connections to `oauth2` servers. */
   readonly connections: GatewayConnections
-  /** Servers, changed while it runs (G23). */
+  /** Servers, changed while it runs. */
   readonly servers: GatewayServers
-  /** Grants, changed while it runs (G23). */
+  /** Grants, changed while it runs. */
   readonly access: GatewayGrants
   /** What is known of people. */
   readonly people: GatewayPeople
@@ -58,7 +58,7 @@ export interface Gateway extends Gate, EventSource<GatewayEvents> {
    */
   identify(authorization: string): Promise<Identity | null>
   /**
-   * Why somebody may or may not do something (B9). Takes its time: for people, not for requests. Of a person with an id and an
+   * Why somebody may or may not do something. Takes its time: for people, not for requests. Of a person with an id and an
    * integration only, what was known when they last signed in counts.
    *
    * @throws GatewayError (`ERR_SUBJECT`) for what names nobody, (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`), (`ERR_UNKNOWN_PERSON`) for
@@ -136,7 +136,7 @@ export interface GatewayConnections {
   /**
    * The URL where somebody connects a server. For a virtual account, `who` is the owner of it who will.
    *
-   * @throws GatewayError (`ERR_ACCESS`) where they may not use the server (G21) or do not own the virtual account,
+   * @throws GatewayError (`ERR_ACCESS`) where they may not use the server or do not own the virtual account,
    *   (`ERR_UNKNOWN_SERVER`) for a server that does not exist or is not `oauth2`, (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`),
    *   (`ERR_UNAUTHENTICATED`) for credentials that are no good, or empty, (`ERR_SUBJECT`, `ERR_UNKNOWN_PERSON`) as `explain`,
    *   (`ERR_UNAVAILABLE`)

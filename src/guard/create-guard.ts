@@ -28,11 +28,11 @@ import type { Authenticator, Verdict } from './verdict.ts'
 
 /** A gate that protects services. Made by {@link createGuard}. */
 export interface Guard extends Gate, EventSource<GuardEvents>, SignIn {
-  /** What is protected, route by route (A14). */
+  /** What is protected, route by route. */
   endpoints(): Endpoint[]
   /** Names of the integrations whose people can sign in here; none without login. */
   readonly integrations: readonly string[]
-  /** What to register at the identity providers, one entry for each that people can sign in with (A8). */
+  /** What to register at the identity providers, one entry for each that people can sign in with. */
   redirectUrls(): RedirectUrls[]
 }
 

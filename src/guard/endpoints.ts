@@ -1,4 +1,4 @@
-/** What a guard protects, as a list for people (A14). */
+/** What a guard protects, as a list for people. */
 import type { RedirectUrls } from '../login/create-login.ts'
 import type { CheckedRoute } from './check-config.ts'
 

@@ -1,5 +1,5 @@
 /**
- * API keys of people (personal tokens) and of virtual accounts (G1, G2): made, shown once, listed, revoked, verified. Only a
+ * API keys of people (personal tokens) and of virtual accounts: made, shown once, listed, revoked, verified. Only a
  * key's digest is kept.
  */
 import { setTimeout as pause } from 'node:timers/promises'

@@ -8,10 +8,10 @@ export interface Caller {
   /** What they authenticated with, for the audit. */
   readonly via: 'personal_token' | 'virtual_account_token' | 'jwt' | 'none'
   readonly identity: Identity
-  /** Names of the external identities whose rules the token meets (G3). */
+  /** Names of the external identities whose rules the token meets. */
   readonly externalIdentities: readonly string[]
   /** The API key's id, for the audit. */
   readonly keyId?: string
-  /** The JWT itself, for `passthrough` (G10). Never an API key. */
+  /** The JWT itself, for `passthrough`. Never an API key. */
   readonly jwt?: string
 }

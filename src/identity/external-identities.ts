@@ -1,5 +1,5 @@
 /**
- * External identities: names for the callers whose JWT meets some rules (G3). A name is an attribute: whoever the token speaks
+ * External identities: names for the callers whose JWT meets some rules. A name is an attribute: whoever the token speaks
  * of stays the same person, under the subject and with the groups that the integration's own claims tell.
  */
 import { type ClaimRules, compileClaimRules } from '../jwt/claim-rules.ts'

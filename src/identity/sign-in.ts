@@ -1,7 +1,7 @@
 /** Who somebody is, and how they sign in: what one gate can ask another, or the host application. */
 import type { GateRequest, Reply } from '../http/gate.ts'
 
-/** A person or service. The same person is the same identity whatever they come with (G22). */
+/** A person or service. The same person is the same identity whatever they come with. */
 export interface Identity {
   /** See `identityId`. */
   readonly id: string

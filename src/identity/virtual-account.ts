@@ -1,4 +1,4 @@
-/** A service with an identity of its own (G2). */
+/** A service with an identity of its own. */
 import type { KeyOwner } from './key-owner.ts'
 
 /** A virtual account as it is configured. */

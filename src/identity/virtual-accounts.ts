@@ -1,5 +1,5 @@
 /**
- * Virtual accounts: services with an identity of their own (G2). Those of the configuration come first and are changed
+ * Virtual accounts: services with an identity of their own. Those of the configuration come first and are changed
  * there; others are made and deleted at runtime and live in the store.
  */
 import type { Clock } from '../core/clock.ts'

@@ -1,5 +1,5 @@
 /**
- * Claim rules (A10): accepted values for each claim. Every claim must match, any
+ * Claim rules: accepted values for each claim. Every claim must match, any
  * of its listed values is enough, and a claim that is absent fails.
  */
 import { compileGlob, globProblem } from '../match/glob.ts'

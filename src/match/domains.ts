@@ -1,5 +1,5 @@
 /**
- * Domains and the public URLs on them (A4): in front of a wildcard domain
+ * Domains and the public URLs on them: in front of a wildcard domain
  * (`*.apps.example.com`) goes a label, behind a standard domain (`example.com`) a path.
  */
 import { ConfigError } from '../core/errors.ts'

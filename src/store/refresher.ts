@@ -1,7 +1,7 @@
 /**
  * Tokens that stay fresh: hands out a connection's tokens, refreshes them before
  * they expire, once however many callers and machines ask, and never loses what
- * has been redeemed (B1, G9).
+ * has been redeemed.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'

@@ -1,5 +1,5 @@
 /**
- * A token store whose values are encrypted at rest (B8). Keys rotate while it
+ * A token store whose values are encrypted at rest. Keys rotate while it
  * runs: put the new one first, keep the old one behind it, call `reseal()`, drop
  * the old one. A key that is missing is found out at the start.
  */

@@ -1,4 +1,4 @@
-/** Virtual MCP servers in the configuration: chosen tools, prompts and resources of several servers under one endpoint (G5). */
+/** Virtual MCP servers in the configuration: chosen tools, prompts and resources of several servers under one endpoint. */
 
 /**
  * What of a server a virtual server has: `'*'` for all, a list of names or patterns, or with other names:

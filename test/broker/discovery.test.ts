@@ -744,6 +744,25 @@ describe('registration', () => {
     expect(all.events.at(-1)?.detail).toContain('needs a client id')
   })
 
+  it('which is lost while the server is looked at is not taken for a good one', async () => {
+    const all = await openAll()
+    await connect(all)
+    delete all.provider.metadata.registration_endpoint
+    all.provider.clients.clear()
+    const usual = all.upstream.routes.get(RESOURCE_METADATA)
+    const held: (() => void)[] = []
+    all.upstream.routes.set(RESOURCE_METADATA, (...asked) => void held.push(() => usual?.(...asked)))
+    all.clock.advance(3601)
+    // Looks for itself, in the background.
+    expect(await all.broker.tokens(ALICE, SERVER)).toEqual({ kind: 'reauth_required' })
+    await vi.waitFor(() => expect(held).toHaveLength(1))
+    all.clock.advance(120)
+    if (usual !== undefined) all.upstream.routes.set(RESOURCE_METADATA, usual)
+    held[0]?.()
+    const page = await all.browserOf('carol').load(await all.broker.connectUrl(wish('carol')))
+    expect(page.status).toBe(502)
+  })
+
   it('a server that registers nobody: it is said that a client id is needed, and where', async () => {
     const all = await openAll()
     delete all.provider.metadata.registration_endpoint

@@ -100,10 +100,10 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
   async function search(before: Binding | undefined, named: Probe | undefined): Promise<FoundServer> {
     const documents = documentsFor(SEARCH_MS)
     const hasDocument = document !== undefined
-    const isRegistered = before?.way === 'registration' && (await clients.find(before)) !== undefined
+    const isRegistered = async () => before?.way === 'registration' && (await clients.find(before)) !== undefined
     if (auth.issuer !== undefined) {
       const metadata = await configuredServer(auth.issuer)
-      const way = wayOf(server, metadata, hasDocument, before?.way, isRegistered)
+      const way = wayOf(server, metadata, hasDocument, before?.way, await isRegistered())
       if (way !== undefined) return { issuer: auth.issuer, source: 'configured', way, scopes: [], metadata }
       const message = `"${server.id}" needs a client id: ${auth.issuer} registers no clients by itself`
       throw new AuthorizationError('rejected', message)
@@ -113,6 +113,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
   }
 
   async function lookNow(named: Probe | undefined): Promise<Binding> {
+    const begun = clock.now()
     const { binding: before, version } = await bindings.read()
     const next = await search(before, named)
     const moved = before !== undefined && before.issuer !== next.issuer
@@ -132,7 +133,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
         scopes,
         url: server.url,
         ...(auth.clientId === undefined ? {} : { clientId: auth.clientId }),
-        checkedAt: Math.round(clock.now()),
+        checkedAt: Math.round(begun),
       },
       version,
     )

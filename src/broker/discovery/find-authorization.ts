@@ -42,8 +42,8 @@ export interface FindSettings {
   readonly documents: DocumentFetch
   /** Whether our own metadata document can be fetched from outside, and answers can come to its callback. */
   readonly hasDocument: boolean
-  /** Whether the client that was registered at the remembered authorization server can be used. */
-  readonly isRegistered: boolean
+  /** Whether the client that was registered at the remembered authorization server can be used. Asked last: it may be lost meanwhile. */
+  readonly isRegistered: () => Promise<boolean>
 }
 
 /** The MCP server's part. */
@@ -87,7 +87,7 @@ export async function findAuthorization(
   for (const issuer of candidates) {
     try {
       const metadata = await usableServer(issuer, settings.documents)
-      return finish({ issuer, source: 'resource', metadata }, stays ? remembered : undefined)
+      return await finish({ issuer, source: 'resource', metadata }, stays ? remembered : undefined)
     } catch (error) {
       failures.push({ error, rejected: error instanceof AuthorizationError && error.kind === 'rejected' })
     }
@@ -98,11 +98,11 @@ export async function findAuthorization(
   const kind = failures.every(({ rejected }) => rejected) ? 'rejected' : 'unavailable'
   throw new AuthorizationError(kind, failures.map(({ error }) => messageOf(error)).join('; '))
 
-  function finish(
+  async function finish(
     found: Pick<FoundServer, 'issuer' | 'source' | 'metadata'>,
     before: FoundAuthorization | undefined,
-  ): FoundServer {
-    const registered = settings.isRegistered && before?.issuer === found.issuer
+  ): Promise<FoundServer> {
+    const registered = before?.issuer === found.issuer && (await settings.isRegistered())
     const way = wayOf(server, found.metadata, settings.hasDocument, before?.way, registered)
     if (way === undefined) throw needsClient(server, found)
     // Metadata that is away for a while is no other resource: with another name, nobody's tokens would be good any more.

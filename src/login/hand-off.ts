@@ -40,8 +40,14 @@ export interface HandOffs {
    * @throws RangeError for a session that is too long to go along in a URL, where there is no store
    */
   give(handOff: HandOff, hop: string): Promise<string>
-  /** Takes a ticket, once; `undefined` for one that is not for this browser and origin, used, or late. */
-  take(ticket: string, origin: string, cookieHeader: string | undefined): Promise<HandOff | undefined>
+  /** Takes a ticket, once; `undefined` for one that is not for this origin, used, or late, or for a browser without a secret. */
+  take(ticket: string, origin: string, cookieHeader: string | undefined): Promise<TakenHandOff | undefined>
+}
+
+/** A ticket that has been taken. */
+export interface TakenHandOff extends HandOff {
+  /** Whether it is for the secret that the browser has. If not, the handle is not for it. */
+  readonly fits: boolean
 }
 
 const TICKET_MS = 60_000
@@ -87,8 +93,8 @@ export function createHandOffs(sealer: Sealer, places: Places, clock: Clock, sto
       const secret = readCookie(cookieHeader, name)
       if (ticket === undefined || secret === undefined || !SECRET.test(secret)) return undefined
       const { hop, at, ...handOff } = ticket
-      const fits = hop === digest(secret) && new URL(handOff.returnTo).origin === origin
-      return fits && clock.now() - at < TICKET_MS ? handOff : undefined
+      const isGood = new URL(handOff.returnTo).origin === origin && clock.now() - at < TICKET_MS
+      return isGood ? { ...handOff, fits: hop === digest(secret) } : undefined
     },
   }
 

@@ -19,7 +19,7 @@ import { PAGES, type Places } from './places.ts'
 import type { Provider } from './provider.ts'
 import type { Sessions, SessionTokens } from './session.ts'
 import { makeSession } from './session-tokens.ts'
-import type { Transaction, Transactions } from './transaction.ts'
+import type { SignInWish, Transaction, Transactions } from './transaction.ts'
 
 /** What signing in works with. */
 export interface SignInParts {
@@ -54,6 +54,8 @@ export interface SignInSteps {
 }
 
 const MAX_RETURN_TO = 2_048
+/** How often an attempt that was lost begins anew by itself. */
+const MAX_RENEWALS = 2
 /** OpenID Connect Core §3.1.2.1: what a link of ours may ask of the provider. */
 const PROMPTS = new Set(['login', 'select_account', 'consent'])
 
@@ -82,12 +84,12 @@ export function createSignIn(parts: SignInParts): SignInSteps {
     request: GateRequest,
     normalised: NormalisedRequest,
     provider: Provider,
-    attempt: Pick<Transaction, 'returnTo' | 'hop'>,
-    prompt?: string,
+    wish: SignInWish,
   ): Promise<Reply> {
     const { name } = provider
+    const { prompt } = wish
     const crossSitePost = provider.oauth2.responseMode === 'form_post'
-    const begun = await transactions.begin({ integration: name, ...attempt }, request.headers.cookie, crossSitePost)
+    const begun = await transactions.begin(name, wish, request.headers.cookie, crossSitePost)
     const { state, nonce, verifier } = begun.transaction
     try {
       const url = await provider.client.authorizationUrl({
@@ -98,10 +100,38 @@ export function createSignIn(parts: SignInParts): SignInSteps {
         ...(prompt === undefined ? {} : { parameters: { prompt: promptOf(provider, prompt) } }),
       })
       tell({ kind: 'started', integration: name, clientAddress: normalised.clientAddress })
-      return redirect(302, url, begun.cookies)
+      return redirect(request.method === 'POST' ? 303 : 302, url, begun.cookies)
     } catch (error) {
-      return failed(failureOf(error), name, normalised, messageOf(error), tryAgain(name, attempt.returnTo))
+      return failed(failureOf(error), name, normalised, messageOf(error), tryAgain(name, wish.returnTo))
     }
+  }
+
+  /**
+   * An answer to an attempt that this browser has not: used already (back button, a second click), too old, begun in another
+   * browser, or overwritten by one of many tabs that began at once. The answer is not looked at.
+   */
+  async function lost(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    provider: Provider,
+    parameters: URLSearchParams,
+    state: string,
+  ): Promise<Reply> {
+    const { name } = provider
+    const wish = await transactions.recall(state, name)
+    if (wish !== undefined && wish.prompt === undefined) {
+      // As a link to there would. Whoever wants to be somebody else may have a session, and is asked.
+      const place = { origin: places.login, integration: name }
+      if ((await sessions.handleOf(request.headers.cookie, place)) !== undefined) return redirect(303, wish.returnTo)
+    }
+    const { renewals = 0 } = wish ?? {}
+    // A browser that keeps no cookies does not go round for ever, and those of other hosts are not kept here.
+    const isHere = places.originOf(normalised.host).origin === places.login
+    if (wish !== undefined && isHere && parameters.has('code') && renewals < MAX_RENEWALS) {
+      return authorize(request, normalised, provider, { ...wish, renewals: renewals + 1 })
+    }
+    const detail = 'this browser has no such sign-in under way'
+    return failed('expired', name, normalised, detail, wish?.returnTo ?? places.homeOf(places.login))
   }
 
   /** Over to the login's origin, from `origin`: the provider's answer comes there, and looks for the attempt's cookie. */
@@ -215,7 +245,7 @@ export function createSignIn(parts: SignInParts): SignInSteps {
       const single = names.length === 1 ? names[0] : undefined
       const provider = single === undefined ? undefined : providers.get(single)
       if (known && origin === places.login && provider !== undefined) {
-        return authorize(request, normalised, provider, { returnTo: target }, prompt)
+        return authorize(request, normalised, provider, { returnTo: target, ...(prompt && { prompt }) })
       }
       return toLogin(request, origin, { integration: names.join(' '), return_to: target, prompt })
     },
@@ -253,8 +283,8 @@ export function createSignIn(parts: SignInParts): SignInSteps {
         const handle = await sessions.handleOf(request.headers.cookie, place)
         if (handle !== undefined) return handOver({ integration: provider.name, returnTo, hop }, handle, normalised)
       }
-      const attempt = hop === undefined ? { returnTo } : { returnTo, hop }
-      return authorize(request, normalised, provider, attempt, PROMPTS.has(prompt) ? prompt : undefined)
+      const wish = { returnTo, ...(hop && { hop }), ...(PROMPTS.has(prompt) && { prompt }) }
+      return authorize(request, normalised, provider, wish)
     },
 
     async callback(request, normalised, name) {
@@ -269,11 +299,7 @@ export function createSignIn(parts: SignInParts): SignInSteps {
       const states = parameters.getAll('state')
       const state = states.length === 1 ? (states[0] ?? '') : ''
       const transaction = await transactions.find(state, name, request.headers.cookie)
-      if (transaction === undefined) {
-        // Used already (back button, a second click), too old, or begun in another browser.
-        const detail = 'this browser has no such sign-in under way'
-        return failed('expired', name, normalised, detail, places.homeOf(places.login))
-      }
+      if (transaction === undefined) return lost(request, normalised, provider, parameters, state)
       // An impatient second click gets the first one's answer: of a code that comes twice, providers revoke everything that
       // the first has brought (RFC 6749 §4.1.2).
       const key = `${name} ${parameters}`
@@ -299,7 +325,9 @@ export function createSignIn(parts: SignInParts): SignInSteps {
           places.homeOf(origin),
         )
       if (handOff === undefined) return expired(null)
-      const { integration, returnTo, handle } = handOff
+      const { integration, returnTo, handle, fits } = handOff
+      // Of many tabs that began at once, each with a secret of its own, the browser has kept one; with that they begin anew.
+      if (!fits) return redirect(303, returnTo)
       const adopted = await sessions.adopt(handle, { origin, integration }, request.headers.cookie)
       return adopted === undefined ? expired(integration) : redirect(303, returnTo, adopted.cookies)
     },

@@ -1,7 +1,16 @@
 /** The provider's answer, forged: every field of it, its method, its body, and answers of other sign-ins (RFC 9700 §4). */
 import { describe, expect, it } from 'vitest'
 import type { LoadedPage } from '../support/form-browser.ts'
-import { callbackOf, cookiesSet, openStall, type Stall, type StallOptions, whoIs, withParameters } from './stall.ts'
+import {
+  callbackOf,
+  cookiesSet,
+  expectBegun,
+  openStall,
+  type Stall,
+  type StallOptions,
+  whoIs,
+  withParameters,
+} from './stall.ts'
 
 /** A page that says no, to a browser that is nobody. */
 async function expectRefused(stall: Stall, page: LoadedPage, browser = stall.browser): Promise<void> {
@@ -11,16 +20,18 @@ async function expectRefused(stall: Stall, page: LoadedPage, browser = stall.bro
   expect(await whoIs(browser, `${stall.origin}/`)).toBe(null)
 }
 
+const changed = (character: string) => (character === 'A' ? 'B' : 'A')
 const LONG = 'A'.repeat(10_240)
 
 describe('state', () => {
-  const forgeries: [what: string, forge: (state: string, others: string) => string | undefined][] = [
+  const forgeries: [what: string, forge: (state: string) => string | undefined][] = [
     ['missing', () => undefined],
     ['empty', () => ''],
-    ['of another browser', (_, others) => others],
     ['cut short', (state) => state.slice(0, -1)],
     ['longer', (state) => `${state}A`],
-    ['with its last character changed', (state) => state.slice(0, -1) + (state.endsWith('A') ? 'B' : 'A')],
+    ['with a character changed', (state) => state.slice(0, 9) + changed(state[9] ?? '') + state.slice(10)],
+    ['with a character of what it carries changed', (state) => state.replace(/(?<=\.)\w(?=[\w-]{21}$)/, changed)],
+    ['without what it carries', (state) => state.replace(/\..*/, '')],
     ['with a NUL behind it', (state) => `${state}\0`],
     ['with a line end behind it', (state) => `${state}\n`],
     ['with a NUL in it', (state) => `${state.slice(0, 10)}\0${state.slice(11)}`],
@@ -36,15 +47,27 @@ describe('state', () => {
   it.each(forgeries)('%s', async (_what, forge) => {
     const stall = await openStall()
     const callback = await callbackOf(stall.browser, `${stall.origin}/`)
-    const others = await callbackOf(stall.newBrowser(), `${stall.origin}/`)
     const state = new URL(callback).searchParams.get('state') ?? ''
-    const forged = forge(state, new URL(others).searchParams.get('state') ?? '')
-    const page = await stall.browser.load(withParameters(callback, { state: forged }), { follow: false })
+    const page = await stall.browser.load(withParameters(callback, { state: forge(state) }), { follow: false })
     await expectRefused(stall, page)
     expect(stall.provider.count('POST /token')).toBe(0)
     // And the person can still finish.
     await stall.browser.load(callback)
     expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+  })
+
+  it('of another browser: nobody is signed in by that, a sign-in of their own begins', async () => {
+    const stall = await openStall()
+    const callback = await callbackOf(stall.browser, `${stall.origin}/`)
+    const others = await callbackOf(stall.newBrowser(), `${stall.origin}/deep`)
+    const state = new URL(others).searchParams.get('state') ?? ''
+    const page = await stall.browser.load(withParameters(callback, { state }), { follow: false })
+    expectBegun(stall, page)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe(null)
+    // And the person can still finish.
+    await stall.browser.load(callback)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+    expect(stall.provider.count('POST /token')).toBe(1)
   })
 
   it.each(['state[]', 'state[0]', 'state.0', 'STATE', ' state'])('under another name, %s', async (name) => {

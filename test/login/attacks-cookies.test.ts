@@ -1,6 +1,6 @@
 /** Cookies that have been cut, changed, swapped or piled up, or are of another key: never in, never 500. */
 import { describe, expect, it } from 'vitest'
-import { callbackOf, cookieOf, expectNobody, openStall, ownCookies, type Stall, whoIs } from './stall.ts'
+import { callbackOf, cookieOf, expectBegun, expectNobody, openStall, ownCookies, type Stall, whoIs } from './stall.ts'
 
 /** Positions over the whole of a text: all near its ends and dots, some in between. */
 function positions(text: string): number[] {
@@ -73,7 +73,8 @@ describe.each([['store'], ['cookie']] as const)('a session cookie (sessions in a
     const [transactionName = '', transactionValue = ''] = transaction.split(/=(.*)/s)
     expect(transactionValue).not.toBe('')
     const page = await bare.load(callback, { headers: { cookie: `${transactionName}=${value}` }, follow: false })
-    expect([page.status, stall.other.count('POST /token')]).toEqual([400, 0])
+    expectBegun({ provider: stall.other }, page)
+    expect(stall.other.count('POST /token')).toBe(0)
     // And the other way round; and what keeps a sign-out form from being forged.
     await expectNobody(stall, `${name}=${transactionValue}`)
     const form = await stall.browser.load(`${stall.origin}/.sallyport/sign-out`)
@@ -124,7 +125,7 @@ describe('cookies of sign-ins under way', () => {
     const stall = await openStall()
     const prefix = `sallyport-${stall.port}.~sign-in-`
     for (const name of [
-      (index: number) => `000000${String(index).padStart(3, '0')}AAAAAAAA`,
+      (index: number) => `${index}`,
       (index: number) => `(${index})`,
       (index: number) => `"${index}"`,
       (index: number) => `zzzzzzzzz@{${index}}`,
@@ -159,7 +160,7 @@ describe('cookies of sign-ins under way', () => {
       const changed = value.slice(0, at) + (value[at] === 'A' ? 'B' : 'A') + value.slice(at + 1)
       for (const text of /[\w-]/.test(value[at + 1] ?? '') ? [value.slice(0, at), changed] : [value.slice(0, at)]) {
         const page = await bare.load(callback, { headers: { cookie: `${name}=${text}` }, follow: false })
-        expect(page.status).toBe(400)
+        expectBegun(stall, page)
       }
     }
     expect(stall.provider.count('POST /token')).toBe(0)

@@ -192,6 +192,13 @@ export function cookiesSet(page: LoadedPage): string[] {
     .map((line) => line.slice(0, line.indexOf('=')))
 }
 
+/** Expects that a sign-in of the browser's own begins, with which nobody is signed in yet. */
+export function expectBegun({ provider }: Pick<Stall, 'provider'>, page: LoadedPage): void {
+  expect([302, 303]).toContain(page.status)
+  expect(page.headers.location).toContain(`${provider.issuer}/`)
+  expect(cookiesSet(page)).toEqual([expect.stringMatching(/~sign-in-[0-7]$/)])
+}
+
 /** Expects that nobody is let in, and that nothing breaks. Asks as a script and as a page load, with `cookie` for all cookies. */
 export async function expectNobody(stall: Stall, cookie: string, url = `${stall.origin}/`): Promise<void> {
   const bare = stall.newBrowser()

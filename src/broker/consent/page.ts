@@ -129,7 +129,11 @@ export function createConsentPage(parts: ConsentParts): ConsentPage {
     const { createdAt: _, ...asked } = link
     const verifier = randomBytes(32).toString('base64url')
     const crossSitePost = upstream.server.auth.responseMode === 'form_post'
-    const { attempt, cookies } = await attempts.begin(CONSENT, {}, request.headers.cookie, crossSitePost)
+    const { attempt, cookies } = await attempts.begin(
+      CONSENT,
+      {},
+      { cookieHeader: request.headers.cookie, crossSitePost },
+    )
     const { state } = attempt
     let location: string
     let flow: ConsentFlow

@@ -8,7 +8,10 @@ export interface AccessQuestion {
   /** What grants can call the caller by. */
   readonly principals: readonly string[]
   readonly server: string
-  /** `connect` for any use of the server at all; then each tool, prompt and resource that a request names. */
+  /**
+   * `connect` for any use of the server at all; then each tool, prompt and resource that a request names. `manage` and `admin` are
+   * asked where a grant gives that role, and never given without one.
+   */
   readonly wanted: Wanted
   /** Whether it is only about showing something in a list. There are no arguments then, and the grants allow what they would with some. */
   readonly listing: boolean
@@ -16,5 +19,5 @@ export interface AccessQuestion {
   readonly granted: AccessDecision
 }
 
-/** Decides in place of the grants, or after them. */
+/** Decides in place of the grants, or after them; roles beyond `use` it can only take away. */
 export type Decide = (question: AccessQuestion) => boolean | Promise<boolean>

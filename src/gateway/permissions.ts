@@ -60,6 +60,8 @@ export function createPermissions(decide?: Decide): Permissions {
     everything,
     async ask({ access, caller, principals, server }, wanted) {
       const granted = access.decide(principals, server, wanted)
+      // A policy about servers and tools must make nobody an administrator: for a role it can only take away.
+      if (!granted.allowed && (wanted.kind === 'manage' || wanted.kind === 'admin')) return ofGrants(granted)
       try {
         const yes = await decide({ caller, principals, server, wanted, listing: false, granted })
         if (typeof yes !== 'boolean') throw new TypeError('it answered with something else than true or false')

@@ -99,6 +99,23 @@ test('a function of the user’s own decides here too, and where it fails nothin
   await expect(world.gateway.servers.for(ann(world))).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE' })
 })
 
+test('a function of the user’s own takes roles away, and gives nobody a role that no grant gives', async () => {
+  const asked: string[] = []
+  const world = await open({
+    decide({ server, wanted }) {
+      if (wanted.kind !== 'connect') asked.push(`${wanted.kind} ${server}`)
+      return wanted.kind !== 'manage'
+    },
+  })
+  const roles = async (who: Parameters<typeof world.gateway.servers.for>[0]) =>
+    (await world.gateway.servers.for(who)).map(({ name, role }) => `${name} ${role}`)
+  expect(await roles(ann(world))).toEqual(['dev/notes use', 'data/hub use', 'open/all use', 'team/all use'])
+  expect(asked).toEqual(['manage dev/notes'])
+  expect(await roles({ virtualAccount: 'ci' })).toContain('data/hub admin')
+  const explained = await world.gateway.explain(ann(world), 'open/all', { kind: 'admin' })
+  expect(explained.allowed).toBe(false)
+})
+
 test('people are found by id, e-mail address and subject, as they were when they were last seen', async () => {
   const world = await open()
   const { gateway } = world

@@ -76,6 +76,19 @@ test('what everybody may use does not make an account manageable, nor unmanageab
   expect(made.body).toMatch(/spv_\w{49}/)
 })
 
+test('a decide() that is a policy by server makes nobody an administrator', async () => {
+  const world = await open({ config: { decide: ({ server }) => server !== 'secret/plans' } })
+  await world.gateway.access.set([
+    { to: 'user:corp/*', on: 'public/*' },
+    { to: 'virtual-account:ci', on: 'dev/notes' },
+  ])
+  const browser = await world.signIn('mallory')
+  expect(textOf(await browser.load(world.page()))).not.toContain('Administration')
+  for (const path of ['/admin/accounts', '/admin/accounts/ci', '/admin/connections', '/admin/audit']) {
+    expect([path, (await browser.load(world.page(path))).status]).toEqual([path, 404])
+  }
+})
+
 test('B9 who may use what, and why: by e-mail, subject or account, with the grants on that server only', async () => {
   const world = await open()
   await world.signIn('bob')

@@ -64,21 +64,14 @@ export function accountRoutes(parts: PortalParts, forms: PortalForms): PortalRou
   async function one(visit: Visit, problem?: string): Promise<Reply | undefined> {
     const found = await find(visit)
     if (found === undefined) return undefined
-    const { account, manage } = found
+    const { account, manage, uses, others } = found
     const { name, description, owners = [], groups = [] } = account
-    const [keys, uses, own] = await Promise.all([
-      gateway.keys.list(subjectOf(account)),
-      gateway.servers.for(subjectOf(account)),
-      administered(visit),
-    ])
-    const theirs = new Set(own.map((server) => server.name))
-    const names = uses.filter((server) => theirs.has(server.name))
-    const others = uses.length - names.length
+    const keys = await gateway.keys.list(subjectOf(account))
     const revokeHref = manage ? ({ id }: { readonly id: string }) => `${here}/${name}/keys/${id}/revoke` : undefined
     const body = html`<div class="card">
 ${description !== undefined && html`<p><bdi>${description}</bdi></p>\n`}<dl class="facts">
 <dt>Who answers for it</dt><dd>${owners.length === 0 ? 'nobody' : html`<ul role="list">${owners.map((owner) => html`<li><bdi>${owner}</bdi></li>`)}</ul>`}</dd>
-${groups.length > 0 && html`<dt>Groups</dt><dd>${groups.join(', ')}</dd>\n`}<dt>May use</dt><dd><ul role="list">${names.map((server) => html`<li><bdi>${server.label}</bdi> <code>${server.name}</code></li>`)}${others > 0 && html`<li class="hushed">and ${others} more, which you do not administer</li>`}</ul></dd>
+${groups.length > 0 && html`<dt>Groups</dt><dd>${groups.join(', ')}</dd>\n`}<dt>May use</dt><dd><ul role="list">${uses.map((server) => html`<li><bdi>${server.label}</bdi> <code>${server.name}</code></li>`)}${others > 0 && html`<li class="hushed">and ${others} more, which you do not administer</li>`}</ul></dd>
 </dl></div>
 <h2>Keys</h2>
 ${keyTable(`Keys of ${name}`, keys, parts.clock.now(), revokeHref, 'It has no keys.')}

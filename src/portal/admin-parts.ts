@@ -17,11 +17,11 @@ export function forAdmins(answer: PortalAnswer): PortalAnswer {
 export interface AccountPower {
   /** It may use a server of theirs. */
   readonly see: boolean
-  /**
-   * It may use nothing but servers of theirs: whoever makes a key for it gets all that it may do. Servers that everybody may use do
-   * not count.
-   */
+  /** Whatever a key of it opens is theirs ({@link openedBy}): whoever makes one gets all that the account may do. */
   readonly manage: boolean
+  /** The servers of theirs that it uses, and how many others. */
+  readonly uses: readonly VisibleServer[]
+  readonly others: number
 }
 
 /** See {@link AccountPower}; `own` are the servers that somebody administers. */
@@ -30,10 +30,26 @@ export async function powerOver(
   own: readonly VisibleServer[],
   gateway: Pick<PortalGateway, 'servers'>,
 ): Promise<AccountPower> {
-  const names = new Set(own.map(({ name }) => name))
-  const used = (await gateway.servers.for(account)).filter(({ byName }) => byName)
-  const see = used.some(({ name }) => names.has(name))
-  return { see, manage: see && used.every(({ name }) => names.has(name)) }
+  const theirs = new Set(own.map(({ name }) => name))
+  const all = await gateway.servers.for(account)
+  const opened = new Set(all.flatMap(openedBy))
+  const used = new Set([...all.map(({ name }) => name), ...opened])
+  const see = all.some(({ byName, name }) => byName && theirs.has(name))
+  return {
+    see,
+    manage: see && [...opened].every((name) => theirs.has(name)),
+    uses: own.filter(({ name }) => used.has(name)),
+    others: [...used].filter((name) => !theirs.has(name)).length,
+  }
+}
+
+/**
+ * What a key opens of a server beyond what everybody may do: nothing, where it is open to `anonymous` only. Connections are never
+ * everybody's, though: an owner has made them with an account of their own, for the server or for members of it.
+ */
+function openedBy({ name, byName, auth, members }: VisibleServer): readonly string[] {
+  const connected = members.flatMap((member) => (member.auth === 'oauth2' ? [member.name] : []))
+  return byName || auth === 'oauth2' || connected.length > 0 ? [name, ...connected] : []
 }
 
 /** A choice of servers for a form; the one that is asked about is chosen. */

@@ -1,4 +1,5 @@
 /** What administrators see and do: about the servers that a grant makes them administrators of, and nothing else (G4, B9, G17). */
+import type { Grant } from 'sallyport/gateway'
 import { expect, test } from 'vitest'
 import { sealed } from '../../src/store/sealed.ts'
 import { openSession, rpc } from '../gateway/world.ts'
@@ -73,6 +74,49 @@ test('what everybody may use does not make an account manageable, nor unmanageab
   await world.gateway.access.add({ to: 'anonymous', on: 'public/wiki' })
   const browser = await world.signIn('alice')
   const made = await press(browser, await browser.load(world.page('/admin/accounts/ci')), /keys$/, { name: 'x' })
+  expect(made.body).toMatch(/spv_\w{49}/)
+})
+
+test('whoever makes a key administers every server that an owner has connected for the account', async () => {
+  const world = await open()
+  const mallory = await world.signIn('mallory')
+  const connected = { to: 'group:corp/operators', on: ['dev/*', 'team/*'], role: 'admin' } as const
+  const cases: { access: Grant[]; others: number }[] = [
+    // Open to everybody, and yet a key opens the account of the owner there.
+    { access: [{ to: 'anonymous', on: 'dev/notes' }], others: 1 },
+    // The server and its member.
+    { access: [{ to: 'anonymous', on: 'team/assistant' }], others: 2 },
+    { access: [{ to: 'virtual-account:broad', on: 'team/*' }], others: 2 },
+    {
+      access: [
+        { to: 'virtual-account:broad', on: 'team/*' },
+        { to: 'user:corp/mallory@example.com', on: 'team/*', role: 'admin' },
+      ],
+      others: 1,
+    },
+  ]
+  for (const { access, others } of cases) {
+    await world.gateway.access.set([
+      ...access,
+      connected,
+      { to: 'virtual-account:broad', on: 'public/*' },
+      { to: 'user:corp/mallory@example.com', on: 'public/*', role: 'admin' },
+    ])
+    const page = textOf(await mallory.load(world.page('/admin/accounts/broad')))
+    expect(page).toContain('You cannot make or revoke its keys')
+    expect(page).toContain(`and ${others} more, which you do not administer`)
+  }
+  // Of a server with a shared key there is nothing of anybody's.
+  await world.gateway.configure({
+    servers: world.gateway.servers.list(),
+    virtualServers: { 'team/hub': { tools: { 'data/hub': '*' } } },
+    virtualAccounts: { broad: {} },
+    access: [
+      { to: 'virtual-account:broad', on: 'team/*' },
+      { to: 'user:corp/mallory@example.com', on: 'team/*', role: 'admin' },
+    ],
+  })
+  const made = await press(mallory, await mallory.load(world.page('/admin/accounts/broad')), /keys$/, { name: 'x' })
   expect(made.body).toMatch(/spv_\w{49}/)
 })
 

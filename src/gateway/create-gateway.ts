@@ -12,6 +12,7 @@ import { createRelay } from '../mcp/relay.ts'
 import { createRequestStates } from '../mcp/request-state.ts'
 import { createSessionIds } from '../mcp/session-id.ts'
 import { createUpstreams } from '../net/upstream.ts'
+import { createAccountUse } from './account-use.ts'
 import { createAdmission } from './admission.ts'
 import { createAudit } from './audit.ts'
 import { createBridgeStep } from './bridge-step.ts'
@@ -250,7 +251,8 @@ export function createGateway(config: GatewayConfig): Gateway {
       return closing
     },
   })
-  const portal = createGatewayPortal(config, { url, store, sealer, clock, gateway })
+  const usesAny = createAccountUse(live, permissions)
+  const portal = createGatewayPortal(config, { url, store, sealer, clock, gateway, usesAny })
   return gateway
 }
 

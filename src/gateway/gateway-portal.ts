@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Sealer } from '../core/sealing.ts'
 import { createPortal, type Portal } from '../portal/create-portal.ts'
+import type { PortalParts } from '../portal/parts.ts'
 import type { TokenStore } from '../store/token-store.ts'
 import type { GatewayConfig } from './config.ts'
 import type { Gateway } from './gateway.ts'
@@ -14,6 +15,7 @@ export interface GatewayPortalParts {
   readonly sealer: (purpose: string) => Sealer
   readonly clock: Clock
   readonly gateway: Gateway
+  readonly usesAny: PortalParts['usesAny']
 }
 
 /** See the top of the file. */

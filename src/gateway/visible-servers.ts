@@ -18,6 +18,14 @@ export interface VisibleServerParts {
   readonly callerOfSubject: Identification['callerOfSubject']
 }
 
+/** Whose servers they are. The lists are the same for all servers, since what is found out for one is remembered. */
+interface Looker {
+  readonly caller: Caller
+  readonly principals: readonly string[]
+  /** Without `anonymous`. */
+  readonly own: readonly string[]
+}
+
 /** See `GatewayServers.for`. All of it is of one configuration, however long it takes. */
 export function createVisibleServers(parts: VisibleServerParts): GatewayServers['for'] {
   const { live, permissions, callerOfSubject } = parts
@@ -30,13 +38,11 @@ export function createVisibleServers(parts: VisibleServerParts): GatewayServers[
 
   async function look(
     { access, endpoints }: LiveState,
-    caller: Caller,
+    { caller, principals, own }: Looker,
     server: LiveServer | LiveVirtualServer,
   ): Promise<VisibleServer | undefined> {
-    const principals = principalsOf(caller)
     const asker: Asker = { access, caller, principals, server: server.name }
     if (!(await isGiven(asker, 'connect'))) return undefined
-    const own = principals.filter((principal) => principal !== ANONYMOUS)
     const [byName, manages, administers] = await Promise.all([
       isGiven({ ...asker, principals: own }, 'connect'),
       isGiven(asker, 'manage'),
@@ -58,8 +64,10 @@ export function createVisibleServers(parts: VisibleServerParts): GatewayServers[
   return async (who) => {
     const caller = await callerOfSubject(who)
     const state = live.current
+    const principals = principalsOf(caller)
+    const looker = { caller, principals, own: Object.freeze(principals.filter((each) => each !== ANONYMOUS)) }
     const all = [...state.servers.values(), ...state.virtualServers.values()]
-    const found = await Promise.all(all.map((server) => look(state, caller, server)))
+    const found = await Promise.all(all.map((server) => look(state, looker, server)))
     return found.filter((server) => server !== undefined)
   }
 }

@@ -1,4 +1,5 @@
 /** Virtual accounts, for administrators: who answers for each, what it may use, and its keys (G2). */
+import { setImmediate as afterThis } from 'node:timers/promises'
 import type { Reply } from '../http/gate.ts'
 import { redirect } from '../http/redirect.ts'
 import type { NewApiKey } from '../identity/api-keys.ts'
@@ -8,9 +9,14 @@ import { type AccountPower, administered, forAdmins, powerOver } from './admin-p
 import type { PortalForms } from './forms.ts'
 import { keyFields, keyProblem, keyTable, readKeyForm } from './key-parts.ts'
 import { usedFormPage } from './messages.ts'
+import { createPagePlaces } from './page-places.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
 import { ACCOUNT } from './path-parts.ts'
 import { copyLine, csrfField, show, table } from './view.ts'
+
+/** On one page, and how many are looked at for it at most. */
+const SHOWN = 100
+const LOOKED_AT = 1_000
 
 /** An account that the person may see, and what they may do with it. */
 interface Shown extends AccountPower {
@@ -22,22 +28,21 @@ export function accountRoutes(parts: PortalParts, forms: PortalForms): PortalRou
   const { path, gateway } = parts
   const here = `${path}/admin/accounts`
   const section = 'accounts'
+  const places = createPagePlaces(parts.sealer)
 
   async function list(visit: Visit): Promise<Reply> {
-    const own = await administered(visit)
-    const accounts = await gateway.virtualAccounts.list()
-    const shown = (
-      await Promise.all(
-        accounts.map(async (account) => ({ account, ...(await powerOver(subjectOf(account), own, gateway)) })),
-      )
-    ).filter(({ see }) => see)
+    const own = (await administered(visit)).map(({ name }) => name)
+    const place = `accounts ${visit.identity.id}`
+    const after = await places.open(visit.query.get('after'), place)
+    const { shown, next } = await pageOf(own, after)
+    const more = next === undefined ? undefined : new URLSearchParams({ after: await places.seal(next, place) })
     const columns = [
       { label: 'Account' },
       { label: 'What it is' },
       { label: 'Who answers for it' },
       { label: 'Set up in' },
     ]
-    const rows = shown.map(({ account: { name, description, owners = [], source } }) => [
+    const rows = shown.map(({ name, description, owners = [], source }) => [
       html`<a href="${`${here}/${name}`}">${name}</a>`,
       html`<bdi>${description ?? '–'}</bdi>`,
       owners.length === 0
@@ -47,10 +52,29 @@ export function accountRoutes(parts: PortalParts, forms: PortalForms): PortalRou
     ])
     const body =
       rows.length === 0
-        ? html`<div class="empty"><p>No virtual account may use a server of yours.</p></div>`
+        ? html`<div class="empty"><p>${after === undefined && next === undefined ? 'No virtual account may use a server of yours.' : 'There are none on this page.'}</p></div>`
         : table('Virtual accounts', columns, rows)
     const lead = 'Services with an identity of their own, which may use servers that you administer.'
-    return show(parts, visit, { title: 'Virtual accounts', section, lead, body })
+    const moreLink = more && html`<div class="row"><a class="button" href="${`${here}?${more}`}">More</a></div>`
+    return show(parts, visit, { title: 'Virtual accounts', section, lead, body: html`${body}${moreLink}` })
+  }
+
+  /** Accounts that use a server of theirs, by name, from behind `after` on. */
+  async function pageOf(
+    own: readonly string[],
+    after = '',
+  ): Promise<{ readonly shown: readonly VirtualAccount[]; readonly next: string | undefined }> {
+    const accounts = (await gateway.virtualAccounts.list()).filter(({ name }) => name > after)
+    const shown: VirtualAccount[] = []
+    let last: string | undefined
+    for (const account of accounts.slice(0, LOOKED_AT)) {
+      if (shown.length === SHOWN) break
+      // Everybody else has a turn in between, however many accounts and servers there are.
+      await afterThis()
+      if (await parts.usesAny(account, own)) shown.push(account)
+      last = account.name
+    }
+    return { shown, next: last === accounts.at(-1)?.name ? undefined : last }
   }
 
   /** The account of the path, if the person may see it. */

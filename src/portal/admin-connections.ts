@@ -3,6 +3,7 @@ import type { Reply } from '../http/gate.ts'
 import { html } from '../pages/html.ts'
 import { administered, forAdmins, serverChoice } from './admin-parts.ts'
 import { ownerText } from './owner-text.ts'
+import { createPagePlaces } from './page-places.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
 import { stateBadge } from './server-text.ts'
 import { ago, day, show, table } from './view.ts'
@@ -13,23 +14,22 @@ const HOUR_MS = 3_600_000
 export function connectionRoutes(parts: PortalParts): PortalRoute[] {
   const { path, gateway, clock } = parts
   const here = `${path}/admin/connections`
-  const places = parts.sealer('portal-place')
+  const places = createPagePlaces(parts.sealer)
 
   async function page(visit: Visit): Promise<Reply> {
     const own = (await administered(visit)).filter(({ auth }) => auth === 'oauth2')
     const chosen = visit.query.get('server')
     const wanted = own.filter(({ name }) => !chosen || name === chosen).map(({ name }) => name)
     const place = `connections ${visit.identity.id} ${chosen ?? ''}`
-    const after = await opened(visit.query.get('after'), place)
+    const after = await places.open(visit.query.get('after'), place)
     const { connections, next } =
       wanted.length === 0
         ? { connections: [], next: undefined }
         : await gateway.connections.all({ servers: wanted, ...(after === undefined ? {} : { after }) })
-    // Where it goes on names a record, which may be of a server that they do not administer.
     const more =
       next === undefined
         ? undefined
-        : new URLSearchParams({ server: chosen ?? '', after: await places.sealText(next, place) })
+        : new URLSearchParams({ server: chosen ?? '', after: await places.seal(next, place) })
     const columns = [
       { label: 'Whose' },
       { label: 'Server' },
@@ -52,15 +52,6 @@ ${more !== undefined && html`<div class="row"><a class="button" href="${`${here}
     const lead =
       'Who has connected an account of theirs to a server that you administer. Nobody can see what was given for it.'
     return show(parts, visit, { title: 'Connections', section: 'connections', lead, body })
-  }
-
-  async function opened(sealed: string | null, place: string): Promise<string | undefined> {
-    if (sealed === null) return undefined
-    try {
-      return (await places.openText(sealed, place)).plaintext
-    } catch {
-      return undefined // From the start again.
-    }
   }
 
   return [{ path: /^\/admin\/connections$/, get: forAdmins(page) }]

@@ -27,6 +27,8 @@ export interface PortalParts {
   readonly store: Pick<TokenStore, 'put' | 'delete'>
   readonly clock: Clock
   readonly gateway: PortalGateway
+  /** Whether a virtual account has a role of its own on one of the servers; rejects where that cannot be told for now. */
+  readonly usesAny: (account: VirtualAccount, servers: readonly string[]) => Promise<boolean>
 }
 
 /** Whose things are meant: the person's own, or those of a virtual account. */

@@ -82,6 +82,8 @@ export interface ApiKeySettings {
 }
 
 const MAX_TRIES = 5
+/** The last moment that a `Date` can be (ECMA-262 §21.4.1.1). */
+const LAST_TIME = 8.64e15
 const ID = /^[0-9A-Za-z]{1,64}$/
 /** Control characters, line ends of Unicode, and half surrogate pairs. */
 const NOT_IN_NAMES = /[\p{Cc}\p{Cs}\u2028\u2029]/u
@@ -203,6 +205,12 @@ function endOf({ expiresAt, ttlSeconds }: KeyRequest, now: number): number | und
   const end = ttlSeconds === undefined ? expiresAt : now + ttlSeconds * 1000
   if (end !== undefined && !(end > now && Number.isFinite(end))) {
     throw new ApiKeyError('expiry', 'expiresAt is a time to come, in milliseconds since 1970')
+  }
+  if (end !== undefined && end > LAST_TIME) {
+    throw new ApiKeyError(
+      'expiry',
+      'no calendar reaches as far; for a key that does not end, leave expiresAt and ttlSeconds out',
+    )
   }
   return end
 }

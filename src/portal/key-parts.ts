@@ -97,7 +97,8 @@ export function keyTable(
 }
 
 function untilOf({ expiresAt }: ApiKey, now: number): Html | string {
-  if (expiresAt === undefined) return 'it is revoked'
+  // A time that no calendar has never comes.
+  if (expiresAt === undefined || Number.isNaN(new Date(expiresAt).getTime())) return 'it is revoked'
   if (expiresAt <= now) return html`<span class="problem">expired</span>`
   return expiresAt - now < 7 * DAY_MS ? html`${day(expiresAt)} <span class="hushed">soon</span>` : day(expiresAt)
 }

@@ -138,7 +138,7 @@ export function badge(text: string, kind: 'good' | 'warn' | 'bad' | 'idle' | 'pl
 /** A day; the time is in its title. In UTC, since nobody has told which zone the browser is in. */
 export function day(at: number): Html {
   const iso = isoOf(at)
-  return html`<time datetime="${iso}" title="${stampOf(iso)}">${dayFormat.format(at)}</time>`
+  return html`<time datetime="${iso}" title="${stampOf(iso)}">${dayFormat.format(new Date(iso))}</time>`
 }
 
 /** A day and a time, to the second. */

@@ -153,6 +153,8 @@ describe('G1 the end of a key', () => {
     ['no time at all', { ttlSeconds: 0 }],
     ['less than that', { ttlSeconds: -1 }],
     ['for ever', { ttlSeconds: Number.POSITIVE_INFINITY }],
+    ['a time beyond the calendar', { expiresAt: Number.MAX_SAFE_INTEGER }],
+    ['so many seconds', { ttlSeconds: 1e13 }],
     ['nonsense', { expiresAt: Number.NaN }],
     ['a text', { expiresAt: 'tomorrow' }],
   ])('cannot be %s', async (_, end) => {

@@ -9,6 +9,7 @@ import { RedeemError } from '../store/redeem-error.ts'
 import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
 import { createRefresher, type FoundTokens, HalfEnded } from '../store/refresher.ts'
 import type { Key, Page, TokenStore } from '../store/token-store.ts'
+import { readable, type UnopenedRecords } from '../store/unopened.ts'
 import type { BoundClient } from './bound-client.ts'
 import type { Broker, Connection, ConnectionEvent, OwnedConnection, StepUp, TokenOptions } from './broker.ts'
 import { stepUpFor } from './step-up.ts'
@@ -62,6 +63,7 @@ const ENOUGH = 100
 export function createConnections({ store, clock, times, client, servers, tell }: ConnectionSettings): Connections {
   const keyOf = (owner: string, server: string): Key => ({ space: SPACE, owner, id: server })
   const lastUse = createLastUse(store, clock, LAST_USE)
+  let isWarned = false
   const refresher = createRefresher<UpstreamTokens>({
     store,
     clock,
@@ -165,6 +167,12 @@ export function createConnections({ store, clock, times, client, servers, tell }
     }
   }
 
+  /** Nobody but the operator can do anything about records that are left out for everybody. */
+  function warnOnce({ message }: UnopenedRecords): void {
+    if (!isWarned) process.emitWarning(`connections are left out: ${message}`, { code: 'SALLYPORT_GATEWAY' })
+    isWarned = true
+  }
+
   function noted(owner: string, server: string, found: FoundTokens<UpstreamTokens>): FoundTokens<UpstreamTokens> {
     if (found.kind === 'tokens') lastUse.note(owner, server)
     return found
@@ -199,7 +207,11 @@ export function createConnections({ store, clock, times, client, servers, tell }
     connect: (owner, tokens) => refresher.connect(keyOf(owner, tokens.server), tokens),
     async list(owner) {
       const connections: Connection[] = []
-      for await (const record of everyRecord((page) => store.list(SPACE, owner, page))) {
+      // What does not open is of no use to anybody, and is theirs to take away.
+      const lost = ({ keys }: UnopenedRecords) => {
+        for (const { id: server } of keys) connections.push({ server, state: 'reauth_required' })
+      }
+      for await (const record of everyRecord((page) => readable(store.list(SPACE, owner, page), lost))) {
         const found = await known(record)
         if (found === undefined) continue
         const { owner: _, ...connection } = found
@@ -211,7 +223,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
       const connections: OwnedConnection[] = []
       let next = after
       for (let scans = 0; scans < MAX_SCANS; scans++) {
-        const page = await store.scan(SPACE, next === undefined ? {} : { after: next })
+        const page = await readable(store.scan(SPACE, next === undefined ? {} : { after: next }), warnOnce)
         const wanted = page.records.filter(({ key }) => servers?.includes(key.id) ?? true)
         for (const found of await Promise.all(wanted.map(known))) if (found !== undefined) connections.push(found)
         next = page.next

@@ -3,6 +3,7 @@ import type { Broker } from '../broker/broker.ts'
 import type { People } from '../identity/people.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
 import type { ConnectionOwner } from '../portal/parts.ts'
+import { unlessSealed } from '../store/unopened.ts'
 import type { GatewayConnections } from './gateway.ts'
 
 /** What is needed for that. */
@@ -22,7 +23,7 @@ export function createKnownConnections(parts: KnownConnectionParts): GatewayConn
     async function ownerOf(id: string): Promise<ConnectionOwner> {
       const virtualAccount = names.get(id)
       if (virtualAccount !== undefined) return { id, virtualAccount }
-      const person = await people.read(id)
+      const person = await people.read(id).catch(unlessSealed)
       if (person === undefined) return { id }
       const { integration, subject, email } = person
       return { id, integration, subject, ...(email === undefined ? {} : { email }) }

@@ -3,10 +3,11 @@
  * runs: put the new one first, keep the old one behind it, call `reseal()`, drop
  * the old one. A key that is missing is found out at the start.
  */
-import { SealError, StoreError } from '../core/errors.ts'
+import { messageOf, SealError, StoreError } from '../core/errors.ts'
 import { createSealer, type Sealer } from '../core/sealing.ts'
 import { everyRecord } from './every-record.ts'
-import { assertKey, type Key, keyText, type StoredRecord, type TokenStore } from './token-store.ts'
+import { assertKey, type Key, keyText, type Page, type StoredRecord, type TokenStore } from './token-store.ts'
+import { UnopenedRecords } from './unopened.ts'
 
 /** A store that seals. */
 export interface SealedStore extends TokenStore {
@@ -119,11 +120,16 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
     throw new StoreError(`the record ${keyText(key)} keeps changing`)
   }
 
-  async function openPage(page: Awaited<ReturnType<TokenStore['list']>>) {
-    const records = await Promise.all(
+  async function openPage(page: Page): Promise<Page> {
+    const all = await Promise.allSettled(
       page.records.map(async ({ key, ...record }) => ({ key, ...(await open(key, record)).record })),
     )
-    return page.next === undefined ? { records } : { records, next: page.next }
+    const records = all.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    const opened = page.next === undefined ? { records } : { records, next: page.next }
+    const failed = all.find((each) => each.status === 'rejected')
+    if (failed === undefined) return opened
+    const keys = page.records.flatMap(({ key }, index) => (all[index]?.status === 'rejected' ? [key] : []))
+    throw new UnopenedRecords(messageOf(failed.reason), opened, keys, { cause: failed.reason })
   }
 
   return {

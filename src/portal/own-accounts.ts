@@ -154,9 +154,9 @@ function stateOfUsed({ auth }: Used, connection: Connection | undefined): Html {
   return takesOwnToken(auth) ? badge('For people only', 'idle') : stateBadge(auth, connection)
 }
 
-/** What was connected for servers that it may no longer use, or that are gone. */
+/** What was connected for servers that it may no longer use, that are gone, or that take no connections any more. */
 function leftOver(used: readonly Used[], connections: readonly Connection[]): readonly Used[] {
-  const names = new Set(used.map(({ name }) => name))
+  const names = new Set(used.filter(({ auth }) => auth === 'oauth2').map(({ name }) => name))
   return connections
     .filter(({ server }) => !names.has(server))
     .map(({ server }) => ({ name: server, label: server, auth: 'oauth2', gone: true }))

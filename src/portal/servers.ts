@@ -39,9 +39,9 @@ ${
 }${
   elsewhere.length > 0 &&
   html`<h2>Other connections of yours</h2>
-<p class="lead">You may not use these servers at present, or they are gone. What you have given for them is still there until you take it back.</p>
+<p class="lead">You may not use these servers at present, they are gone, or they take no account of yours any more. What you have given for them is still there until you take it back.</p>
 <ul class="cards" role="list">
-${elsewhere.map((connection) => html`<li>${leftOverCard(parts, connection)}</li>\n`)}</ul>\n`
+${elsewhere.map((connection) => html`<li>${leftOverCard(parts, connection, isTheirs(servers, connection.server))}</li>\n`)}</ul>\n`
 }</div>`
     const lead = 'The MCP servers that your agents may use for you, and what they use them with.'
     return show(parts, visit, { title: 'My MCP servers', section: 'servers', lead, body })
@@ -123,18 +123,24 @@ ${asked.length > 0 && html`<dt>${connection === undefined ? 'It asks to' : 'It m
 </article>`
 }
 
-function leftOverCard({ path }: PortalParts, { server, connectedAt }: Connection): Html {
-  return html`<article class="card" id="${server}">
+/** @param hasCard - the server itself is on the page, under its name */
+function leftOverCard({ path }: PortalParts, { server, connectedAt }: Connection, hasCard: boolean): Html {
+  return html`<article class="card" id="${hasCard ? `former-${server}` : server}">
 <div class="top"><h3>${server}</h3></div>
 ${connectedAt !== undefined && html`<p class="hushed">Connected since ${day(connectedAt)}</p>\n`}<div class="row"><a class="button" href="${connectionPaths(path, server).revoke}">Revoke<span class="visually-hidden"> ${server}</span></a></div>
 </article>`
 }
 
-/** Connections to what is neither a server of theirs nor a member of one. */
+/** Connections to what is neither a server of theirs nor a member of one, or takes none any more. */
 function leftOver(servers: readonly VisibleServer[], connections: readonly Connection[]): readonly Connection[] {
-  return connections.filter(({ server }) => !isTheirs(servers, server))
+  return connections.filter(({ server }) => !ofName(servers, server).some(({ auth }) => auth === 'oauth2'))
 }
 
 function isTheirs(servers: readonly VisibleServer[], name: string): boolean {
-  return servers.some((server) => server.name === name || server.members.some((member) => member.name === name))
+  return ofName(servers, name).length > 0
+}
+
+/** What they may use of this name: a server, and what it is as a member of others. */
+function ofName(servers: readonly VisibleServer[], name: string): readonly Pick<VisibleServer, 'name' | 'auth'>[] {
+  return servers.flatMap((server) => [server, ...server.members]).filter((each) => each.name === name)
 }

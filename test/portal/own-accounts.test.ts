@@ -115,6 +115,31 @@ test('what the account may no longer use can be taken back, and not connected', 
   expect(textOf(await alice.submit(stale, {}))).toContain('It may not use any server yet.')
 })
 
+test('what was connected can be taken back when the server takes no connections any more', async () => {
+  const world = await open()
+  const alice = await world.signIn('alice')
+  await connect(world, alice, 'alice')
+  const consent = await press(alice, await alice.load(world.page()), /^\/gateway\/servers\/dev\/notes\/connect$/)
+  await follow(alice, await alice.submit(consent, {}), 'alice')
+  const { 'dev/notes': notes } = world.gateway.servers.list()
+  const changed = { url: notes?.url ?? '', label: 'Notes', auth: { type: 'none' } } as const
+  await world.gateway.servers.set('dev/notes', changed)
+  const own = await alice.load(world.page())
+  expect(textOf(own)).toContain('Notes dev/notes Open Ready')
+  expect(textOf(own)).toContain('Other connections of yours')
+  const ids = [...own.body.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id)
+  expect(ids).toEqual([...new Set(ids)])
+  const question = await alice.load(world.page('/servers/dev/notes/revoke'))
+  expect(own.body).toContain('href="/gateway/servers/dev/notes/revoke"')
+  expect(textOf(await alice.submit(question, {}))).not.toContain('Other connections of yours')
+  const accounts = await alice.load(world.page('/accounts'))
+  expect(textOf(accounts)).toContain('Notes dev/notes Ready dev/notes Not in use Revoke dev/notes')
+  expect(accounts.body).not.toMatch(/\/notes\/connect"/)
+  const other = await alice.load(world.page('/accounts/ci/servers/dev/notes/revoke'))
+  expect(textOf(await alice.submit(other, {}))).not.toContain('Not in use')
+  expect(await world.gateway.connections.list({ virtualAccount: 'ci' })).toEqual([])
+})
+
 test('whoever is no owner any more finds nothing, also with a page that is still open', async () => {
   const world = await open()
   const alice = await world.signIn('alice')

@@ -49,8 +49,9 @@ interface FormContent {
 export function createPortalForms({ origin, sealer, store, clock }: PortalParts): PortalForms {
   const sealed = sealer('portal-form')
   const cookies: OwnCookies = ownCookies(origin)
-  const browserCookie = cookies.name('pages')
-  const noteCookieName = cookies.name('note')
+  // No integration, whose sessions are in cookies of its name, has a `~` in it.
+  const browserCookie = cookies.name('~pages')
+  const noteCookieName = cookies.name('~note')
 
   function browserOf({ headers }: GateRequest): string | undefined {
     const secret = readCookie(headers.cookie, browserCookie)

@@ -61,9 +61,9 @@ test('a form without the cookie that it was made with is refused', async () => {
   const name =
     browser
       .cookies()
-      .find((cookie) => cookie.includes('.pages='))
+      .find((cookie) => cookie.includes('.~pages='))
       ?.split('=')[0] ?? ''
-  expect(name).toMatch(/^sallyport-\d+\.pages$/)
+  expect(name).toMatch(/^sallyport-\d+\.~pages$/)
   browser.setCookie('127.0.0.1', name, 'x'.repeat(43))
   expect((await press(browser, page, TOKENS, { name: 'x' })).status).toBe(403)
   browser.setCookie('127.0.0.1', name, '')
@@ -195,4 +195,15 @@ test('scripts of nobody get a status, and other methods none of the pages', asyn
   const head = await browser.load(world.page(), { method: 'HEAD' })
   expect([head.status, head.body]).toEqual([200, ''])
   expect((await browser.script(world.page('/state'))).status).toBe(200)
+})
+
+test('no cookie of the pages has a name that the sessions of an integration can have', async () => {
+  const world = await open()
+  const browser = await world.signIn('bob')
+  const { id } = await world.gateway.keys.create(await person(world, 'bob'), { name: 'x' })
+  const question = await browser.load(world.page(`/tokens/${id}/revoke`))
+  await press(browser, question, /revoke$/, {}, { follow: false })
+  const names = browser.cookies().flatMap((cookie) => /^sallyport-\d+\.([^=]*)=/.exec(cookie)?.[1] ?? [])
+  expect(names.filter((name) => name !== 'corp' && !name.startsWith('~'))).toEqual([])
+  expect(names).toEqual(expect.arrayContaining(['corp', '~pages', '~note']))
 })

@@ -72,10 +72,12 @@ export function createVisibleServers(parts: VisibleServerParts): GatewayServers[
   }
 }
 
-function kindOf(server: LiveServer | LiveVirtualServer): Pick<VisibleServer, 'kind' | 'auth' | 'scopes' | 'members'> {
+function kindOf(
+  server: LiveServer | LiveVirtualServer,
+): Pick<VisibleServer, 'kind' | 'auth' | 'scopes' | 'members' | 'require'> {
   if ('members' in server) {
     const members = server.members.map((member) => memberOf(member.server))
-    return { kind: 'virtual', auth: 'virtual', scopes: [], members }
+    return { kind: 'virtual', auth: 'virtual', scopes: [], members, require: server.config.require ?? 'all' }
   }
   const { auth, scopes } = memberOf(server)
   return { kind: 'server', auth, scopes, members: [] }

@@ -39,6 +39,12 @@ export function takesOwnToken(auth: Auth): boolean {
   return auth === 'passthrough' || auth === 'token_exchange' || auth === 'identity_assertion'
 }
 
+/** Whether an access token of the gateway is good for anything there: of a virtual server, for all that has to be ready. */
+export function takesTokens({ auth, members, require }: VisibleServer): boolean {
+  const own = members.filter((member) => takesOwnToken(member.auth)).length
+  return !takesOwnToken(auth) && (own === 0 || (require === 'any' && own < members.length))
+}
+
 /** Whether agents can use it now. */
 export function stateBadge(auth: Auth, connection: Connection | undefined): Html {
   if (auth !== 'oauth2') return takesOwnToken(auth) ? badge('Bring your token', 'idle') : badge('Ready', 'good')
@@ -58,6 +64,14 @@ export function readiness(
 ): Html {
   const missing = servers.filter(({ name, auth }) => isMissing(auth, connections.get(name))).length
   return missing === 0 ? badge('Ready', 'good') : badge(`${missing} of ${servers.length} to connect`, 'warn')
+}
+
+/** The same for a virtual server, which may want more than connections: the token of somebody's own sign-in. */
+export function virtualReadiness(server: VisibleServer, connections: ReadonlyMap<string, Connection>): Html {
+  const { members } = server
+  if (takesTokens(server)) return readiness(members, connections)
+  const isWaiting = members.some(({ name, auth }) => isMissing(auth, connections.get(name)))
+  return html`${badge('Bring your token', 'idle')}${isWaiting && html` ${readiness(members, connections)}`}`
 }
 
 /** What people know a server as, with its name where that is another. */

@@ -8,7 +8,7 @@ import type { PortalForms } from './forms.ts'
 import { keyFields, keyProblem, keyTable, readKeyForm } from './key-parts.ts'
 import { usedFormPage } from './messages.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
-import { takesOwnToken } from './server-text.ts'
+import { takesTokens } from './server-text.ts'
 import { copyLine, csrfField, show } from './view.ts'
 import type { VisibleServer } from './visible-server.ts'
 
@@ -101,9 +101,4 @@ ${csrfField(visit)}
     { path: /^\/tokens$/, get: (visit) => list(visit), post: make },
     { path: /^\/tokens\/([0-9A-Za-z]{1,64})\/revoke$/, get: ask, post: revoke },
   ]
-}
-
-/** Whether an access token is good for anything there. */
-function takesTokens({ auth }: VisibleServer): boolean {
-  return !takesOwnToken(auth)
 }

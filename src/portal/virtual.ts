@@ -5,7 +5,7 @@ import type { Reply } from '../http/gate.ts'
 import { type Html, html } from '../pages/html.ts'
 import { byServer, connectionButtons, connectionPaths, stateOf } from './connection-parts.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
-import { KINDS, labelAndName, readiness, stateBadge } from './server-text.ts'
+import { KINDS, labelAndName, stateBadge, virtualReadiness } from './server-text.ts'
 import { copyLine, show, table } from './view.ts'
 import type { VisibleServer } from './visible-server.ts'
 
@@ -51,7 +51,7 @@ function card(
   })
   const columns = [{ label: 'Server' }, { label: 'How' }, { label: 'State' }, { label: 'What you can do', end: true }]
   return html`<article class="card" id="${name}" aria-labelledby="${`title-${name}`}">
-<div class="top"><h2 id="${`title-${name}`}"><bdi>${label}</bdi></h2>${label !== name && html`<span class="name">${name}</span>`}<span class="badges">${readiness(members, connections)}</span></div>
+<div class="top"><h2 id="${`title-${name}`}"><bdi>${label}</bdi></h2>${label !== name && html`<span class="name">${name}</span>`}<span class="badges">${virtualReadiness(server, connections)}</span></div>
 ${description !== undefined && html`<p><bdi>${description}</bdi></p>\n`}${copyLine(`url-${name}`, `the address of ${label}`, url)}${table(`What ${label} is made of`, columns, rows)}<div class="row"><a class="button" href="${`${parts.path}/servers/${name}/clients`}">Set up a client<span class="visually-hidden"> for ${label}</span></a></div>
 </article>`
 }

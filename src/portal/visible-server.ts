@@ -18,6 +18,8 @@ export interface VisibleServer {
   readonly scopes: readonly string[]
   /** Of a virtual server: what it is made of. */
   readonly members: readonly VisibleMember[]
+  /** Of a virtual server: whether all of its members have to be ready before anything can be used, or `any` of them. */
+  readonly require?: 'all' | 'any'
   /** The highest role that they have. */
   readonly role: Role
   /** Whether all of its tools, prompts and resources are theirs by the grants. */

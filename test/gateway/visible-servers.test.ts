@@ -67,6 +67,7 @@ test('servers and virtual servers, with what people may know of them and nothing
       name: 'team/all',
       kind: 'virtual',
       auth: 'virtual',
+      require: 'all',
       members: [
         { name: 'dev/notes', label: 'Notes', auth: 'oauth2', scopes: ['repo'] },
         { name: 'open/all', label: 'open/all', auth: 'none', scopes: [] },

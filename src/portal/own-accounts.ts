@@ -37,13 +37,23 @@ export function ownAccountRoutes(parts: PortalParts, forms: PortalForms): Portal
   const section = 'own-accounts'
 
   async function standings(visit: Visit): Promise<Standing[]> {
-    return Promise.all((await visit.accounts()).map(standingOf))
+    const found = await Promise.all((await visit.accounts()).map(standingOf))
+    return found.filter((standing) => standing !== undefined)
   }
 
-  async function standingOf(account: VirtualAccount): Promise<Standing> {
+  /** `undefined` of one that was deleted a moment ago. */
+  async function standingOf(account: VirtualAccount): Promise<Standing | undefined> {
     const subject = { virtualAccount: account.name }
-    const [servers, connections] = await Promise.all([gateway.servers.for(subject), gateway.connections.list(subject)])
-    return { account, used: usedOf(servers), connections }
+    try {
+      const [servers, connections] = await Promise.all([
+        gateway.servers.for(subject),
+        gateway.connections.list(subject),
+      ])
+      return { account, used: usedOf(servers), connections }
+    } catch (error) {
+      if (isNotTheirs(error)) return undefined
+      throw error
+    }
   }
 
   /** The account of the path, where the person is one of its owners. */

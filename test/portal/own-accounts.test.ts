@@ -1,5 +1,7 @@
 /** Virtual accounts on the pages of those who answer for them: what they may use, connected by an owner, and taken back (G2, G13). */
-import { expect, test } from 'vitest'
+import type { TokenStore } from 'sallyport'
+import { createGateway } from 'sallyport/gateway'
+import { expect, onTestFinished, test } from 'vitest'
 import { openSession, rpc } from '../gateway/world.ts'
 import type { FormBrowser, LoadedPage } from '../support/form-browser.ts'
 import { open, person } from './open.ts'
@@ -138,6 +140,27 @@ test('what was connected can be taken back when the server takes no connections 
   const other = await alice.load(world.page('/accounts/ci/servers/dev/notes/revoke'))
   expect(textOf(await alice.submit(other, {}))).not.toContain('Not in use')
   expect(await world.gateway.connections.list({ virtualAccount: 'ci' })).toEqual([])
+})
+
+function untold(store: TokenStore): TokenStore {
+  const { changes: _, ...others } = store
+  return others
+}
+
+test('an account that another process has deleted is left out', async () => {
+  // Nobody tells of changes, so that what was looked up is believed for a while.
+  const world = await open({ wrapStore: untold })
+  const { corp, keys, origin } = world
+  const integrations = { corp: { issuer: corp.issuer, audience: 'x' } }
+  const other = createGateway({ url: origin, store: untold(world.store), keys, integrations, servers: {}, access: [] })
+  onTestFinished(() => other.close())
+  await other.virtualAccounts.create('nightly', { owners: ['user:corp/alice@example.com'] })
+  const alice = await world.signIn('alice')
+  await alice.load(world.page('/tokens'))
+  await other.virtualAccounts.delete('nightly')
+  const page = await alice.load(world.page('/accounts'))
+  expect(page.status).toBe(200)
+  expect(textOf(page)).toContain('ci 1 of 1 to connect')
 })
 
 test('whoever is no owner any more finds nothing, also with a page that is still open', async () => {

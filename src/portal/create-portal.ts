@@ -3,7 +3,7 @@
  * form is one of ours, before any page does anything.
  */
 import { createSameAnswers } from '../broker/consent/same-answer.ts'
-import { isOutage, SallyportError } from '../core/errors.ts'
+import { isOutage, messageOf, SallyportError } from '../core/errors.ts'
 import type { GateRequest, Reply } from '../http/gate.ts'
 import { kindOfRequest } from '../http/navigation.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
@@ -63,7 +63,7 @@ export function createPortal(parts: PortalParts): Portal {
     const { method } = request
     if (request.kind === 'upgrade') return problem(404)
     if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') return problem(405, { allow: 'GET, HEAD, POST' })
-    const identity = await signIn.identify(request)
+    const identity = await signedIn(() => signIn.identify(request))
     if (identity === null) return signedOut(request, path)
     const found = find(path.slice(base.length))
     if (found === undefined) return notFoundPage(parts)
@@ -89,7 +89,7 @@ export function createPortal(parts: PortalParts): Portal {
     if (kind === 'script' || kind === 'prefetch') return problem(401)
     const query = readQuery(request.target).toString()
     const wanted = PLAIN_PATH.test(path) ? `${origin}${path}${query === '' ? '' : `?${query}`}` : `${origin}${base}`
-    return signIn.start(request, wanted)
+    return signedIn(() => signIn.start(request, wanted))
   }
 
   async function look(
@@ -163,5 +163,14 @@ export function createPortal(parts: PortalParts): Portal {
       }
     },
     close: () => same.settled(),
+  }
+}
+
+/** Asks a sign-in, which may be the application's own: whatever that throws, it is not there right now. */
+async function signedIn<Answer>(ask: () => Answer | Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask()
+  } catch (error) {
+    throw new SallyportError('ERR_UNAVAILABLE', messageOf(error), { cause: error })
   }
 }

@@ -1,7 +1,7 @@
 /** What the pages never do: show what is somebody else's, run what somebody has typed, keep a token, or fall over. */
 import { createGuard, StoreError, type TokenStore } from 'sallyport'
 import { expect, test } from 'vitest'
-import type { FormBrowser, LoadedPage } from '../support/form-browser.ts'
+import { FormBrowser, type LoadedPage } from '../support/form-browser.ts'
 import { open, person } from './open.ts'
 import { formOf, headingOf, press, textOf } from './page-reader.ts'
 import { follow, PEOPLE, type PortalWorld } from './portal-world.ts'
@@ -218,6 +218,21 @@ test('while the store is down every page that needs it and every form says so wi
   // What came to nothing has used nothing up.
   expect((await press(browser, page, /\/tokens$/, { name: 'y' })).status).toBe(200)
 })
+
+test.each(['identify', 'start'] as const)(
+  'where %s of the application fails, the page says 503, and nothing of why',
+  async (fails) => {
+    const broken = () => {
+      throw new Error('connect ECONNREFUSED 10.1.1.1:5432')
+    }
+    const redirect = { status: 302, headers: { location: '/x' }, body: '' }
+    const signIn = { identify: async () => null, start: () => redirect, [fails]: broken }
+    const world = await open({ config: { signIn } })
+    const answer = await new FormBrowser().load(world.page())
+    expect([answer.status, headingOf(answer)]).toEqual([503, 'This is not available right now'])
+    expect(answer.body).not.toContain('10.1.1.1')
+  },
+)
 
 test('while nobody can tell who is signed in, the answer is 503', async () => {
   const world = await open({

@@ -19,7 +19,7 @@ export function auditRoutes(parts: PortalParts): PortalRoute[] {
     const names = new Set(own.map(({ name }) => name).filter((name) => !chosen || name === chosen))
     const events = gateway
       .recentAudit()
-      .filter((event) => event.type !== 'key' && event.server !== null && names.has(event.server))
+      .filter((event) => serversIn(event).some((name) => names.has(name)))
       .slice(-SHOWN)
       .toReversed()
     const owners = await ownersOf(gateway, new Set(events.flatMap((event) => ownerIn(event) ?? [])))
@@ -42,6 +42,12 @@ ${
   }
 
   return [{ path: /^\/admin\/audit$/, get: forAdmins(page) }]
+}
+
+/** The server of an event, and the member of a virtual one that a call has reached. */
+function serversIn(event: AuditEntry): readonly string[] {
+  if (event.type === 'key') return []
+  return [event.server, event.type === 'request' ? event.member : null].filter((name) => name !== null)
 }
 
 function ownerIn(event: AuditEntry): string | undefined {

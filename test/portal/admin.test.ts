@@ -221,6 +221,22 @@ test('G17 the latest events of their servers, from the memory of this process', 
   expect(world.gateway.recentAudit().length).toBe(world.audits.length)
 })
 
+test('G17 calls that reach a server through a virtual one are among its latest events', async () => {
+  const world = await open()
+  await connectNotes(world, 'bob')
+  const { key } = await world.gateway.keys.create(await person(world, 'bob'), { name: 'x' })
+  const url = `${world.origin}/mcp/team/assistant/server`
+  const headers = await openSession(url, key)
+  for (const name of ['whoami', 'wiki_whoami']) {
+    const body = { jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name, arguments: {} } }
+    expect((await rpc(url, { token: key, headers, body })).status).toBe(200)
+  }
+  const alice = textOf(await (await world.signIn('alice')).load(world.page('/admin/audit')))
+  expect(alice).toContain('team/assistant → dev/notes bob')
+  expect(alice).toContain('tools/call whoami relayed')
+  expect(alice).not.toContain('public/wiki')
+})
+
 function viaOf(world: PortalWorld): string {
   const found = world.audits.find((event) => event.type === 'request')
   return found?.type === 'request' ? (found.caller?.via ?? '') : ''

@@ -118,6 +118,8 @@ ${keyFields(visit.form, problem)}
     const { account } = found
     const wanted = readKeyForm(visit.form)
     if ('problem' in wanted) return one(visit, wanted.problem)
+    // What the answer is made of, beside their servers: a key that is made and then cannot be shown would be nobody's.
+    await visit.accounts()
     if (!(await forms.claim(visit.identity, visit.formId))) return usedFormPage(parts, `${here}/${account.name}`)
     let made: NewApiKey
     try {

@@ -51,6 +51,8 @@ ${keyTable('My access tokens', keys, parts.clock.now(), ({ id }) => `${here}/${i
   async function make(visit: Visit): Promise<Reply> {
     const wanted = readKeyForm(visit.form)
     if ('problem' in wanted) return list(visit, wanted.problem)
+    // What the answer is made of: a token that is made and then cannot be shown would be nobody's.
+    const [servers] = await Promise.all([visit.servers(), visit.accounts()])
     if (!(await forms.claim(visit.identity, visit.formId))) return usedFormPage(parts, here)
     let made: NewApiKey
     try {
@@ -61,7 +63,7 @@ ${keyTable('My access tokens', keys, parts.clock.now(), ({ id }) => `${here}/${i
       if (problem === undefined) throw error
       return list(visit, problem)
     }
-    const server = (await visit.servers()).find((each) => takesTokens(each) && each.name === visit.form.get('server'))
+    const server = servers.find((each) => takesTokens(each) && each.name === visit.form.get('server'))
     return madePage(visit, made, server)
   }
 

@@ -1,4 +1,5 @@
 /** The forms of the pages against forgery, haste and mistakes. Each failure changes nothing. */
+import type { Decide } from 'sallyport/gateway'
 import { expect, test } from 'vitest'
 import type { Sending } from '../support/form-browser.ts'
 import { FormBrowser } from '../support/form-browser.ts'
@@ -195,6 +196,22 @@ test('scripts of nobody get a status, and other methods none of the pages', asyn
   const head = await browser.load(world.page(), { method: 'HEAD' })
   expect([head.status, head.body]).toEqual([200, ''])
   expect((await browser.script(world.page('/state'))).status).toBe(200)
+})
+
+test('no token is made that could not be shown, and the form is still good afterwards', async () => {
+  let fails = false
+  const decide: Decide = ({ granted }) => {
+    if (fails) throw new Error('the policy service is away')
+    return granted.allowed
+  }
+  const world = await open({ config: { decide } })
+  const browser = await world.signIn('bob')
+  const page = await browser.load(world.page('/tokens'))
+  fails = true
+  expect((await press(browser, page, TOKENS, { name: 'x' })).status).toBe(503)
+  expect(await keysOf(world, 'bob')).toEqual([])
+  fails = false
+  expect((await press(browser, page, TOKENS, { name: 'x' })).body).toMatch(/spp_\w{49}/)
 })
 
 test('no cookie of the pages has a name that the sessions of an integration can have', async () => {

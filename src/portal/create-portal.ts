@@ -41,6 +41,8 @@ export interface Portal {
 /** What paths of pages are made of; anything else is none, and is not repeated anywhere. */
 const PLAIN_PATH = /^[\w./~-]*$/
 
+const ADMIN_PATH = /^\/admin(?:\/|$)/
+
 /** Puts the pages together. */
 export function createPortal(parts: PortalParts): Portal {
   const { origin, path: base, signIn, gateway, brand } = parts
@@ -68,8 +70,16 @@ export function createPortal(parts: PortalParts): Portal {
     const found = find(path.slice(base.length))
     if (found === undefined) return notFoundPage(parts)
     const { route, params } = found
+    if (method === 'POST' && ADMIN_PATH.test(path.slice(base.length)) && !(await isAdmin(identity))) {
+      return notFoundPage(parts)
+    }
     if (method !== 'POST') return look(request, identity, params, route.get)
     return route.post === undefined ? wrongMethodPage(parts, 'GET, HEAD') : send(request, identity, params, route.post)
+  }
+
+  /** Before a form is looked at: to anybody else the pages of administrators are not there in any way. */
+  async function isAdmin(identity: Identity): Promise<boolean> {
+    return (await gateway.servers.for(identity)).some(({ role }) => role === 'admin')
   }
 
   function find(path: string): { readonly route: PortalRoute; readonly params: readonly string[] } | undefined {

@@ -219,6 +219,21 @@ test('while the store is down every page that needs it and every form says so wi
   expect((await press(browser, page, /\/tokens$/, { name: 'y' })).status).toBe(200)
 })
 
+test('what is sent to pages of administrators by anybody else is answered as what is sent to no page', async () => {
+  const world = await open()
+  const bob = await world.signIn('bob')
+  const send = (browser: FormBrowser, path: string) =>
+    browser.load(world.page(path), { method: 'POST', form: {}, headers: { origin: world.origin } })
+  const absent = still(await send(bob, '/admin/nothing'))
+  for (const path of ['/admin', '/admin/access', '/admin/audit', '/admin/checks', '/admin/accounts/ci/keys']) {
+    expect([path, still(await send(bob, path))]).toEqual([path, absent])
+    expect([path, still(await post(world, bob, path))]).toEqual([path, absent])
+  }
+  const alice = await world.signIn('alice')
+  expect((await send(alice, '/admin/access')).status).toBe(405)
+  expect((await send(alice, '/admin/checks')).status).toBe(403)
+})
+
 test.each(['identify', 'start'] as const)(
   'where %s of the application fails, the page says 503, and nothing of why',
   async (fails) => {

@@ -109,8 +109,9 @@ export function createPortal(parts: PortalParts): Portal {
     get: PortalAnswer,
   ): Promise<Reply> {
     const { csrf, cookies } = await forms.offer(request, identity)
-    // A script of another tab must not take away what the next page has to say.
-    const note = kindOfRequest(request) === 'script' ? undefined : forms.readNote(request)
+    // A script of another tab must not take away what the next page has to say, nor must somebody who sees no page.
+    const isSeen = request.method !== 'HEAD' && kindOfRequest(request) !== 'script'
+    const note = isSeen ? forms.readNote(request) : undefined
     const visit = visitOf(request, identity, params, { csrf, note, form: new URLSearchParams(), formId: '' })
     const reply = (await get(visit)) ?? notFoundPage(parts)
     return withCookies(reply, note === undefined ? cookies : [...cookies, forms.clearNote()])

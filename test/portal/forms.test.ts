@@ -3,7 +3,7 @@ import type { Decide } from 'sallyport/gateway'
 import { expect, test } from 'vitest'
 import type { Sending } from '../support/form-browser.ts'
 import { FormBrowser } from '../support/form-browser.ts'
-import { open } from './open.ts'
+import { open, person } from './open.ts'
 import { formOf, headingOf, press, textOf } from './page-reader.ts'
 import type { PortalWorld } from './portal-world.ts'
 
@@ -212,6 +212,17 @@ test('no token is made that could not be shown, and the form is still good after
   expect(await keysOf(world, 'bob')).toEqual([])
   fails = false
   expect((await press(browser, page, TOKENS, { name: 'x' })).body).toMatch(/spp_\w{49}/)
+})
+
+test('what a page has to say of the one before waits for somebody who sees it', async () => {
+  const world = await open()
+  const browser = await world.signIn('bob')
+  const { id } = await world.gateway.keys.create(await person(world, 'bob'), { name: 'x' })
+  const question = await browser.load(world.page(`/tokens/${id}/revoke`))
+  await press(browser, question, /revoke$/, {}, { follow: false })
+  await browser.load(world.page('/tokens'), { method: 'HEAD' })
+  expect(textOf(await browser.load(world.page('/tokens')))).toContain('The token has been revoked')
+  expect(textOf(await browser.load(world.page('/tokens')))).not.toContain('The token has been revoked')
 })
 
 test('no cookie of the pages has a name that the sessions of an integration can have', async () => {

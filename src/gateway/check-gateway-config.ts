@@ -2,7 +2,7 @@
 import { checkGrants } from '../access/check-grants.ts'
 import type { Grant } from '../access/grants.ts'
 import { checkSealingKeys } from '../core/check-sealing-keys.ts'
-import { check } from '../core/config.ts'
+import { check, joinPath } from '../core/config.ts'
 import { ConfigError, type ConfigProblem } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
 import { isPlainPath } from '../http/path.ts'
@@ -95,6 +95,7 @@ function checkLive(live: LiveConfig, fixed: GatewayConfig, problems: ConfigProbl
   }
   const before = problems.length
   const servers = checkServers(live.servers, fixed, names, problems, live.virtualServers)
+  if (servers !== undefined) checkCallbackPaths(servers, fixed.pages, problems)
   checkVirtualServers(live.virtualServers, Object.keys(asRecord(live.servers)), problems)
   checkExternalIdentities(live.externalIdentities, 'externalIdentities', integrations, problems)
   checkVirtualAccounts(live.virtualAccounts, 'virtualAccounts', integrations, problems)
@@ -171,6 +172,22 @@ function checkPages({ pages, signIn, paths }: GatewayConfig, add: Add): void {
       'pages',
       `need signIn${given}: a guard with login, or { identify, start }, which can tell who is at the browser`,
     )
+  }
+}
+
+/** A server's own callback, which is answered before any page. */
+function checkCallbackPaths(
+  servers: Readonly<Record<string, McpServer>>,
+  pages: GatewayConfig['pages'],
+  problems: ConfigProblem[],
+): void {
+  const path: unknown = pages?.path
+  if (typeof path !== 'string') return
+  for (const [name, { auth }] of Object.entries(servers)) {
+    const callbackPath = auth.type === 'oauth2' ? auth.callbackPath : undefined
+    if (callbackPath === undefined || !liesIn(callbackPath, path)) continue
+    const message = `"${callbackPath}" is in the way of "${path}", where the gateway's pages are`
+    problems.push({ path: `${joinPath('servers', [name])}.auth.callbackPath`, message })
   }
 }
 

@@ -286,6 +286,17 @@ test('the gateway’s own pages are not in the way of its endpoints, nor of one 
   expect(problemsOf({ paths: { connect: '/mcp/connect' } })).toHaveProperty(['paths.connect'])
   expect(problemsOf({ paths: { callback: '/a/../b' } })).toHaveProperty(['paths.callback'])
   expect(problemsOf({ paths: { connect: '/x', callback: '/x/callback' } })).toHaveProperty('paths')
+  const own = (callbackPath: string) => ({
+    servers: { 'dev/github': { url: 'https://mcp.example.com/mcp', auth: { ...oauth2, callbackPath } } },
+    pages: { path: '/gateway' },
+    signIn: signIn(),
+  })
+  for (const callbackPath of ['/gateway', '/Gateway/tokens']) {
+    expect(problemsOf(own(callbackPath))['servers["dev/github"].auth.callbackPath']).toContain(
+      'in the way of "/gateway"',
+    )
+  }
+  expect(problemsOf(own('/gateway-callback'))).toEqual({})
   expect(problemsOf({ paths: { callback: '/api/svc/v1/llm-gateway/mcp-servers/oauth2/callback' } })).toEqual({})
 })
 

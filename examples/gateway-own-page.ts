@@ -2,8 +2,8 @@
  * node:http: a page of the application's own in place of the gateway's. Everything on `pages` is a method of `gateway`.
  * `KEY=… CORP_SECRET=… GITHUB_SECRET=… npx tsx examples/gateway-own-page.ts`
  */
-import { createServer, type IncomingMessage } from 'node:http'
-import { createGuard } from 'sallyport'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createGuard, SallyportError } from 'sallyport'
 import { createGateway } from 'sallyport/gateway'
 import { authOf, sallyport } from 'sallyport/node'
 import { sqliteStore } from 'sallyport/stores/sqlite'
@@ -57,31 +57,38 @@ async function whoIs(req: IncomingMessage) {
   return known === undefined ? { id, integration, subject, groups: [], claims } : { ...known, claims }
 }
 
+async function answer(req: IncomingMessage, res: ServerResponse) {
+  const me = await whoIs(req)
+  const path = new URL(req.url ?? '/', url).pathname
+  const [, action, server = ''] = /^\/(connect|revoke|tokens)(?:\/(.+))?$/.exec(path) ?? []
+  if (req.method === 'POST' && action === 'connect') {
+    const location = await gateway.connections.connectUrl({ server, who: me, returnTo: `${url}/` })
+    res.writeHead(303, { location }).end()
+  } else if (req.method === 'POST' && action === 'revoke') {
+    await gateway.connections.revoke(me, server)
+    res.writeHead(303, { location: '/' }).end()
+  } else if (req.method === 'POST' && action === 'tokens') {
+    const { key } = await gateway.keys.create(me, { name: 'my agent', ttlSeconds: 90 * 24 * 3600 })
+    res.writeHead(200, { 'cache-control': 'no-store' }).end(`${key}\n\nThis is the only time that you see it.\n`)
+  } else {
+    const [servers, connections] = await Promise.all([gateway.servers.for(me), gateway.connections.list(me)])
+    const stateOf = (name: string) => connections.find((each) => each.server === name)?.state ?? 'not connected'
+    res.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    res.end(JSON.stringify(servers.map(({ name, label, urls, auth }) => ({ label, urls, auth, state: stateOf(name) }))))
+  }
+}
+
+/** What is rejected and caught nowhere ends the process. */
+function refuse(res: ServerResponse, error: unknown) {
+  const code = error instanceof SallyportError ? error.code : ''
+  // A server that is not theirs, or is none: the two look alike.
+  const status = code === 'ERR_ACCESS' || code === 'ERR_UNKNOWN_SERVER' ? 404 : 500
+  if (status === 500) console.error(error)
+  if (res.headersSent) res.destroy()
+  else res.writeHead(status).end()
+}
+
 const server = createServer(
-  sallyport(
-    gateway,
-    guard,
-  )(async (req, res) => {
-    const me = await whoIs(req)
-    const path = new URL(req.url ?? '/', url).pathname
-    const [, action, server = ''] = /^\/(connect|revoke|tokens)(?:\/(.+))?$/.exec(path) ?? []
-    if (req.method === 'POST' && action === 'connect') {
-      const location = await gateway.connections.connectUrl({ server, who: me, returnTo: `${url}/` })
-      res.writeHead(303, { location }).end()
-    } else if (req.method === 'POST' && action === 'revoke') {
-      await gateway.connections.revoke(me, server)
-      res.writeHead(303, { location: '/' }).end()
-    } else if (req.method === 'POST' && action === 'tokens') {
-      const { key } = await gateway.keys.create(me, { name: 'my agent', ttlSeconds: 90 * 24 * 3600 })
-      res.writeHead(200, { 'cache-control': 'no-store' }).end(`${key}\n\nThis is the only time that you see it.\n`)
-    } else {
-      const [servers, connections] = await Promise.all([gateway.servers.for(me), gateway.connections.list(me)])
-      const stateOf = (name: string) => connections.find((each) => each.server === name)?.state ?? 'not connected'
-      res.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-      res.end(
-        JSON.stringify(servers.map(({ name, label, urls, auth }) => ({ label, urls, auth, state: stateOf(name) }))),
-      )
-    }
-  }),
+  sallyport(gateway, guard)((req, res) => void answer(req, res).catch((error: unknown) => refuse(res, error))),
 )
 server.listen(3000)

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../core/clock.ts'
 import type { Integration } from '../identity/integration.ts'
+import { expectedIssuer, letsIn } from '../identity/integrations.ts'
 import type { People } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
 
@@ -18,14 +19,18 @@ export function createKnownPeople(
   clock: Clock,
   maxAgeSeconds: number,
 ): RememberPerson {
-  return async ({ claims: _, ...identity }) => {
+  return async ({ claims = {}, ...identity }) => {
     const { id, integration } = identity
-    const issuer = Object.hasOwn(configured, integration) ? configured[integration]?.issuer : undefined
+    const own = Object.hasOwn(configured, integration) ? configured[integration] : undefined
     // Virtual accounts, and people of providers that are not configured here.
-    if (issuer === undefined) return
+    if (own === undefined) return
     const now = clock.now()
     const before = await people.read(id)
-    if (before?.issuer === issuer && now - before.seenAt <= maxAgeSeconds * 1000) return
+    const isKnown = before !== undefined && letsIn(own, before.issuer)
+    if (isKnown && now - before.seenAt <= maxAgeSeconds * 1000) return
+    // Without claims nothing tells the tenant but what was written earlier: an id is of one issuer.
+    const issuer = expectedIssuer(own, claims) ?? (isKnown ? before.issuer : undefined)
+    if (issuer === undefined) return
     await people.write({ ...identity, issuer, seenAt: now })
   }
 }

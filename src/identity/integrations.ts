@@ -4,7 +4,7 @@ import { FetchError } from '../core/errors.ts'
 import { ALGORITHMS } from '../jwt/algorithms.ts'
 import { claimAt } from '../jwt/claim-rules.ts'
 import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes } from '../jwt/key-set.ts'
-import { hasTenants, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
+import { hasTenants, isIssuerOf, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
 import type { TokenIntegration } from '../jwt/token-verifier.ts'
 import { type Fetch, fetchJson, isSecureUrl } from '../net/fetch.ts'
 import { discoverServer } from '../oauth/metadata.ts'
@@ -74,6 +74,11 @@ export function expectedIssuer(
   claims: Readonly<Record<string, unknown>>,
 ): string | undefined {
   return hasTenants(issuer) ? issuerOfTenant(issuer, claims.tid, tenants) : issuer
+}
+
+/** Whether somebody of `issuer` is still let in by the integration: one tenant of several may have been taken out. */
+export function letsIn({ issuer: own, tenants = [] }: Integration, issuer: string): boolean {
+  return isIssuerOf(own, issuer, tenants)
 }
 
 /** The groups that `claims` name: those of a list, or one in a text; none for anything else. */

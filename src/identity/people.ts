@@ -6,6 +6,7 @@ import type { Identity } from './sign-in.ts'
 
 /** What is remembered of a person. */
 export interface Person extends Omit<Identity, 'claims'> {
+  /** With the tenant of theirs in it, where an integration has several. */
   readonly issuer: string
   /** The last sign-in or refresh, in epoch milliseconds. */
   readonly seenAt: number

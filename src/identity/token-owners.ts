@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import type { Integration } from './integration.ts'
+import { letsIn } from './integrations.ts'
 import type { People, Person } from './people.ts'
 import { createReadCache } from './read-cache.ts'
 import type { Identity } from './sign-in.ts'
@@ -88,8 +89,10 @@ export function createTokenOwners(settings: TokenOwnerSettings): (id: string) =>
     const person = await people.read(id)
     if (person === undefined) return { kind: 'unknown', detail: 'nothing is known of the person: no sign-in' }
     const { integration, issuer, seenAt } = person
-    // An integration of this name that is another provider now says nothing about the groups of the old one.
-    if (!Object.hasOwn(configured, integration) || configured[integration]?.issuer !== issuer) {
+    const own = Object.hasOwn(configured, integration) ? configured[integration] : undefined
+    // An integration of this name that is another provider now says nothing about the groups of the old one, and a tenant
+    // that has been taken out of it says nothing either.
+    if (own === undefined || !letsIn(own, issuer)) {
       return { kind: 'unknown', detail: gone(integration) }
     }
     const ageSeconds = (clock.now() - seenAt) / 1000
@@ -111,7 +114,7 @@ export function createTokenOwners(settings: TokenOwnerSettings): (id: string) =>
 }
 
 function gone(integration: string): string {
-  return `the integration "${integration}", or the one of that name at the last sign-in, is no longer configured`
+  return `the integration "${integration}", or the one or the tenant of that name at the last sign-in, is no longer configured`
 }
 
 async function withinTime<Value>(work: Value | Promise<Value>): Promise<Value> {

@@ -267,6 +267,19 @@ describe('G1 a personal token', () => {
     expect(reason(await bearer(await personalToken(person)))).toBe('unauthenticated: person_unknown')
   })
 
+  it.each<[string, string[], string]>([
+    ['is let in', ['acme'], 'person'],
+    ['is let in no more', ['beam'], 'unauthenticated: person_unknown'],
+  ])('of somebody whose tenant %s', async (_, tenants, expected) => {
+    const corp = { issuer: `${provider.url}/{tenantid}/`, tenants, jwksUri: provider.jwksUri, audience: 'gateway' }
+    const { personalToken, bearer, people, alice } = setUp({ integrations: { corp }, cacheMs: 0 })
+    const token = await personalToken({ issuer: `${provider.url}/acme/` })
+    expect(reason(await bearer(token))).toBe(expected)
+    // What does not say which tenant it is of.
+    await people.write({ ...alice, issuer: corp.issuer })
+    expect(reason(await bearer(token))).toBe('unauthenticated: person_unknown')
+  })
+
   it('that is revoked, expired, mistyped or made up is refused, and each says so', async () => {
     const { personalToken, bearer, keys, alice, clock } = setUp()
     const token = await personalToken()

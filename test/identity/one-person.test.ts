@@ -103,6 +103,23 @@ describe('G22 one person', () => {
     expect([jwt.via, byKey.via]).toEqual(['jwt', 'personal_token'])
   })
 
+  it('who signs in at one tenant of several has a personal token as long as that tenant may come in', async () => {
+    const clock = createTestClock()
+    const store = memoryStore()
+    const issuer = 'https://login.example.com/{tenantid}/'
+    const corp = (...tenants: string[]): Integration => ({ issuer, tenants, audience: 'x' })
+    const { keys, people, integrations, caller } = gatewayOver(store, { corp: corp('acme', 'beam') }, clock)
+    const provider = { name: 'corp', integration: corp('acme', 'beam'), judged: integrations.get('corp') } as Provider
+    const claims = { iss: 'https://login.example.com/acme/', tid: 'acme', sub: 'alice' }
+    const tokens = { integration: 'corp', claims } as unknown as SessionTokens
+    const parts = { providers: new Map([['corp', provider]]) }
+    await writePerson(people, tokens, parts, clock.now())
+    const owner = { kind: 'person', id: identityOf(tokens, parts)?.id ?? '' } as const
+    const { key } = await keys.create({ owner, name: 'laptop' })
+    expect((await caller(key)).identity).toMatchObject({ id: owner.id, subject: 'alice' })
+    await expect(gatewayOver(store, { corp: corp('beam') }, clock).caller(key)).rejects.toThrow('person_unknown')
+  })
+
   it('is one identity whatever the provider says of them, and two people are two', async () => {
     const signer = await createKey('ES256', 'key-1')
     const server = await startProvider(signer)

@@ -26,7 +26,7 @@ export interface DirectoryEntry {
  * few seconds for each person; while it fails, and after 5 seconds, their tokens are answered with 503.
  *
  * @param id - the person's identity
- * @param known - what was written when they last signed in, however long ago that is
+ * @param known - what was written when they last signed in, were identified or got a key, however long ago that is
  */
 export type Directory = (
   id: string,

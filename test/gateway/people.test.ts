@@ -71,6 +71,32 @@ describe('G1 personal tokens', () => {
   })
 })
 
+test('a directory is told what is known of people who have only come with a JWT', async () => {
+  const wiki = await upstream()
+  const asked: unknown[] = []
+  const world = await startWorld({
+    servers: { 'dev/one': { url: wiki.url, auth: none } },
+    access: [{ to: 'group:corp/staff', on: 'dev/*' }],
+    directory: async (_id, known) => {
+      asked.push(known?.subject)
+      return known && { integration: known.integration, subject: known.subject, groups: ['staff'] }
+    },
+  })
+  const { gateway } = world
+  const status = async (token: string) => (await rpc(world.endpoint('dev/one'), { token, body: initialize() })).status
+  const alice = await gateway.identify(`Bearer ${await world.jwt('alice')}`)
+  if (alice === null) throw new Error('nobody')
+  const { id, integration } = alice
+  const { key } = await gateway.keys.create({ id, integration }, { name: 'laptop' })
+  expect(await status(key)).toBe(200)
+  const carol = { id: 'c'.repeat(43), integration: 'corp', subject: 'carol', groups: [], claims: {} }
+  expect(await status((await gateway.keys.create(carol, { name: 'made for her' })).key)).toBe(200)
+  // A directory may know those of whom nothing is known here.
+  const nobody = await gateway.keys.create({ id: 'd'.repeat(43), integration: 'corp' }, { name: 'x' })
+  expect(await status(nobody.key)).toBe(401)
+  expect(asked).toEqual(['alice', 'carol', undefined])
+})
+
 test('a personal token ends with the tenant of its owner, as their JWT does, and no other one does', async () => {
   const wiki = await upstream()
   const provider = await startKeyServer()

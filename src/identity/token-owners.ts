@@ -22,7 +22,7 @@ export interface DirectoryEntry {
 }
 
 /**
- * Looks a person up whose personal token is used; `undefined` for somebody who must not come in any more. Asked at most every
+ * Looks a person up whose personal token is used; `undefined` or `null` for somebody who must not come in any more. Asked at most every
  * few seconds for each person; while it fails, and after 5 seconds, their tokens are answered with 503.
  *
  * @param id - the person's identity
@@ -31,7 +31,7 @@ export interface DirectoryEntry {
 export type Directory = (
   id: string,
   known: Person | undefined,
-) => DirectoryEntry | undefined | Promise<DirectoryEntry | undefined>
+) => DirectoryEntry | null | undefined | Promise<DirectoryEntry | null | undefined>
 
 /** What became of looking a person up. */
 export type FoundOwner =
@@ -65,7 +65,7 @@ export function createTokenOwners(settings: TokenOwnerSettings): (id: string) =>
   const identities = new WeakMap<object, Identity>()
   const entries = createReadCache(async (id) => {
     const found = await withinTime(directory?.(id, await people.read(id)))
-    return found && readEntry(found)
+    return found ? readEntry(found) : undefined
   }, cacheMs)
 
   /** The same object for the same record. */

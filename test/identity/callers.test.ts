@@ -343,6 +343,7 @@ describe('G1 a directory of the user’s own', () => {
 
   it.each<[string, CallerSettings['directory']]>([
     ['somebody it does not know', () => undefined],
+    ['somebody for whom it has null, as many look-ups do', async () => null],
     ['somebody of no integration of ours', () => ({ ...entry, integration: 'gone' })],
   ])('keeps out %s', async (_, directory) => {
     const { personalToken, bearer } = setUp({ settings: directory === undefined ? {} : { directory } })

@@ -54,12 +54,12 @@ export function createIdentityParts(
     configured: config.virtualAccounts ?? {},
     integrations: names,
   })
-  const people = createPeople(store, PEOPLE_CACHE_MS)
+  const people = createPeople(store, clock, PEOPLE_CACHE_MS)
   const remember = createKnownPeople(people, configured, clock, maxPersonAgeSeconds)
   // Past the cache: somebody may have signed in a moment ago. Those of a directory may be there by the time that a key is used.
   const find =
     directory === undefined
-      ? createTokenOwners({ people: createPeople(store), clock, configured, maxPersonAgeSeconds })
+      ? createTokenOwners({ people: createPeople(store, clock), clock, configured, maxPersonAgeSeconds })
       : undefined
 
   return {

@@ -6,7 +6,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Integration } from '../identity/integration.ts'
 import { expectedIssuer, letsIn } from '../identity/integrations.ts'
-import type { People } from '../identity/people.ts'
+import { type People, personAgeSeconds } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
 
 /** Sees to it that there is a record of somebody who is known for certain right now. */
@@ -24,13 +24,12 @@ export function createKnownPeople(
     const own = Object.hasOwn(configured, integration) ? configured[integration] : undefined
     // Virtual accounts, and people of providers that are not configured here.
     if (own === undefined) return
-    const now = clock.now()
     const before = await people.read(id)
     const isKnown = before !== undefined && letsIn(own, before.issuer)
-    if (isKnown && now - before.seenAt <= maxAgeSeconds * 1000) return
+    if (isKnown && personAgeSeconds(before, clock) <= maxAgeSeconds) return
     // Without claims nothing tells the tenant but what was written earlier: an id is of one issuer.
     const issuer = expectedIssuer(own, claims) ?? (isKnown ? before.issuer : undefined)
     if (issuer === undefined) return
-    await people.write({ ...identity, issuer, seenAt: now })
+    await people.write({ ...identity, issuer, seenAt: clock.now() })
   }
 }

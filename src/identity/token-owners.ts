@@ -7,7 +7,7 @@ import { messageOf } from '../core/errors.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import type { Integration } from './integration.ts'
 import { letsIn } from './integrations.ts'
-import type { People, Person } from './people.ts'
+import { type People, type Person, personAgeSeconds } from './people.ts'
 import { createReadCache } from './read-cache.ts'
 import type { Identity } from './sign-in.ts'
 
@@ -88,16 +88,17 @@ export function createTokenOwners(settings: TokenOwnerSettings): (id: string) =>
   async function fromRecord(id: string): Promise<FoundOwner> {
     const person = await people.read(id)
     if (person === undefined) return { kind: 'unknown', detail: 'nothing is known of the person: no sign-in' }
-    const { integration, issuer, seenAt } = person
+    const { integration, issuer } = person
     const own = Object.hasOwn(configured, integration) ? configured[integration] : undefined
     // An integration of this name that is another provider now says nothing about the groups of the old one, and a tenant
     // that has been taken out of it says nothing either.
     if (own === undefined || !letsIn(own, issuer)) {
       return { kind: 'unknown', detail: gone(integration) }
     }
-    const ageSeconds = (clock.now() - seenAt) / 1000
+    const ageSeconds = personAgeSeconds(person, clock)
     if (ageSeconds > maxPersonAgeSeconds) {
-      const detail = `the last sign-in was ${Math.floor(ageSeconds)} s ago, at most ${maxPersonAgeSeconds} s are allowed`
+      const way = person.seenAt > clock.now() ? 'ahead' : 'ago'
+      const detail = `the last sign-in was ${Math.floor(ageSeconds)} s ${way}, at most ${maxPersonAgeSeconds} s are allowed`
       return { kind: 'stale', detail }
     }
     return { kind: 'found', identity: identityOf(id, person) }

@@ -82,7 +82,7 @@ function setUp(options: Options = {}) {
   const keys = createApiKeys({ store, clock, cacheMs })
   const accounts = { store, clock, keys, configured: options.accounts ?? {}, integrations: ['corp'], cacheMs }
   const virtualAccounts = createVirtualAccounts({ ...accounts, disconnect: async () => {} })
-  const people = createPeople(store, cacheMs)
+  const people = createPeople(store, clock, cacheMs)
   const callers = createCallers({
     keys,
     virtualAccounts,
@@ -256,6 +256,17 @@ describe('G1 a personal token', () => {
     const token = await personalToken()
     clock.advance(61)
     expect(reason(await bearer(token))).toBe('unauthenticated: person_stale')
+  })
+
+  it('is refused where the last sign-in is as far ahead of its time: a clock that was wrong keeps nobody in', async () => {
+    const { personalToken, bearer, alice } = setUp({ cacheMs: 0 })
+    const token = await personalToken({ seenAt: alice.seenAt + 3_600_000 })
+    expect(reason(await bearer(token))).toBe('person')
+    const far = await personalToken({ seenAt: alice.seenAt + (30 * DAY + 1) * 1000 })
+    expect(await bearer(far)).toMatchObject({
+      reason: 'person_stale',
+      detail: 'the last sign-in was 2592001 s ahead, at most 2592000 s are allowed',
+    })
   })
 
   it.each<[string, Partial<Person>]>([

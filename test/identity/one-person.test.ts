@@ -28,7 +28,7 @@ import { API } from '../support/login-provider.ts'
 /** The gateway's view of callers, over the same store and integrations as a guard. */
 function gatewayOver(store: TokenStore, configured: Record<string, Integration>, clock: TestClock) {
   const keys = createApiKeys({ store, clock })
-  const people: People = createPeople(store)
+  const people: People = createPeople(store, clock)
   const integrations = createIntegrations(
     configured,
     (url, init) => fetch(url, init),

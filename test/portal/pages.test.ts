@@ -25,6 +25,20 @@ test('A8 whoever is not signed in signs in first, and arrives at the page that t
   expect(page.body).not.toContain('<b>Bold')
 })
 
+test('a session that is used on these pages alone goes on, and ends when only the script of one asks', async () => {
+  const world = await open({ idleSeconds: 100 })
+  const browser = await world.signIn('bob')
+  const later = (path: string, headers = {}) => {
+    world.advance(40_000)
+    return browser.load(world.page(path), { follow: false, headers })
+  }
+  for (const path of ['/tokens', '', '/tokens', '']) expect((await later(path)).status).toBe(200)
+  const script = { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', 'sec-fetch-site': 'same-origin' }
+  expect((await later('/state', script)).headers['set-cookie']).toBeUndefined()
+  expect((await later('/state', script)).status).toBe(200)
+  expect((await later('/state', script)).status).toBe(401)
+})
+
 test('G13 somebody sees their servers, what each is for and how it is connected, and no others', async () => {
   const world = await open()
   const browser = await world.signIn('bob')

@@ -17,12 +17,12 @@ export function clientSetupRoutes(parts: PortalParts): PortalRoute[] {
   async function setup(visit: Visit): Promise<Reply | undefined> {
     const server = (await visit.servers()).find(({ name }) => name === visit.params[0])
     if (server === undefined) return undefined
-    const { name, label, kind, auth, urls } = server
+    const { name, label, kind, auth, urls, byKey } = server
     const [url = ''] = urls
     const tokenLink = html`<a class="button primary" href="${`${path}/tokens?server=${name}`}">Make a token with these settings filled in</a>`
     const body = html`${copyLine('url', `the address of ${label}`, url)}
 ${
-  takesOwnToken(auth)
+  takesOwnToken(auth) || !byKey
     ? html`<p>Put a token of your own sign-in where it says <code>${NO_TOKEN}</code>. Access tokens that are made here do not work with this server.</p>\n`
     : html`<p>Put an access token of yours where it says <code>${NO_TOKEN}</code>. Where your identity provider lets clients sign you in themselves, those need the address only.</p>
 <div class="row">${tokenLink}</div>\n`

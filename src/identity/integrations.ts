@@ -28,10 +28,10 @@ export function createIntegrations(
   const known = new Map<string, KeySet>()
   return new Map(
     Object.entries(configured).map(([name, integration]) => {
-      const { jwksUri, metadataUrl, issuer, keys = {}, allowInsecureHttp = false } = integration
+      const { jwksUri, metadataUrl, issuer, keys = {} } = integration
       const source = jwksUri ?? metadataUrl ?? issuer
       // Two integrations of one provider, say for two audiences, share its keys and what these have verified.
-      const identity = JSON.stringify([jwksUri ?? [metadataUrl, issuer], keys, allowInsecureHttp])
+      const identity = JSON.stringify([keySource(integration), keys])
       let found = known.get(identity)
       if (found === undefined) {
         const own = integrationFetch(integration, fetch)
@@ -79,6 +79,11 @@ export function expectedIssuer(
 /** Whether somebody of `issuer` is still let in by the integration: one tenant of several may have been taken out. */
 export function letsIn({ issuer: own, tenants = [] }: Integration, issuer: string): boolean {
   return isIssuerOf(own, issuer, tenants)
+}
+
+/** Says where the keys of an integration come from: of two that say the same, a signature that is good for one is good for both. */
+export function keySource({ jwksUri, metadataUrl, issuer, allowInsecureHttp = false }: Integration): string {
+  return JSON.stringify([jwksUri ?? [metadataUrl, issuer], allowInsecureHttp])
 }
 
 /** The groups that `claims` name: those of a list, or one in a text; none for anything else. */

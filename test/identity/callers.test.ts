@@ -491,6 +491,19 @@ describe('G3 a JWT of an integration', () => {
     expect(await bearer(token)).toBe(await bearer(token))
   })
 
+  it('matches the external identities of another integration whose keys are renewed at other times, but not of other keys', async () => {
+    const one: Integration = { issuer: provider.url, jwksUri: provider.jwksUri, audience: 'gateway' }
+    const found = async (two: Integration) => {
+      const { jwt, bearer } = setUp({
+        integrations: { corp: one, two },
+        externalIdentities: { a: { integration: 'two' } },
+      })
+      return caller(await bearer(await jwt())).externalIdentities
+    }
+    expect(await found({ ...one, keys: { maxAgeSeconds: 300 } })).toEqual(['a'])
+    expect(await found({ ...one, jwksUri: other.jwksUri })).toEqual([])
+  })
+
   it('that two integrations of one provider accept matches the external identities of both, and is one person', async () => {
     const one: Integration = { issuer: provider.url, jwksUri: provider.jwksUri, audience: 'gateway' }
     const { jwt, bearer, alice, clock } = setUp({

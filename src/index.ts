@@ -40,7 +40,7 @@ export type {
 } from './http/gate.ts'
 export type { Integration, KeyTimes, OAuth2 } from './identity/integration.ts'
 export type { KeyReport } from './identity/integrations.ts'
-export type { Identity, SignIn, SignInOptions } from './identity/sign-in.ts'
+export type { IdentifyOptions, Identity, SignIn, SignInOptions } from './identity/sign-in.ts'
 export type { ClaimRules, ClaimValue } from './jwt/claim-rules.ts'
 export type { RefusedKey } from './jwt/jwk.ts'
 export type { KeySetEvent } from './jwt/key-set.ts'

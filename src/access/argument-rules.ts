@@ -3,6 +3,7 @@
  * must be accepted, a key means one place only, and a second spelling of its name is refused.
  */
 import { type ClaimValue, textOf } from '../jwt/claim-rules.ts'
+import { foldKey, isPlainKey } from '../match/fold-key.ts'
 import { compilePlaceGlobs } from './place-globs.ts'
 
 /** The key of the first rule that a call's arguments do not meet, or `undefined` when all are met. */
@@ -27,7 +28,7 @@ export function compileArgumentRules(rules: Readonly<Record<string, readonly Cla
     key,
     path: (key.match(STEPS) ?? []).map((step) => {
       const name = step.replace(/\\([.\\])/g, '$1')
-      return { name, folded: fold(name) }
+      return { name, folded: foldKey(visibleOf(name)) }
     }),
     accepts: compilePlaceGlobs(accepted.map((value) => textOf(value) ?? '')),
   }))
@@ -62,20 +63,18 @@ function at(given: unknown, path: readonly Step[]): unknown {
   return value
 }
 
+const UNSEEN = /\0.*|[\p{C}\p{Default_Ignorable_Code_Point}\ufffd]/gsu
 /** What putting characters together leaves of a text at least: three marks on a letter become one character (Unicode §3.11). */
 const SHRINKS = 8
 
 /** Whether `key` folds to `folded`. The caller has written it, and to fold a long one takes time by the square of its length. */
 function folds(key: string, folded: string): boolean {
+  if (isPlainKey(key)) return key.length === folded.length && key.toLowerCase() === folded
   const visible = visibleOf(key)
-  return visible.length <= SHRINKS * folded.length && fold(visible) === folded
+  return visible.length <= SHRINKS * folded.length && foldKey(visible) === folded
 }
 
-/** One form for names that some JSON reader takes for one another: Go's ignores case (and has `ſ` for `s`), others stop at a NUL. */
-function fold(name: string): string {
-  return visibleOf(name).normalize('NFKC').toUpperCase().toLowerCase()
-}
-
-function visibleOf(name: string): string {
-  return name.replace(/\0.*|\p{C}/gsu, '')
+/** Without what folding leaves out, of which there may be any amount. */
+function visibleOf(key: string): string {
+  return key.replace(UNSEEN, '').trim()
 }

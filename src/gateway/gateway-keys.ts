@@ -13,19 +13,21 @@ import { checkSubject, isWhole, SUBJECT } from './subject.ts'
 /** What the records of people are to those who make keys for them. */
 export interface KeyOwnerRecords {
   readonly remember: RememberPerson
-  /** Looks a person up as a request with their key does. */
-  readonly find: (id: string) => Promise<FoundOwner>
+  /** Looks a person up as a request with their key does; `undefined` where nothing has to be known of them yet. */
+  readonly find: ((id: string) => Promise<FoundOwner>) | undefined
 }
 
-/** @param records - `undefined` where people are looked up in a directory, who may be there by the time that the key is used */
+/** Makes them. */
 export function createGatewayKeys(
   keys: ApiKeys,
   accounts: Pick<VirtualAccounts, 'get'>,
-  records: KeyOwnerRecords | undefined,
+  { remember, find }: KeyOwnerRecords,
 ): GatewayKeys {
   /** A key of somebody who is not known would be refused as long as it exists, without a word to whoever has made it. */
-  async function checkKnown({ remember, find }: KeyOwnerRecords, subject: Subject, id: string): Promise<void> {
+  async function checkKnown(subject: Subject, id: string): Promise<void> {
+    // Also for a directory, which looks people up by what is known of them.
     if (isWhole(subject)) await remember(subject)
+    if (find === undefined) return
     const found = await find(id)
     if (found.kind === 'found') return
     if (found.kind === 'unavailable') throw new GatewayError('ERR_UNAVAILABLE', found.detail)
@@ -46,7 +48,7 @@ export function createGatewayKeys(
   return {
     async create(subject, key) {
       const owner = await ownerOf(subject)
-      if (owner.kind === 'person' && records !== undefined) await checkKnown(records, subject, owner.id)
+      if (owner.kind === 'person') await checkKnown(subject, owner.id)
       return keys.create({ ...key, owner })
     },
     list: async (subject) => keys.list(await ownerOf(subject)),

@@ -53,8 +53,7 @@ export interface IdentificationParts {
   readonly records: Pick<People, 'read'>
   readonly permissions: Permissions
   readonly principalsFor: (caller: Caller) => readonly string[]
-  /** `undefined` where people are looked up in a directory. */
-  readonly remember: RememberPerson | undefined
+  readonly remember: RememberPerson
 }
 
 /** Puts it together. */
@@ -65,7 +64,7 @@ export function createIdentification(parts: IdentificationParts): Identification
     const found = await live.current.callers.authenticate(authorization, resources)
     if (found.kind === 'unavailable') throw new GatewayError('ERR_UNAVAILABLE', found.detail)
     if (found.kind === 'unauthenticated' || found.kind === 'anonymous') return null
-    if (found.via === 'jwt') await remember?.(found.identity)
+    if (found.via === 'jwt') await remember(found.identity)
     return found
   }
 

@@ -54,20 +54,21 @@ export function createIdentityParts(
     configured: config.virtualAccounts ?? {},
     integrations: names,
   })
-  const people = createPeople(store, PEOPLE_CACHE_MS)
-  const remember =
-    directory === undefined ? createKnownPeople(people, configured, clock, maxPersonAgeSeconds) : undefined
-  // Past the cache: somebody may have signed in a moment ago.
-  const findPerson = createTokenOwners({ people: createPeople(store), clock, configured, maxPersonAgeSeconds })
+  const people = createPeople(store, clock, PEOPLE_CACHE_MS)
+  const remember = createKnownPeople(people, configured, clock, maxPersonAgeSeconds)
+  // Past the cache: somebody may have signed in a moment ago. Those of a directory may be there by the time that a key is used.
+  const find =
+    directory === undefined
+      ? createTokenOwners({ people: createPeople(store, clock), clock, configured, maxPersonAgeSeconds })
+      : undefined
 
   return {
     accounts,
     /** What sign-ins have left of people. */
     records: people,
-    /** `undefined` where people are looked up in a directory. */
     remember,
     /** The keys as the host application has them. */
-    gatewayKeys: createGatewayKeys(keys, accounts, remember && { remember, find: findPerson }),
+    gatewayKeys: createGatewayKeys(keys, accounts, { remember, find }),
     /** `quiet`: tells nobody that a key was used. */
     makeCallers(externalIdentities: ExternalIdentities, quiet: boolean): Callers {
       return createCallers({

@@ -5,7 +5,8 @@
  */
 import type { Clock } from '../core/clock.ts'
 import type { Integration } from '../identity/integration.ts'
-import type { People } from '../identity/people.ts'
+import { expectedIssuer, letsIn } from '../identity/integrations.ts'
+import { type People, personAgeSeconds } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
 
 /** Sees to it that there is a record of somebody who is known for certain right now. */
@@ -18,14 +19,17 @@ export function createKnownPeople(
   clock: Clock,
   maxAgeSeconds: number,
 ): RememberPerson {
-  return async ({ claims: _, ...identity }) => {
+  return async ({ claims = {}, ...identity }) => {
     const { id, integration } = identity
-    const issuer = Object.hasOwn(configured, integration) ? configured[integration]?.issuer : undefined
+    const own = Object.hasOwn(configured, integration) ? configured[integration] : undefined
     // Virtual accounts, and people of providers that are not configured here.
-    if (issuer === undefined) return
-    const now = clock.now()
+    if (own === undefined) return
     const before = await people.read(id)
-    if (before?.issuer === issuer && now - before.seenAt <= maxAgeSeconds * 1000) return
-    await people.write({ ...identity, issuer, seenAt: now })
+    const isKnown = before !== undefined && letsIn(own, before.issuer)
+    if (isKnown && personAgeSeconds(before, clock) <= maxAgeSeconds) return
+    // Without claims nothing tells the tenant but what was written earlier: an id is of one issuer.
+    const issuer = expectedIssuer(own, claims) ?? (isKnown ? before.issuer : undefined)
+    if (issuer === undefined) return
+    await people.write({ ...identity, issuer, seenAt: clock.now() })
   }
 }

@@ -43,8 +43,9 @@ export function createVisibleServers(parts: VisibleServerParts): GatewayServers[
   ): Promise<VisibleServer | undefined> {
     const asker: Asker = { access, caller, principals, server: server.name }
     if (!(await isGiven(asker, 'connect'))) return undefined
-    const [byName, manages, administers] = await Promise.all([
+    const [byName, byKey, manages, administers] = await Promise.all([
       isGiven({ ...asker, principals: own }, 'connect'),
+      caller.externalIdentities.length === 0 || isGiven(withKey(asker), 'connect'),
       isGiven(asker, 'manage'),
       isGiven(asker, 'admin'),
     ])
@@ -58,6 +59,7 @@ export function createVisibleServers(parts: VisibleServerParts): GatewayServers[
       role: administers ? 'admin' : manages ? 'manage' : 'use',
       everything: permissions.everything(asker),
       byName,
+      byKey,
     }
   }
 
@@ -70,6 +72,13 @@ export function createVisibleServers(parts: VisibleServerParts): GatewayServers[
     const found = await Promise.all(all.map((server) => look(state, looker, server)))
     return found.filter((server) => server !== undefined)
   }
+}
+
+/** The same person with a personal token, which has no claims that could meet an external identity. */
+function withKey(asker: Asker): Asker {
+  const { identity } = asker.caller
+  const caller: Caller = { ...asker.caller, identity: { ...identity, claims: {} }, externalIdentities: [] }
+  return { ...asker, caller, principals: principalsOf(caller) }
 }
 
 function kindOf(

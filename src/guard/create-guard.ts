@@ -10,7 +10,7 @@ import { problem } from '../http/replies.ts'
 import { integrationFetch } from '../identity/integration-fetch.ts'
 import { createIntegrations } from '../identity/integrations.ts'
 import { createKeyReports } from '../identity/key-reports.ts'
-import type { Identity, SignIn, SignInOptions } from '../identity/sign-in.ts'
+import type { IdentifyOptions, Identity, SignIn, SignInOptions } from '../identity/sign-in.ts'
 import { createSignatureCache } from '../jwt/signature-cache.ts'
 import { createTokenVerifier, type TokenIntegration } from '../jwt/token-verifier.ts'
 import { createLogin, type Login, type RedirectUrls } from '../login/create-login.ts'
@@ -213,7 +213,7 @@ export function createGuard(config: GuardConfig): Guard {
 
   async function identify(
     request: GateRequest,
-    { integration }: { readonly integration?: string } = {},
+    { integration, setCookies }: IdentifyOptions = {},
   ): Promise<Identity | null> {
     if (login === undefined) return null
     const normalised = normalise(request, trusted, hosts)
@@ -223,7 +223,9 @@ export function createGuard(config: GuardConfig): Guard {
     const first = await login.find(request, normalised, wanted)
     const found = first.kind === 'none' ? await login.find(request, normalised, others) : first
     if (found.kind === 'unavailable') throw new StoreError('the session cannot be had at present')
-    return found.kind === 'session' ? identityOf(found.tokens, login) : null
+    if (found.kind === 'none') return null
+    if (found.cookies.length > 0) setCookies?.(found.cookies)
+    return identityOf(found.tokens, login)
   }
 
   async function start(

@@ -4,7 +4,7 @@ import { FetchError } from '../core/errors.ts'
 import { ALGORITHMS } from '../jwt/algorithms.ts'
 import { claimAt } from '../jwt/claim-rules.ts'
 import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes } from '../jwt/key-set.ts'
-import { hasTenants, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
+import { hasTenants, isIssuerOf, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
 import type { TokenIntegration } from '../jwt/token-verifier.ts'
 import { type Fetch, fetchJson, isSecureUrl } from '../net/fetch.ts'
 import { discoverServer } from '../oauth/metadata.ts'
@@ -28,10 +28,10 @@ export function createIntegrations(
   const known = new Map<string, KeySet>()
   return new Map(
     Object.entries(configured).map(([name, integration]) => {
-      const { jwksUri, metadataUrl, issuer, keys = {}, allowInsecureHttp = false } = integration
+      const { jwksUri, metadataUrl, issuer, keys = {} } = integration
       const source = jwksUri ?? metadataUrl ?? issuer
       // Two integrations of one provider, say for two audiences, share its keys and what these have verified.
-      const identity = JSON.stringify([jwksUri ?? [metadataUrl, issuer], keys, allowInsecureHttp])
+      const identity = JSON.stringify([keySource(integration), keys])
       let found = known.get(identity)
       if (found === undefined) {
         const own = integrationFetch(integration, fetch)
@@ -74,6 +74,16 @@ export function expectedIssuer(
   claims: Readonly<Record<string, unknown>>,
 ): string | undefined {
   return hasTenants(issuer) ? issuerOfTenant(issuer, claims.tid, tenants) : issuer
+}
+
+/** Whether somebody of `issuer` is still let in by the integration: one tenant of several may have been taken out. */
+export function letsIn({ issuer: own, tenants = [] }: Integration, issuer: string): boolean {
+  return isIssuerOf(own, issuer, tenants)
+}
+
+/** Says where the keys of an integration come from: of two that say the same, a signature that is good for one is good for both. */
+export function keySource({ jwksUri, metadataUrl, issuer, allowInsecureHttp = false }: Integration): string {
+  return JSON.stringify([jwksUri ?? [metadataUrl, issuer], allowInsecureHttp])
 }
 
 /** The groups that `claims` name: those of a list, or one in a text; none for anything else. */

@@ -8,6 +8,7 @@ import { type CallerProblem, INVALID_TOKEN, type Unauthenticated } from './calle
 import { identityOfClaims } from './claims-identity.ts'
 import type { ExternalIdentities } from './external-identities.ts'
 import type { Integration } from './integration.ts'
+import { keySource } from './integrations.ts'
 
 /** What callers with JWTs need. */
 export interface JwtCallerSettings {
@@ -28,9 +29,15 @@ export function createJwtCallers(
   const accepted = withResource(settings.accepted)
   const self = {}
   /** Other integrations of the same provider: a token can be good for several, and its signature is good for all of them. */
+  const sources = new Map(Object.entries(configured).map(([name, integration]) => [name, keySource(integration)]))
   const siblings = new Map(
-    accepted.map((one) => [one, accepted.filter((other) => other !== one && other.keySet === one.keySet)]),
+    // By the source: sets of keys are two where they are fetched at other times.
+    accepted.map((one) => [one, accepted.filter((other) => other !== one && isSibling(one, other))]),
   )
+
+  function isSibling(one: TokenIntegration, other: TokenIntegration): boolean {
+    return sources.get(one.name) === sources.get(other.name)
+  }
 
   /** The same object for every request with the same token, as long as it means the same. */
   function callerOf(signed: SignedToken, integration: TokenIntegration): Caller | undefined {

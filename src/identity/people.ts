@@ -1,4 +1,5 @@
 /** Records of people, written when they sign in: what their personal tokens may do later depends on the groups in it. */
+import type { Clock } from '../core/clock.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import type { TokenStore } from '../store/token-store.ts'
 import { createReadCache, forgetOnChange } from './read-cache.ts'
@@ -6,6 +7,7 @@ import type { Identity } from './sign-in.ts'
 
 /** What is remembered of a person. */
 export interface Person extends Omit<Identity, 'claims'> {
+  /** With the tenant of theirs in it, where an integration has several. */
   readonly issuer: string
   /** The last sign-in or refresh, in epoch milliseconds. */
   readonly seenAt: number
@@ -29,7 +31,7 @@ const MAX_TRIES = 20
  *
  * @param cacheMs - how long a record that was read is believed, where the store does not tell of changes
  */
-export function createPeople(store: TokenStore, cacheMs = 0): People {
+export function createPeople(store: TokenStore, clock: Clock, cacheMs = 0): People {
   const keyOf = (id: string) => ({ space: PEOPLE, owner: id, id: 'person' })
   const cache = createReadCache(async (id) => {
     const found = await store.get(keyOf(id))
@@ -42,8 +44,9 @@ export function createPeople(store: TokenStore, cacheMs = 0): People {
       try {
         for (let tries = 0; tries < MAX_TRIES; tries++) {
           const before = await store.get(keyOf(person.id))
-          // Two sign-ins at once: the later one counts.
-          if (before !== undefined && personIn(before.value).seenAt > person.seenAt) return
+          // Two sign-ins at once: the later one counts. One that is yet to come is of a machine whose clock was ahead.
+          const seenAt = before === undefined ? 0 : personIn(before.value).seenAt
+          if (seenAt > person.seenAt && seenAt <= clock.now()) return
           const written = await store.put(keyOf(person.id), value, { ifVersion: before?.version ?? null })
           if (written !== 'conflict') return
         }
@@ -54,6 +57,14 @@ export function createPeople(store: TokenStore, cacheMs = 0): People {
     read: (id) => cache.read(id),
     close: unsubscribe,
   }
+}
+
+/**
+ * How far a record's time is from now, in seconds. One that is yet to come is no better than one that is past: a clock that was
+ * far ahead for a moment must not keep a record good for as long.
+ */
+export function personAgeSeconds({ seenAt }: Person, clock: Clock): number {
+  return Math.abs(clock.now() - seenAt) / 1000
 }
 
 /** The person in a record. */

@@ -22,13 +22,24 @@ export interface SignInOptions {
   readonly anotherAccount?: boolean
 }
 
+/** What {@link SignIn.identify} is told. */
+export interface IdentifyOptions {
+  /** The integration whose person is looked for first. */
+  readonly integration?: string
+  /**
+   * Told the `Set-Cookie` lines that the answer to a page load should have, so that a session that is in use does not end as if it
+   * were not. They are as secret as the session.
+   */
+  readonly setCookies?: (lines: readonly string[]) => void
+}
+
 /** Signs people in by their browser. A guard is one; the host application can be one. */
 export interface SignIn {
   /**
    * Who is signed in with the browser that sent `request`; `null` for nobody. With `integration` somebody of that one is looked
    * for: of a browser that is signed in at several, that one counts.
    */
-  identify(request: GateRequest, options?: { readonly integration?: string }): Promise<Identity | null>
+  identify(request: GateRequest, options?: IdentifyOptions): Promise<Identity | null>
   /** Sends the browser to sign in, and then to `returnTo` (a path, or a URL of one of our own origins). */
   start(request: GateRequest, returnTo: string, options?: SignInOptions): Reply | Promise<Reply>
   /**

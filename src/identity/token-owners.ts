@@ -6,7 +6,8 @@ import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import type { Integration } from './integration.ts'
-import type { People, Person } from './people.ts'
+import { letsIn } from './integrations.ts'
+import { type People, type Person, personAgeSeconds } from './people.ts'
 import { createReadCache } from './read-cache.ts'
 import type { Identity } from './sign-in.ts'
 
@@ -21,16 +22,16 @@ export interface DirectoryEntry {
 }
 
 /**
- * Looks a person up whose personal token is used; `undefined` for somebody who must not come in any more. Asked at most every
+ * Looks a person up whose personal token is used; `undefined` or `null` for somebody who must not come in any more. Asked at most every
  * few seconds for each person; while it fails, and after 5 seconds, their tokens are answered with 503.
  *
  * @param id - the person's identity
- * @param known - what was written when they last signed in, however long ago that is
+ * @param known - what was written when they last signed in, were identified or got a key, however long ago that is
  */
 export type Directory = (
   id: string,
   known: Person | undefined,
-) => DirectoryEntry | undefined | Promise<DirectoryEntry | undefined>
+) => DirectoryEntry | null | undefined | Promise<DirectoryEntry | null | undefined>
 
 /** What became of looking a person up. */
 export type FoundOwner =
@@ -64,7 +65,7 @@ export function createTokenOwners(settings: TokenOwnerSettings): (id: string) =>
   const identities = new WeakMap<object, Identity>()
   const entries = createReadCache(async (id) => {
     const found = await withinTime(directory?.(id, await people.read(id)))
-    return found && readEntry(found)
+    return found ? readEntry(found) : undefined
   }, cacheMs)
 
   /** The same object for the same record. */
@@ -87,14 +88,17 @@ export function createTokenOwners(settings: TokenOwnerSettings): (id: string) =>
   async function fromRecord(id: string): Promise<FoundOwner> {
     const person = await people.read(id)
     if (person === undefined) return { kind: 'unknown', detail: 'nothing is known of the person: no sign-in' }
-    const { integration, issuer, seenAt } = person
-    // An integration of this name that is another provider now says nothing about the groups of the old one.
-    if (!Object.hasOwn(configured, integration) || configured[integration]?.issuer !== issuer) {
+    const { integration, issuer } = person
+    const own = Object.hasOwn(configured, integration) ? configured[integration] : undefined
+    // An integration of this name that is another provider now says nothing about the groups of the old one, and a tenant
+    // that has been taken out of it says nothing either.
+    if (own === undefined || !letsIn(own, issuer)) {
       return { kind: 'unknown', detail: gone(integration) }
     }
-    const ageSeconds = (clock.now() - seenAt) / 1000
+    const ageSeconds = personAgeSeconds(person, clock)
     if (ageSeconds > maxPersonAgeSeconds) {
-      const detail = `the last sign-in was ${Math.floor(ageSeconds)} s ago, at most ${maxPersonAgeSeconds} s are allowed`
+      const way = person.seenAt > clock.now() ? 'ahead' : 'ago'
+      const detail = `the last sign-in was ${Math.floor(ageSeconds)} s ${way}, at most ${maxPersonAgeSeconds} s are allowed`
       return { kind: 'stale', detail }
     }
     return { kind: 'found', identity: identityOf(id, person) }
@@ -111,7 +115,7 @@ export function createTokenOwners(settings: TokenOwnerSettings): (id: string) =>
 }
 
 function gone(integration: string): string {
-  return `the integration "${integration}", or the one of that name at the last sign-in, is no longer configured`
+  return `the integration "${integration}", or the one or the tenant of that name at the last sign-in, is no longer configured`
 }
 
 async function withinTime<Value>(work: Value | Promise<Value>): Promise<Value> {

@@ -143,6 +143,7 @@ function isFor(claim: unknown, accepted: string | readonly string[]): boolean {
 }
 
 const TENANT = '{tenantid}'
+const GUID_LENGTH = 36
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Whether one provider's issuer differs from tenant to tenant, with the token's `tid` in place of `{tenantid}`. */
@@ -168,9 +169,20 @@ export function isGuid(value: unknown): value is string {
 
 /** The issuer of the tenant `tid` by a template with `{tenantid}`, or `undefined` for a tenant that is not among `tenants`. */
 export function issuerOfTenant(template: string, tid: unknown, tenants: readonly string[]): string | undefined {
-  const everybody = tenants.length === 1 && tenants[0] === '*'
-  if (typeof tid !== 'string' || !(everybody ? isGuid(tid) : tenants.includes(tid))) return undefined
+  if (typeof tid !== 'string' || !(isEverybody(tenants) ? isGuid(tid) : tenants.includes(tid))) return undefined
   return template.replaceAll(TENANT, () => tid)
+}
+
+function isEverybody(tenants: readonly string[]): boolean {
+  return tenants.length === 1 && tenants[0] === '*'
+}
+
+/** Whether `issuer` is that of `template`, or the one that it has for a tenant among `tenants`. */
+export function isIssuerOf(template: string, issuer: string, tenants: readonly string[]): boolean {
+  if (!hasTenants(template)) return issuer === template
+  const at = template.indexOf(TENANT)
+  const candidates = isEverybody(tenants) ? [issuer.slice(at, at + GUID_LENGTH)] : tenants
+  return candidates.some((tid) => issuerOfTenant(template, tid, tenants) === issuer)
 }
 
 /** Whether a token with these `events` says that somebody has signed out. */

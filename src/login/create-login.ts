@@ -129,7 +129,7 @@ export function createLogin(settings: LoginSettings): Login {
     const sealer = (purpose: string) => createSealer(keys, purpose)
     const store =
       config.store === undefined ? undefined : isSealed(config.store) ? config.store : sealed(config.store, keys)
-    const people = store && createPeople(store)
+    const people = store && createPeople(store, clock)
     const sessions =
       store === undefined
         ? createCookieSessions({ sealer: sealer('login-session'), places, clock, absoluteMs, readTokens })

@@ -1,5 +1,6 @@
 /** Who a session is of. */
 import { identityOfClaims } from '../identity/claims-identity.ts'
+import { expectedIssuer } from '../identity/integrations.ts'
 import type { People } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
 import type { Provider } from './provider.ts'
@@ -22,7 +23,8 @@ export async function writePerson(
   seenAt: number,
 ): Promise<void> {
   const identity = identityOf(tokens, parts)
-  const issuer = parts.providers.get(tokens.integration)?.integration.issuer
+  const provider = parts.providers.get(tokens.integration)
+  const issuer = provider && expectedIssuer(provider.integration, tokens.claims)
   if (people === undefined || identity === null || issuer === undefined) return
   const { claims: _, ...known } = identity
   await people.write({ ...known, issuer, seenAt })

@@ -4,7 +4,7 @@
  * Readers differ, and so every reading is filtered: `Tools` like `tools`, both of two.
  */
 import { isUtf8 } from 'node:buffer'
-import { foldKey } from './fold-key.ts'
+import { foldKey } from '../match/fold-key.ts'
 import {
   type ByteRange,
   type JsonLimits,

@@ -3,7 +3,7 @@
  * alike. They are compared as bytes while they are few and plain, which spares
  * making texts of them; the first that is not changes over to folded texts.
  */
-import { foldKey, isPlainKey } from './fold-key.ts'
+import { foldKey, isPlainKey } from '../match/fold-key.ts'
 import type { JsonReader } from './json-reader.ts'
 
 /** An object whose keys are looked at. */

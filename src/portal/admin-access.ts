@@ -86,11 +86,12 @@ ${answer}`
     }
     const { allowed, summary, grants } = explanation
     const here = grants.filter(({ grant: { on } }) => [on].flat().some((glob) => compileGlob(glob)(server)))
+    const unsure = !('virtualAccount' in subject) && here.some(isToExternalIdentity)
     const columns = [{ label: 'Grant' }, { label: 'To' }, { label: 'Gives' }, { label: 'Here' }]
     return html`<section aria-labelledby="${`about-${label}`.replaceAll(/\s+/g, '-')}">
 <h2 id="${`about-${label}`.replaceAll(/\s+/g, '-')}"><bdi>${label}</bdi> ${allowed ? badge('Allowed', 'good') : badge('Not allowed', 'bad')}</h2>
 <p><bdi>${summary}</bdi></p>
-${here.length === 0 ? html`<div class="empty"><p>No grant is on this server.</p></div>` : table('Grants on this server', columns, here.map(rowOf))}</section>`
+${unsure && html`<p class="hushed">Whether a token of theirs meets an external identity is not known here: it says that itself, when it is used. Grants to external identities are taken as not theirs.</p>\n`}${here.length === 0 ? html`<div class="empty"><p>No grant is on this server.</p></div>` : table('Grants on this server', columns, here.map(rowOf))}</section>`
   }
 
   return [{ path: /^\/admin\/access$/, get: forAdmins(page) }]
@@ -109,6 +110,10 @@ function rowOf({ index, grant, applies, why }: GrantExplanation): HtmlValue[] {
       : html`<ul class="lines" role="list">${names.map((each) => html`<li><bdi>${each}</bdi></li>`)}</ul>`,
     html`${badge(applies ? 'applies' : 'does not apply', applies ? 'good' : 'idle')} <span class="hushed"><bdi>${why}</bdi></span>`,
   ]
+}
+
+function isToExternalIdentity({ grant: { to } }: GrantExplanation): boolean {
+  return [to].flat().some((each) => each.startsWith('external-identity:'))
 }
 
 /** `undefined` where it is not said which tool, prompt or resource. */

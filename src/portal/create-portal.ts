@@ -5,7 +5,7 @@
 import { createSameAnswers } from '../broker/consent/same-answer.ts'
 import { isOutage, messageOf, SallyportError } from '../core/errors.ts'
 import type { GateRequest, Reply } from '../http/gate.ts'
-import { kindOfRequest } from '../http/navigation.ts'
+import { kindOfRequest, type RequestKind } from '../http/navigation.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
 import { readForm, readQuery } from '../http/parameters.ts'
 import { withCookies } from '../http/redirect.ts'
@@ -61,11 +61,12 @@ export function createPortal(parts: PortalParts): Portal {
     ...checkRoutes(parts),
   ]
 
-  async function answer(request: GateRequest, { path }: NormalisedRequest): Promise<Reply> {
+  async function answer(request: GateRequest, { path }: NormalisedRequest, renewed: string[]): Promise<Reply> {
     const { method } = request
     if (request.kind === 'upgrade') return problem(404)
     if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') return problem(405, { allow: 'GET, HEAD, POST' })
-    const identity = await signedIn(() => signIn.identify(request))
+    const setCookies = (lines: readonly string[]) => renewed.push(...lines)
+    const identity = await signedIn(() => signIn.identify(request, { setCookies }))
     if (identity === null) return signedOut(request, path)
     const found = find(path.slice(base.length))
     if (found === undefined) return notFoundPage(parts)
@@ -165,7 +166,10 @@ export function createPortal(parts: PortalParts): Portal {
     owns: (path) => path === base || path.startsWith(`${base}/`),
     async answer(request, normalised) {
       try {
-        return await answer(request, normalised)
+        const renewed: string[] = []
+        const reply = await answer(request, normalised, renewed)
+        // What the page's script asks every few seconds is no sign of life.
+        return isPage(kindOfRequest(request)) ? withCookies(reply, renewed) : reply
       } catch (error) {
         if (isOutage(error) || (error instanceof SallyportError && error.code === 'ERR_UNAVAILABLE')) {
           return unavailablePage(parts)
@@ -184,4 +188,8 @@ async function signedIn<Answer>(ask: () => Answer | Promise<Answer>): Promise<An
   } catch (error) {
     throw new SallyportError('ERR_UNAVAILABLE', messageOf(error), { cause: error })
   }
+}
+
+function isPage(kind: RequestKind): boolean {
+  return kind === 'navigation' || kind === 'form'
 }

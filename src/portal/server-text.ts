@@ -34,15 +34,19 @@ export const MEANINGS: Readonly<Record<Auth, string>> = {
   virtual: 'It is made of parts of other servers.',
 }
 
+/** Of one that only an external identity gives. */
+export const ONLY_BY_TOKEN =
+  'You may use it only with your own token of the identity provider, which your agent has to bring. Access tokens that are made here do not work.'
+
 /** Whether it takes the token of somebody's own sign-in only, so that access tokens of the gateway do not work. */
 export function takesOwnToken(auth: Auth): boolean {
   return auth === 'passthrough' || auth === 'token_exchange' || auth === 'identity_assertion'
 }
 
 /** Whether an access token of the gateway is good for anything there: of a virtual server, for all that has to be ready. */
-export function takesTokens({ auth, members, require }: VisibleServer): boolean {
+export function takesTokens({ auth, members, require, byKey }: VisibleServer): boolean {
   const own = members.filter((member) => takesOwnToken(member.auth)).length
-  return !takesOwnToken(auth) && (own === 0 || (require === 'any' && own < members.length))
+  return byKey && !takesOwnToken(auth) && (own === 0 || (require === 'any' && own < members.length))
 }
 
 /** Whether agents can use it now. */

@@ -15,7 +15,7 @@ import {
 import type { PortalForms } from './forms.ts'
 import type { PortalParts, PortalRoute, Visit } from './parts.ts'
 import { SERVER } from './path-parts.ts'
-import { KINDS, MEANINGS, scopeList, scopesOf, stateBadge } from './server-text.ts'
+import { KINDS, MEANINGS, ONLY_BY_TOKEN, scopeList, scopesOf, stateBadge } from './server-text.ts'
 import { ago, badge, copyLine, day, show } from './view.ts'
 import type { VisibleServer } from './visible-server.ts'
 
@@ -104,12 +104,12 @@ export function labelOf(servers: readonly VisibleServer[], name: string): string
 }
 
 function serverCard(parts: PortalParts, visit: Visit, server: VisibleServer, connection: Connection | undefined): Html {
-  const { name, label, description, auth, urls, scopes, everything } = server
+  const { name, label, description, auth, urls, scopes, everything, byKey } = server
   const asked = auth === 'oauth2' ? scopesOf(scopes, connection) : []
   const [url = ''] = urls
   return html`<article class="card" id="${name}" aria-labelledby="${`title-${name}`}">
 <div class="top"><h2 id="${`title-${name}`}"><bdi>${label}</bdi></h2>${label !== name && html`<span class="name">${name}</span>`}<span class="badges">${badge(KINDS[auth])} ${stateBadge(auth, connection)}</span></div>
-${description !== undefined && html`<p><bdi>${description}</bdi></p>\n`}<p class="hushed">${MEANINGS[auth]}${!everything && ' You may use some of its tools.'}</p>
+${description !== undefined && html`<p><bdi>${description}</bdi></p>\n`}<p class="hushed">${MEANINGS[auth]}${!everything && ' You may use some of its tools.'}${!byKey && ` ${ONLY_BY_TOKEN}`}</p>
 ${connection?.state === 'reauth_required' && html`<div class="note-box warn"><p>The service does not accept the connection any more. Connect it again, and agents can go on.</p></div>\n`}${copyLine(`url-${name}`, `the address of ${label}`, url)}${
   auth === 'oauth2' &&
   html`<dl class="facts">

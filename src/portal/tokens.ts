@@ -21,6 +21,7 @@ export function tokenRoutes(parts: PortalParts, forms: PortalForms): PortalRoute
     const [servers, keys] = await Promise.all([visit.servers(), gateway.keys.list(visit.identity)])
     const chosen = visit.form.get('server') ?? visit.query.get('server') ?? ''
     const choices = servers.filter(takesTokens)
+    const others = servers.filter((server) => !takesTokens(server))
     const body = html`<section class="card" aria-labelledby="make">
 <h2 id="make">Make a token</h2>
 <form method="post" action="${here}" autocomplete="off">
@@ -31,7 +32,7 @@ ${keyFields(
   html`<div class="field"><label for="server">Show settings for</label>
 <select id="server" name="server">
 ${choices.map(({ name, label }) => html`<option value="${name}" ${name === chosen && 'selected'}>${label}${label !== name && ` (${name})`}</option>\n`)}<option value="" ${chosen === '' && choices.length === 0 && 'selected'}>no client</option>
-</select></div>`,
+</select>${others.length > 0 && html`<span class="hint">Only with your own token of the identity provider: ${others.map(({ label }, at) => html`${at > 0 && ', '}<bdi>${label}</bdi>`)}</span>`}</div>`,
 )}
 <div class="row"><button class="button primary" type="submit">Make the token</button></div>
 </form></section>

@@ -26,6 +26,8 @@ export interface VisibleServer {
   readonly everything: boolean
   /** Whether they have a role of their own, and not only the one that everybody has (`anonymous`). */
   readonly byName: boolean
+  /** Whether an API key of theirs may use it too: not where only their token of the identity provider meets an external identity. */
+  readonly byKey: boolean
 }
 
 /** A member of a virtual server. */

@@ -2,7 +2,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { AUDIENCE, startKeyServer } from '../support/identity-provider.ts'
 import { startSdk2Server } from '../support/mcp/sdk2-server.ts'
-import { ask, initialize, openSession, rpc, startWorld } from './world.ts'
+import { ask, EVERYTHING, initialize, openSession, rpc, startWorld, type World } from './world.ts'
 
 const none = { type: 'none' } as const
 
@@ -69,6 +69,63 @@ describe('G1 personal tokens', () => {
     const { key: daves } = await gateway.keys.create(first, { name: 'x' })
     expect((await rpc(url, { token: daves, body: initialize() })).status).toBe(200)
   })
+})
+
+test('a directory is told what is known of people who have only come with a JWT', async () => {
+  const wiki = await upstream()
+  const asked: unknown[] = []
+  const world = await startWorld({
+    servers: { 'dev/one': { url: wiki.url, auth: none } },
+    access: [{ to: 'group:corp/staff', on: 'dev/*' }],
+    directory: async (_id, known) => {
+      asked.push(known?.subject)
+      return known && { integration: known.integration, subject: known.subject, groups: ['staff'] }
+    },
+  })
+  const { gateway } = world
+  const status = async (token: string) => (await rpc(world.endpoint('dev/one'), { token, body: initialize() })).status
+  const alice = await gateway.identify(`Bearer ${await world.jwt('alice')}`)
+  if (alice === null) throw new Error('nobody')
+  const { id, integration } = alice
+  const { key } = await gateway.keys.create({ id, integration }, { name: 'laptop' })
+  expect(await status(key)).toBe(200)
+  const carol = { id: 'c'.repeat(43), integration: 'corp', subject: 'carol', groups: [], claims: {} }
+  expect(await status((await gateway.keys.create(carol, { name: 'made for her' })).key)).toBe(200)
+  // A directory may know those of whom nothing is known here.
+  const nobody = await gateway.keys.create({ id: 'd'.repeat(43), integration: 'corp' }, { name: 'x' })
+  expect(await status(nobody.key)).toBe(401)
+  expect(asked).toEqual(['alice', 'carol', undefined])
+})
+
+test('a personal token ends with the tenant of its owner, as their JWT does, and no other one does', async () => {
+  const wiki = await upstream()
+  const provider = await startKeyServer()
+  onTestFinished(() => provider.close())
+  const issuer = `${provider.issuer}/{tenantid}/`
+  const corp = (tenants: string[]) => ({ corp: { issuer, tenants, jwksUri: provider.jwksUri, audience: AUDIENCE } })
+  const common = { provider, servers: { 'dev/one': { url: wiki.url, auth: none } }, access: [EVERYTHING] }
+  const first = await startWorld({ ...common, integrations: corp(['acme', 'beam']) })
+  const comeFrom = async (tid: string) => {
+    const jwt = await provider.sign({ iss: `${provider.issuer}/${tid}/`, tid, sub: `somebody of ${tid}` })
+    const identity = await first.gateway.identify(`Bearer ${jwt}`)
+    if (identity === null) throw new Error('nobody')
+    return { jwt, identity, key: (await first.gateway.keys.create(identity, { name: 'laptop' })).key }
+  }
+  const acme = await comeFrom('acme')
+  const beam = await comeFrom('beam')
+  const second = await startWorld({ ...common, integrations: corp(['acme']), store: first.store, keys: first.keys })
+  const statuses = ({ jwt, key }: { jwt: string; key: string }, { endpoint }: World) =>
+    Promise.all([jwt, key].map(async (token) => (await rpc(endpoint('dev/one'), { token, body: initialize() })).status))
+  expect(await statuses(acme, first)).toEqual([200, 200])
+  expect(await statuses(beam, first)).toEqual([200, 200])
+  expect(await statuses(acme, second)).toEqual([200, 200])
+  expect(await statuses(beam, second)).toEqual([401, 401])
+  // Nor is a key made for somebody whom nothing but an old record knows; those who may come in need no claims for it.
+  const { claims: _, ...bare } = beam.identity
+  await expect(second.gateway.keys.create({ ...bare, claims: {} }, { name: 'x' })).rejects.toMatchObject({
+    code: 'ERR_UNKNOWN_PERSON',
+  })
+  await second.gateway.keys.create({ ...acme.identity, claims: {} }, { name: 'x' })
 })
 
 describe('G2 virtual accounts', () => {

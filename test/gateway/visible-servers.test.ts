@@ -60,6 +60,7 @@ test('servers and virtual servers, with what people may know of them and nothing
       role: 'manage',
       everything: true,
       byName: true,
+      byKey: true,
     },
     expect.objectContaining({ name: 'data/hub', label: 'data/hub', role: 'use', everything: false, byName: true }),
     expect.objectContaining({ name: 'open/all', role: 'use', byName: false }),

@@ -82,7 +82,7 @@ function setUp(options: Options = {}) {
   const keys = createApiKeys({ store, clock, cacheMs })
   const accounts = { store, clock, keys, configured: options.accounts ?? {}, integrations: ['corp'], cacheMs }
   const virtualAccounts = createVirtualAccounts({ ...accounts, disconnect: async () => {} })
-  const people = createPeople(store, cacheMs)
+  const people = createPeople(store, clock, cacheMs)
   const callers = createCallers({
     keys,
     virtualAccounts,
@@ -258,6 +258,17 @@ describe('G1 a personal token', () => {
     expect(reason(await bearer(token))).toBe('unauthenticated: person_stale')
   })
 
+  it('is refused where the last sign-in is as far ahead of its time: a clock that was wrong keeps nobody in', async () => {
+    const { personalToken, bearer, alice } = setUp({ cacheMs: 0 })
+    const token = await personalToken({ seenAt: alice.seenAt + 3_600_000 })
+    expect(reason(await bearer(token))).toBe('person')
+    const far = await personalToken({ seenAt: alice.seenAt + (30 * DAY + 1) * 1000 })
+    expect(await bearer(far)).toMatchObject({
+      reason: 'person_stale',
+      detail: 'the last sign-in was 2592001 s ahead, at most 2592000 s are allowed',
+    })
+  })
+
   it.each<[string, Partial<Person>]>([
     ['is gone', { integration: 'gone' }],
     ['is another provider now', { issuer: 'https://old.example.com/' }],
@@ -265,6 +276,19 @@ describe('G1 a personal token', () => {
   ])('of somebody whose integration %s is refused', async (_, person) => {
     const { personalToken, bearer } = setUp()
     expect(reason(await bearer(await personalToken(person)))).toBe('unauthenticated: person_unknown')
+  })
+
+  it.each<[string, string[], string]>([
+    ['is let in', ['acme'], 'person'],
+    ['is let in no more', ['beam'], 'unauthenticated: person_unknown'],
+  ])('of somebody whose tenant %s', async (_, tenants, expected) => {
+    const corp = { issuer: `${provider.url}/{tenantid}/`, tenants, jwksUri: provider.jwksUri, audience: 'gateway' }
+    const { personalToken, bearer, people, alice } = setUp({ integrations: { corp }, cacheMs: 0 })
+    const token = await personalToken({ issuer: `${provider.url}/acme/` })
+    expect(reason(await bearer(token))).toBe(expected)
+    // What does not say which tenant it is of.
+    await people.write({ ...alice, issuer: corp.issuer })
+    expect(reason(await bearer(token))).toBe('unauthenticated: person_unknown')
   })
 
   it('that is revoked, expired, mistyped or made up is refused, and each says so', async () => {
@@ -330,6 +354,7 @@ describe('G1 a directory of the user’s own', () => {
 
   it.each<[string, CallerSettings['directory']]>([
     ['somebody it does not know', () => undefined],
+    ['somebody for whom it has null, as many look-ups do', async () => null],
     ['somebody of no integration of ours', () => ({ ...entry, integration: 'gone' })],
   ])('keeps out %s', async (_, directory) => {
     const { personalToken, bearer } = setUp({ settings: directory === undefined ? {} : { directory } })
@@ -464,6 +489,19 @@ describe('G3 a JWT of an integration', () => {
     expect((await found({ org: 'acme' })).identity.id).toBe(alice.id)
     const token = await jwt({ org: 'acme' })
     expect(await bearer(token)).toBe(await bearer(token))
+  })
+
+  it('matches the external identities of another integration whose keys are renewed at other times, but not of other keys', async () => {
+    const one: Integration = { issuer: provider.url, jwksUri: provider.jwksUri, audience: 'gateway' }
+    const found = async (two: Integration) => {
+      const { jwt, bearer } = setUp({
+        integrations: { corp: one, two },
+        externalIdentities: { a: { integration: 'two' } },
+      })
+      return caller(await bearer(await jwt())).externalIdentities
+    }
+    expect(await found({ ...one, keys: { maxAgeSeconds: 300 } })).toEqual(['a'])
+    expect(await found({ ...one, jwksUri: other.jwksUri })).toEqual([])
   })
 
   it('that two integrations of one provider accept matches the external identities of both, and is one person', async () => {

@@ -28,7 +28,7 @@ import { API } from '../support/login-provider.ts'
 /** The gateway's view of callers, over the same store and integrations as a guard. */
 function gatewayOver(store: TokenStore, configured: Record<string, Integration>, clock: TestClock) {
   const keys = createApiKeys({ store, clock })
-  const people: People = createPeople(store)
+  const people: People = createPeople(store, clock)
   const integrations = createIntegrations(
     configured,
     (url, init) => fetch(url, init),
@@ -101,6 +101,23 @@ describe('G22 one person', () => {
     // An attribute of the token, and not another person.
     expect(jwt.externalIdentities).toEqual(name === 'mallory' ? [] : ['staff'])
     expect([jwt.via, byKey.via]).toEqual(['jwt', 'personal_token'])
+  })
+
+  it('who signs in at one tenant of several has a personal token as long as that tenant may come in', async () => {
+    const clock = createTestClock()
+    const store = memoryStore()
+    const issuer = 'https://login.example.com/{tenantid}/'
+    const corp = (...tenants: string[]): Integration => ({ issuer, tenants, audience: 'x' })
+    const { keys, people, integrations, caller } = gatewayOver(store, { corp: corp('acme', 'beam') }, clock)
+    const provider = { name: 'corp', integration: corp('acme', 'beam'), judged: integrations.get('corp') } as Provider
+    const claims = { iss: 'https://login.example.com/acme/', tid: 'acme', sub: 'alice' }
+    const tokens = { integration: 'corp', claims } as unknown as SessionTokens
+    const parts = { providers: new Map([['corp', provider]]) }
+    await writePerson(people, tokens, parts, clock.now())
+    const owner = { kind: 'person', id: identityOf(tokens, parts)?.id ?? '' } as const
+    const { key } = await keys.create({ owner, name: 'laptop' })
+    expect((await caller(key)).identity).toMatchObject({ id: owner.id, subject: 'alice' })
+    await expect(gatewayOver(store, { corp: corp('beam') }, clock).caller(key)).rejects.toThrow('person_unknown')
   })
 
   it('is one identity whatever the provider says of them, and two people are two', async () => {

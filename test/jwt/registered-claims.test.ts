@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { signedProblem, type TokenExpectations, tokenProblem, withOwnTexts } from '../../src/jwt/registered-claims.ts'
+import {
+  isIssuerOf,
+  signedProblem,
+  type TokenExpectations,
+  tokenProblem,
+  withOwnTexts,
+} from '../../src/jwt/registered-claims.ts'
 
 const NOW = 1_800_000_000
 const EXPECTED: TokenExpectations = {
@@ -178,6 +184,27 @@ describe('A9 an issuer for each tenant', () => {
     ['an iss that is a list', { ...of(ACME), iss: [`https://login.example.com/${ACME}/v2.0`] }, [ACME], 'issuer'],
   ])('%s', (_, claims, tenants, expected) => {
     expect(reason(claims, { issuer, tenants })).toBe(expected)
+  })
+
+  it.each<[string, string, string[], boolean]>([
+    ['of the one that is allowed', ACME, [ACME], true],
+    ['of one of several', BEAM, [ACME, BEAM], true],
+    ['of another', BEAM, [ACME], false],
+    ['of any, where all are', BEAM, ['*'], true],
+    ['of an allowed name that is no GUID', 'acme', ['beam', 'acme'], true],
+    ['of none', ACME, [], false],
+    ['that is the template', '{tenantid}', ['*'], false],
+    ['that is the template, for one tenant', '{tenantid}', [ACME], false],
+    ['of a path, with all allowed', `${ACME}/../${BEAM}`, ['*'], false],
+    ['of a star in a list of others', BEAM, ['*', ACME], false],
+  ])('an issuer without its token: one %s', (_, tid, tenants, expected) => {
+    expect(isIssuerOf(issuer, `https://login.example.com/${tid}/v2.0`, tenants)).toBe(expected)
+    expect(isIssuerOf(issuer, `https://evil.example/${tid}/v2.0`, tenants)).toBe(false)
+  })
+
+  it('an issuer without tenants is compared as it is', () => {
+    expect(isIssuerOf('https://login.example.com/', 'https://login.example.com/', [])).toBe(true)
+    expect(isIssuerOf('https://login.example.com/', 'https://login.example.com', [])).toBe(false)
   })
 
   it('everything else is checked as always', () => {

@@ -1,6 +1,7 @@
 /** The guard as a `SignIn` for other gates. */
 import { describe, expect, it } from 'vitest'
 import { createGuard } from '../../src/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { request } from '../guard/harness.ts'
 import { openShop, visit } from './setup.ts'
 
@@ -21,6 +22,21 @@ describe('G22 the guard as SignIn', () => {
       groups: ['staff', 'admin'],
       email: 'alice@example.com',
     })
+  })
+
+  it('hands out the renewed cookie of a session that is in use, apart from who it is', async () => {
+    const { browser, origin, guard, clock } = await openShop({ login: { store: memoryStore(), idleSeconds: 100 } })
+    await visit(browser, `${origin}/`)
+    const asked = () =>
+      request({ host: new URL(origin).host, headers: { Cookie: browser.cookies('127.0.0.1').join('; ') } })
+    const lines: string[] = []
+    const setCookies = (each: readonly string[]) => lines.push(...each)
+    await guard.identify(asked(), { setCookies })
+    expect(lines).toEqual([])
+    clock.advance(10)
+    const identity = await guard.identify(asked(), { setCookies })
+    expect(lines).toEqual([expect.stringMatching(/^sallyport[^=]*\.corp=/)])
+    expect(JSON.stringify(identity)).not.toContain('sallyport')
   })
 
   it('an e-mail address that nobody has verified is not passed on', async () => {

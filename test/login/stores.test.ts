@@ -80,7 +80,7 @@ async function journey(open: () => TokenStore): Promise<void> {
   await expect.poll(() => shop.logins.length + 1, { timeout: 5_000 }).toBeGreaterThan(2)
 
   // The record of the person is there for personal tokens later.
-  const people = createPeople(sealed(stores[1], keys))
+  const people = createPeople(sealed(stores[1], keys), clock)
   expect(await people.read(id)).toMatchObject({
     id,
     subject: 'alice',

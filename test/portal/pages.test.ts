@@ -25,6 +25,20 @@ test('A8 whoever is not signed in signs in first, and arrives at the page that t
   expect(page.body).not.toContain('<b>Bold')
 })
 
+test('a session that is used on these pages alone goes on, and ends when only the script of one asks', async () => {
+  const world = await open({ idleSeconds: 100 })
+  const browser = await world.signIn('bob')
+  const later = (path: string, headers = {}) => {
+    world.advance(40_000)
+    return browser.load(world.page(path), { follow: false, headers })
+  }
+  for (const path of ['/tokens', '', '/tokens', '']) expect((await later(path)).status).toBe(200)
+  const script = { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', 'sec-fetch-site': 'same-origin' }
+  expect((await later('/state', script)).headers['set-cookie']).toBeUndefined()
+  expect((await later('/state', script)).status).toBe(200)
+  expect((await later('/state', script)).status).toBe(401)
+})
+
 test('G13 somebody sees their servers, what each is for and how it is connected, and no others', async () => {
   const world = await open()
   const browser = await world.signIn('bob')
@@ -154,4 +168,28 @@ test.each(['express', 'koa', 'fastify', 'node:http'] as const)('the pages work o
   expect(made.body).toMatch(/spp_\w{49}/)
   expect((await browser.load(`${world.origin}/gateway/nothing`)).status).toBe(404)
   expect((await browser.load(`${world.origin}/elsewhere`)).body).toContain('Hello')
+})
+
+test('G3 of a server that only an external identity gives, the pages offer no token that would not open it', async () => {
+  const world = await open({
+    config: { externalIdentities: { named: { integration: 'corp', claims: { name: 'Mallory' } } } },
+  })
+  await world.gateway.access.add({ to: 'external-identity:named', on: 'secret/plans' })
+  const mallory = await world.signIn('mallory')
+  const only = 'only with your own token of the identity provider'
+  expect(textOf(await mallory.load(world.page()))).toMatch(new RegExp(`Secret plans.*${only}`, 's'))
+  expect(textOf(await mallory.load(world.page()))).not.toMatch(new RegExp(`${only}.*${only}`, 's'))
+  const tokens = await mallory.load(world.page('/tokens?server=secret/plans'))
+  expect(tokens.body).not.toContain('value="secret/plans"')
+  expect(textOf(tokens)).toContain('Only with your own token of the identity provider: Secret plans')
+  const made = await press(mallory, tokens, /\/tokens$/, { name: 'x', server: 'secret/plans' })
+  expect(textOf(made)).not.toContain('Settings for')
+  const setup = await mallory.load(world.page('/servers/secret/plans/clients'))
+  expect(textOf(setup)).toContain('Access tokens that are made here do not work')
+  // Nobody who is asked about is there with a token.
+  const root = await world.signIn('root')
+  const question = '/admin/access?server=secret/plans&kind=connect&who='
+  const unsure = 'meets an external identity is not known here'
+  expect(textOf(await root.load(world.page(`${question}mallory@example.com`)))).toContain(unsure)
+  expect(textOf(await root.load(world.page(`${question}virtual-account:ci`)))).not.toContain(unsure)
 })

@@ -40,6 +40,8 @@ export interface PortalWorldOptions {
   readonly on?: TestServer['name']
   readonly config?: Partial<GatewayConfig>
   readonly people?: Readonly<Record<string, Record<string, unknown>>>
+  /** Of the guard's sessions. */
+  readonly idleSeconds?: number
   /** Stands between the gateway and its store. */
   readonly wrapStore?: (store: TokenStore) => TokenStore
 }
@@ -121,7 +123,13 @@ export async function startPortal(options: PortalWorldOptions = {}): Promise<Por
   const guard = createGuard({
     clock,
     integrations,
-    login: { url: origin, keys, store: inner, brand },
+    login: {
+      url: origin,
+      keys,
+      store: inner,
+      brand,
+      ...(options.idleSeconds === undefined ? {} : { idleSeconds: options.idleSeconds }),
+    },
     routes: [
       { path: '/welcome', auth: { type: 'none' } },
       { path: '/', auth: { type: 'jwt', integration: 'corp', login: true } },

@@ -1,6 +1,6 @@
 /** One page of a member's list: its entries as bytes, where the next page is, and how long it may be kept. */
 import { isUtf8 } from 'node:buffer'
-import { foldKey } from '../fold-key.ts'
+import { foldKey } from '../../match/fold-key.ts'
 import { JsonReadError, JsonReader, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../json-reader.ts'
 import { ANSWER_LIMITS, type ListName } from '../list-filter.ts'
 import type { JsonObject } from '../messages.ts'

@@ -1,7 +1,7 @@
 /** When two keys are one to somebody. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { foldKey } from '../../src/mcp/fold-key.ts'
+import { foldKey } from '../../src/match/fold-key.ts'
 
 describe('folded keys', () => {
   it.each([

@@ -88,6 +88,27 @@ test('a client that leaves while an answer of a member is read is what the audit
   expect(told).toMatchObject({ outcome: 'aborted', reason: 'aborted' })
 })
 
+test.each([
+  'file:///secret',
+  'file:///public/../secret',
+  'file:///public/%2e%2e/secret',
+  'mcp-member://dev/bad/file%3A%2F%2F%2Fpublic%2F..%2Fsecret',
+])('a pattern of resources is not climbed out of: %s', async (uri) => {
+  const member = await hostile('resources/read', ({ id, params }, response) =>
+    reply(response, id, { contents: [{ uri: params.uri, text: 'read' }] }),
+  )
+  const { url, token } = await startVirtual(
+    { 'dev/bad': open(member.url, { era: 'legacy' }) },
+    { tools: {}, resources: { 'dev/bad': ['file:///public/*'] } },
+  )
+  const headers = await openSession(url, token)
+  const read = async (wanted: string) =>
+    (await rpc(url, { token, headers, body: ask('resources/read', { uri: wanted }) })).json
+  expect((await read('file:///public/a')).result.contents).toMatchObject([{ text: 'read' }])
+  expect((await read(uri)).error.code).toBe(-32002)
+  expect(member.methods().filter((method) => method === 'resources/read')).toHaveLength(1)
+})
+
 describe('lists of a member', () => {
   test("with another member's tools do not get its calls", async () => {
     const bad = await hostile('tools/list', ({ id }, response) =>

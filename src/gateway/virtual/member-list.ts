@@ -118,6 +118,7 @@ export function createMemberList(members: VirtualMembers, listMs: number): AskMe
       member,
       (link, peer) => toMember(request, { id, from: 'legacy', link, peer, original: undefined }),
       signal,
+      { ofGateway: true },
     )
     if (sent.kind === 'need') return { need: sent.need }
     if (sent.kind !== 'sent') return { problem: problemText(sent) }

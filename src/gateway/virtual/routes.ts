@@ -1,5 +1,6 @@
 /** Which member a name leads to. Told from the configuration where that leaves one; else from what the members list. */
-
+import { endOfTurn } from '../../core/turn.ts'
+import type { AbortSource } from '../../http/gate.ts'
 import type { ListName } from '../../mcp/list-filter.ts'
 import { collisionOriginal, isMemberUri, type NameKind } from '../../mcp/virtual/merge.ts'
 import type { VirtualContext } from './context.ts'
@@ -15,10 +16,42 @@ export interface Route {
 
 const LIST: Readonly<Record<NameKind, ListName>> = { tool: 'tools', prompt: 'prompts', resource: 'resources' }
 
+/** Lists, as far as routes are told from them. */
+type Lists = Pick<VirtualLists, 'list'>
+
+/** So many routes are found before others get their turn. */
+const TOGETHER = 20
+
+/** The routes of several resources, by URI, with one look at each list; as far as it has come when `signal` aborts. */
+export async function routesOf(
+  context: VirtualContext,
+  lists: Lists,
+  uris: readonly string[],
+  signal: AbortSource,
+): Promise<ReadonlyMap<string, Route>> {
+  const seen = new Map<string, ReturnType<Lists['list']>>()
+  const once: Lists = {
+    list(of, list, options) {
+      const key = `${list} ${options?.known === true}`
+      const found = seen.get(key) ?? lists.list(of, list, options)
+      seen.set(key, found)
+      return found
+    },
+  }
+  const routes = new Map<string, Route>()
+  for (const [index, uri] of uris.entries()) {
+    if (index % TOGETHER === TOGETHER - 1) await endOfTurn()
+    if (signal.aborted) break
+    const route = await routeOf(context, once, 'resource', uri)
+    if (route !== undefined) routes.set(uri, route)
+  }
+  return routes
+}
+
 /** The route of a tool, prompt or resource; `undefined` where there is none of that name. */
 export async function routeOf(
   context: VirtualContext,
-  lists: VirtualLists,
+  lists: Lists,
   kind: NameKind,
   name: string,
 ): Promise<Route | undefined> {
@@ -56,7 +89,7 @@ export async function routeOf(
 
 async function ofTemplates(
   context: VirtualContext,
-  lists: VirtualLists,
+  lists: Lists,
   uri: string,
   candidates: readonly Route[],
 ): Promise<Route | undefined> {
@@ -70,6 +103,9 @@ async function ofTemplates(
 
 /** Whether a URI may come of a template (RFC 6570), as far as its literal parts tell. */
 function fits(template: string, uri: string): boolean {
+  const brace = template.indexOf('{')
+  // Nearly all others, at once.
+  if (brace > 0 && !uri.startsWith(template.slice(0, brace))) return false
   const parts = template.split(/\{[^{}]*\}/)
   const [head = ''] = parts
   if (!uri.startsWith(head)) return false

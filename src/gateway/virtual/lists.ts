@@ -115,7 +115,7 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
       need: found.need,
       failed: true,
       never: last === undefined,
-      bytes: 0,
+      bytes: last?.bytes ?? 0,
       // Who has just consented comes back at once.
       freshUntil: found.need === undefined ? clock.now() + FAILED_MS : 0,
     }

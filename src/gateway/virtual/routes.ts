@@ -5,7 +5,7 @@ import type { ListName } from '../../mcp/list-filter.ts'
 import { collisionOriginal, isMemberUri, type NameKind } from '../../mcp/virtual/merge.ts'
 import type { VirtualContext } from './context.ts'
 import type { VirtualLists } from './lists.ts'
-import type { LiveMember } from './live.ts'
+import type { LiveMember, LiveVirtualServer } from './live.ts'
 
 /** Where something is. */
 export interface Route {
@@ -55,18 +55,8 @@ export async function routeOf(
   kind: NameKind,
   name: string,
 ): Promise<Route | undefined> {
-  const { having, byName } = context.virtual
-  const plain: (Route & { readonly explicit: boolean })[] = []
-  const collided: Route[] = []
-  for (const member of having[kind]) {
-    const map = member.names[kind]
-    if (map === undefined) continue
-    const found = isMemberUri(name, kind) ? undefined : map.originalOf(name)
-    if (found !== undefined) plain.push({ member, ...found })
-    const inner = collisionOriginal(member.server.name, name, kind)
-    const behind = inner === undefined ? undefined : map.originalOf(inner)
-    if (behind !== undefined) collided.push({ member, original: behind.original })
-  }
+  const { byName } = context.virtual
+  const { plain, collided } = candidatesOf(context.virtual, kind, name)
   const explicit = plain.find((each) => each.explicit)
   if (explicit !== undefined) return explicit
   const [only] = plain
@@ -85,6 +75,27 @@ export async function routeOf(
     const open = plain.filter(({ member: each }) => unknown.has(each.server.name))
     return open.length === 1 ? open[0] : undefined
   }
+}
+
+/** Where something could be by the configuration, whether or not any member has it: under its name, or with the member in front. */
+export function candidatesOf({ having }: Pick<LiveVirtualServer, 'having'>, kind: NameKind, name: string): Candidates {
+  const plain: (Route & { readonly explicit: boolean })[] = []
+  const collided: Route[] = []
+  for (const member of having[kind]) {
+    const map = member.names[kind]
+    if (map === undefined) continue
+    const found = isMemberUri(name, kind) ? undefined : map.originalOf(name)
+    if (found !== undefined) plain.push({ member, ...found })
+    const inner = collisionOriginal(member.server.name, name, kind)
+    const behind = inner === undefined ? undefined : map.originalOf(inner)
+    if (behind !== undefined) collided.push({ member, original: behind.original })
+  }
+  return { plain, collided }
+}
+
+interface Candidates {
+  readonly plain: readonly (Route & { readonly explicit: boolean })[]
+  readonly collided: readonly Route[]
 }
 
 async function ofTemplates(

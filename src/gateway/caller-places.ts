@@ -51,7 +51,7 @@ export function createCallerPlaces({ callsPerCaller, streamsPerCaller }: PlaceLi
 
   function countOf(exchange: Exchange): UnderWay {
     const server = nameOf(exchange) ?? exchange.endpoint.label
-    const who = ownerOf(exchange)
+    const who = placeOwner(exchange)
     const known = counts.get(server)?.get(who)
     if (known !== undefined) return known
     if (size >= sweepAt) sweep()
@@ -93,7 +93,7 @@ function nameOf({ server, virtual }: Exchange): string | undefined {
 }
 
 /** Whose place it is. All who are nobody in particular have one identity, and must not be kept out by one of them. */
-function ownerOf({ caller, normalised }: Exchange): string {
+export function placeOwner({ caller, normalised }: Exchange): string {
   if (caller === undefined || caller.kind === 'anonymous') return `anonymous ${networkOf(normalised.clientAddress)}`
   return caller.identity.id
 }

@@ -6,6 +6,8 @@ import { suggest } from '../core/suggest.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { LiveState } from './live-state.ts'
 import type { Permissions } from './permissions.ts'
+import type { LiveVirtualServer } from './virtual/live.ts'
+import { candidatesOf } from './virtual/routes.ts'
 
 /** Explains what would be decided for `caller` now. A text as `wanted` names a tool; the connection is meant where it is left out. */
 export async function explainAccess(
@@ -26,6 +28,11 @@ export async function explainAccess(
   const asker = { access, caller, principals, server }
   // Asked as a request asks: first whether there is such a server for them at all.
   const role = await permissions.ask(asker, { kind: 'connect' })
+  const virtual = virtualServers.get(server)
+  if (virtual !== undefined && role.kind === 'allowed' && !couldHave(virtual, question)) {
+    const summary = `nothing of ${JSON.stringify(server)} is called so: the configuration chooses no such thing of any member`
+    return { allowed: false, reason: 'not_granted', summary, grants: explanation.grants }
+  }
   const decided = role.kind === 'allowed' ? await permissions.ask(asker, question) : role
   if (decided.kind === 'unavailable') {
     return { ...explanation, allowed: false, summary: `${explanation.summary}; ${decided.detail}` }
@@ -35,4 +42,10 @@ export async function explainAccess(
   const { reason: _, ...rest } = explanation
   const summary = `${explanation.summary}, but decide() ${allowed ? 'allows' : 'denies'} it`
   return allowed ? { ...rest, allowed, summary } : { ...rest, allowed, reason: 'not_granted', summary }
+}
+
+function couldHave(virtual: LiveVirtualServer, wanted: Wanted): boolean {
+  if (wanted.kind !== 'tool' && wanted.kind !== 'prompt' && wanted.kind !== 'resource') return true
+  const { plain, collided } = candidatesOf(virtual, wanted.kind, wanted.kind === 'resource' ? wanted.uri : wanted.name)
+  return plain.length + collided.length > 0
 }

@@ -45,7 +45,7 @@ export const GatewayCode = {
   /** The session is over, or was never this caller's: initialize again. */
   UNKNOWN_SESSION: 4041,
   METHOD_NOT_ALLOWED: 4050,
-  /** The message is longer than the gateway takes, or has more keys or values. */
+  /** The message is longer than the gateway takes, or has more keys or values; or the answers of a batch are too long together. */
   TOO_LARGE: 4130,
   /** The caller has as many calls under way at the server as one caller may have. */
   TOO_MANY_CALLS: 4290,

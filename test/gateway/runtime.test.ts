@@ -392,6 +392,34 @@ describe('B9 explain', () => {
     })
   })
 
+  test('does not allow what a virtual server has of no member', async () => {
+    const world = await startWorld({
+      servers: { 'dev/one': { url: 'http://127.0.0.1:9/mcp', auth: none } },
+      virtualServers: {
+        'team/all': { tools: { 'dev/one': ['get_*'] }, resources: { 'dev/one': ['notes://public/*'] } },
+      },
+      access: [{ to: 'user:corp/*', on: 'team/all' }],
+    })
+    const { gateway } = world
+    const alice = await gateway.identify(`Bearer ${await world.jwt('alice')}`)
+    if (alice === null) throw new Error('nobody')
+    const ofAll = (wanted?: Parameters<typeof gateway.explain>[2]) => gateway.explain(alice, 'team/all', wanted)
+    for (const wanted of [
+      undefined,
+      'get_it',
+      'dev_one_get_it',
+      { kind: 'resource', uri: 'notes://public/a' },
+    ] as const)
+      expect(await ofAll(wanted)).toMatchObject({ allowed: true, rule: { index: 0 } })
+    for (const wanted of [
+      'drop_it',
+      { kind: 'prompt', name: 'greet' },
+      { kind: 'resource', uri: 'notes://public/../a' },
+    ] as const)
+      expect(await ofAll(wanted)).toMatchObject({ allowed: false, reason: 'not_granted' })
+    expect((await ofAll('drop_it')).summary).toContain('the configuration chooses no such thing')
+  })
+
   test('takes a person as authOf has them, by the record of their last sign-in, and refuses what names nobody', async () => {
     const { gateway, jwt } = await startWorld({
       servers: {

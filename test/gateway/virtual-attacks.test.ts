@@ -88,6 +88,52 @@ test('a client that leaves while an answer of a member is read is what the audit
   expect(told).toMatchObject({ outcome: 'aborted', reason: 'aborted' })
 })
 
+test.each([
+  'file:///secret',
+  'file:///public/../secret',
+  'file:///public/%2e%2e/secret',
+  'mcp-member://dev/bad/file%3A%2F%2F%2Fpublic%2F..%2Fsecret',
+])('a pattern of resources is not climbed out of: %s', async (uri) => {
+  const member = await hostile('resources/read', ({ id, params }, response) =>
+    reply(response, id, { contents: [{ uri: params.uri, text: 'read' }] }),
+  )
+  const { url, token } = await startVirtual(
+    { 'dev/bad': open(member.url, { era: 'legacy' }) },
+    { tools: {}, resources: { 'dev/bad': ['file:///public/*'] } },
+  )
+  const headers = await openSession(url, token)
+  const read = async (wanted: string) =>
+    (await rpc(url, { token, headers, body: ask('resources/read', { uri: wanted }) })).json
+  expect((await read('file:///public/a')).result.contents).toMatchObject([{ text: 'read' }])
+  expect((await read(uri)).error.code).toBe(-32002)
+  expect(member.methods().filter((method) => method === 'resources/read')).toHaveLength(1)
+})
+
+test('a batch is answered no longer than one answer may be', async () => {
+  const description = 'x'.repeat(1_000)
+  const tools = Array.from({ length: 100 }, (_, index) => tool(`t${index}`, { description }))
+  const member = await hostile('tools/list', ({ id }, response) => reply(response, id, { tools }))
+  const maxAnswerBytes = 1024 * 1024
+  const { url, token } = await startVirtual(
+    { 'dev/one': open(member.url, { era: 'legacy' }) },
+    { tools: { 'dev/one': '*' } },
+    { limits: { maxAnswerBytes } },
+  )
+  const headers = await openSession(url, token, '2025-03-26')
+  const body = [
+    ...Array.from({ length: 50 }, (_, index) => ask('tools/list', undefined, index)),
+    ask('ping', undefined, 50),
+  ]
+  const answer = await rpc(url, { token, headers, body })
+  expect(answer.text.length).toBeLessThan(maxAnswerBytes + 50 * 300)
+  expect(answer.json.map(({ id }: { id: number }) => id)).toEqual(Array.from(body.keys()))
+  const whole = answer.json.filter(({ result }: { result?: { tools?: unknown } }) => result?.tools !== undefined)
+  const codes = answer.json.flatMap(({ error }: { error?: { code: number } }) => (error ? [error.code] : []))
+  expect([whole.length, ...new Set(codes)]).toEqual([9, 4130])
+  expect(codes).toHaveLength(41)
+  expect(answer.json.at(-1).result).toEqual({})
+})
+
 describe('lists of a member', () => {
   test("with another member's tools do not get its calls", async () => {
     const bad = await hostile('tools/list', ({ id }, response) =>

@@ -1,9 +1,11 @@
 /** G5, G16, G21, G12: consent for the members of a virtual server, their credentials, and headers of the caller's own. */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { McpServer } from 'sallyport/gateway'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { FormBrowser } from '../support/form-browser.ts'
 import { startQuirkyProvider } from '../support/mcp/quirky-provider.ts'
 import { startSdk2Server } from '../support/mcp/sdk2-server.ts'
-import { cookieSignIn, modern, type Stub, startStub } from './attack-parts.ts'
+import { cookieSignIn, done, modern, type Stub, startConsentWorld, startStub } from './attack-parts.ts'
 import { during, GRANT, open, textOf } from './virtual-parts.ts'
 import { ask, callTool, initialize, openSession, rpc, startWorld } from './world.ts'
 
@@ -131,6 +133,86 @@ describe("require: 'any'", () => {
     const seen = await rpc(url, { token: bob, headers: bobs, body: ask('tools/list') })
     expect(names(seen.json.result)).toEqual(['two_ok', 'two_evil', 'two_search', 'echo', 'whoami'])
     expect((await rpc(url, { token: bob, headers: bobs, body: callTool('two_ok') })).json.error.code).toBe(4011)
+  })
+})
+
+describe('what one user has listed', () => {
+  const listed = async (url: string, token: string, list: string, headers: Record<string, string> = {}) =>
+    (await rpc(url, { token, headers: { ...(await openSession(url, token)), ...headers }, body: ask(`${list}/list`) }))
+      .text
+  const mine = (server: string, sent: object) => ({ 'x-tfy-mcp-headers': JSON.stringify({ [server]: sent }) })
+  /** Answers a list in its own way; the handshake and the rest as ever. */
+  function lists(stub: Stub, method: string, answer: (headers: IncomingHttpHeaders) => object | undefined): void {
+    const before = stub.answer
+    stub.answer = (request, response, body) => {
+      if (before(request, response, body)) return true
+      if (!body.includes(`"${method}"`)) return false
+      const result = answer(request.headers)
+      if (result === undefined) return done(response.writeHead(500).end())
+      response.writeHead(200, { 'content-type': 'application/json' })
+      return done(response.end(JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(body).id, result })))
+    }
+  }
+  const named = (name: string) => ({ tools: [{ name, inputSchema: { type: 'object' } }] })
+
+  test('of resources is shown to nobody who is still to connect', async () => {
+    const { world, notes, connect, server } = await startConsentWorld()
+    lists(notes, 'resources/list', () => ({ resources: [{ uri: 'notes://private/lawyer', name: 'To the lawyer' }] }))
+    const alice = await connect('alice')
+    await world.gateway.configure({
+      servers: { 'dev/notes': server },
+      virtualServers: { 'team/all': { tools: {}, resources: { 'dev/notes': '*' }, require: 'any' } },
+      access: [GRANT],
+    })
+    const url = world.endpoint('team/all')
+    expect(await listed(url, alice, 'resources')).toContain('lawyer')
+    expect(await listed(url, await world.jwt('bob'), 'resources')).not.toContain('lawyer')
+  })
+
+  test('with headers of their own is shown to nobody who is still to connect', async () => {
+    const { world, notes, connect, server } = await startConsentWorld()
+    lists(notes, 'tools/list', (headers) => named(`of_${headers['x-workspace'] ?? 'all'}`))
+    const alice = await connect('alice')
+    await world.gateway.configure({
+      servers: { 'dev/notes': server },
+      virtualServers: { 'team/all': { tools: { 'dev/notes': '*' }, require: 'any' } },
+      access: [GRANT],
+    })
+    const url = world.endpoint('team/all')
+    const bob = await world.jwt('bob')
+    const own = mine('dev/notes', { 'x-workspace': 'falcon' })
+    expect(await listed(url, alice, 'tools', own)).toContain('of_falcon')
+    expect(await listed(url, bob, 'tools')).not.toContain('of_falcon')
+    expect(await listed(url, alice, 'tools')).toContain('of_all')
+    expect(await listed(url, bob, 'tools')).toContain('of_all')
+  })
+
+  test('is not shown to others in place of what a member fails to list for them', async () => {
+    const one = await startStub()
+    const keys = new Map([
+      ['Bearer admin', 'admin_wipe'],
+      ['Bearer own', 'of_falcon'],
+    ])
+    lists(one, 'tools/list', ({ authorization = '' }) => {
+      const name = keys.get(authorization)
+      return name === undefined ? undefined : named(name)
+    })
+    const header = (token: string): McpServer => ({
+      url: one.url,
+      era: 'legacy',
+      auth: { type: 'header', headers: { authorization: `Bearer ${token}` } },
+    })
+    const world = await startWorld({
+      servers: { 'dev/admin': header('admin'), 'dev/small': header('small') },
+      virtualServers: { 'team/admin': { tools: { 'dev/admin': '*' } }, 'team/all': { tools: { 'dev/small': '*' } } },
+      access: [GRANT, { to: 'user:corp/alice@example.com', on: 'team/admin' }],
+    })
+    const [alice, bob] = [await world.jwt('alice'), await world.jwt('bob')]
+    const url = world.endpoint('team/all')
+    expect(await listed(world.endpoint('team/admin'), alice, 'tools')).toContain('admin_wipe')
+    const own = mine('dev/small', { authorization: 'Bearer own' })
+    expect(await listed(url, alice, 'tools', own)).toContain('of_falcon')
+    expect(JSON.parse(await listed(url, bob, 'tools')).result.tools).toEqual([])
   })
 })
 

@@ -33,6 +33,11 @@ export interface VirtualContext {
   readonly client: UpstreamClientInfo
 }
 
+/** Whether a request is of nobody in particular, and of no session: all these have one identity, and nothing of one is another's. */
+export function isNobodys({ session, asker }: VirtualContext): boolean {
+  return session === undefined && asker.caller.kind === 'anonymous'
+}
+
 /**
  * What a virtual server calls itself.
  *

@@ -12,6 +12,7 @@ import { errorResponse, isJsonObject, type MessageProblem, resultResponse } from
 import { readAhead } from '../../mcp/read-ahead.ts'
 import { clientIdIn, clientIdOf } from '../../mcp/request-ids.ts'
 import { type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
+import { placeOwner } from '../caller-places.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { askClient } from './ask-client.ts'
 import { type CallUnderWay, inputsOf, TAKES_INPUT } from './call-under-way.ts'
@@ -199,10 +200,10 @@ function inputRequired(
   requests: readonly UpstreamRequest[],
 ): Uint8Array {
   const { context, member, peer, link, messages, abort, request, memberId } = call
-  const identity = context.asker.caller.identity.id
-  const owner = parkedOwner(identity, context.virtual.name, request.method, request.params)
+  const caller = placeOwner(context.exchange)
+  const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request.method, request.params)
   const asked = requests.map(({ id }, index) => ({ id, key: `member-${index + 1}` }))
-  const state = parked.park({ owner, identity, member, peer, link, messages, abort, asked, memberId })
+  const state = parked.park({ owner, caller, member, peer, link, messages, abort, asked, memberId })
   const info = JSON.stringify(serverInfoOf(context.virtual, link))
   const inputs = requests.flatMap(({ method, bytes }, index) => [
     Buffer.from(`${index === 0 ? '' : ','}"${asked[index]?.key}":{"method":${JSON.stringify(method)},"params":`),

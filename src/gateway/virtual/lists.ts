@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { AuthorizationNeed } from '../../broker/credential.ts'
+import { CALLER_HEADERS_FIELD } from '../../broker/caller-headers.ts'
+import type { AuthorizationNeed, CredentialKind } from '../../broker/credential.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { ListName } from '../../mcp/list-filter.ts'
 import { type MergedList, mergeLists, type NameKind } from '../../mcp/virtual/merge.ts'
@@ -52,7 +53,7 @@ const FAILED_MS = 5_000
 const CACHE_BYTES = 64 * 1024 * 1024
 
 /** What is known of one list of one member, for one user. */
-interface Known extends Omit<MemberList, 'ttlMs'> {
+interface Known extends Omit<MemberList, 'ttlMs' | 'credential'> {
   readonly need: AuthorizationNeed | undefined
   readonly failed: boolean
   /** Nothing has ever been found out. */
@@ -63,7 +64,7 @@ interface Known extends Omit<MemberList, 'ttlMs'> {
 /** @param listMs - for all pages of a member, in milliseconds */
 export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs: number): VirtualLists {
   const known = new LRUCache<string, Known>({ maxSize: CACHE_BYTES, sizeCalculation: ({ bytes }) => bytes + 1_000 })
-  /** What anybody was last told, by member: shown to those who are still to be connected. */
+  /** Tools and prompts that anybody with a connection was last told of, by member: shown to those who are still to be connected. */
   const lastKnown = new LRUCache<string, Known>({
     maxSize: CACHE_BYTES / 4,
     sizeCalculation: ({ bytes }) => bytes + 1_000,
@@ -96,16 +97,17 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
 
   async function ask(context: VirtualContext, member: LiveMember, list: ListName, before?: Known): Promise<Known> {
     const { server } = member
-    const shared = `${server.relay.url.href} ${list}`
     const found = await askMember(context, member, list)
     if ('entries' in found) {
-      const { ttlMs, ...rest } = found
+      const { ttlMs, credential, ...rest } = found
       const freshUntil = clock.now() + ttlMs
       const told: Known = { ...rest, need: undefined, failed: false, never: false, freshUntil }
-      lastKnown.set(shared, told)
+      if (isForAll(context, list, credential)) lastKnown.set(sharedKey(member, list), told)
       return told
     }
-    const last = before?.never === false ? before : lastKnown.get(shared)
+    // A failure shows nobody what others have: theirs may be more than this user is given.
+    const others = found.need === undefined ? undefined : lastKnown.get(sharedKey(member, list))
+    const last = before?.never === false ? before : others
     return {
       entries: last?.entries ?? [],
       headers: last?.headers ?? new Map(),
@@ -113,7 +115,7 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
       need: found.need,
       failed: true,
       never: last === undefined,
-      bytes: 0,
+      bytes: last?.bytes ?? 0,
       // Who has just consented comes back at once.
       freshUntil: found.need === undefined ? clock.now() + FAILED_MS : 0,
     }
@@ -154,9 +156,21 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
   }
 }
 
+/** Whether a list tells what there is for everybody who connects: URIs are somebody's own, and so is what headers of their own bring. */
+function isForAll({ exchange }: VirtualContext, list: ListName, credential: CredentialKind | undefined): boolean {
+  const isShown = list === 'tools' || list === 'prompts'
+  return isShown && credential === 'oauth2' && exchange.request.headers[CALLER_HEADERS_FIELD] === undefined
+}
+
+/** Two servers of one URL may have credentials that see different things. */
+function sharedKey({ server: { name, relay, config } }: LiveMember, list: ListName): string {
+  const auth = createHash('sha256').update(JSON.stringify(config.auth)).digest('base64url')
+  return JSON.stringify([list, name, relay.url.href, auth])
+}
+
 function keyOf({ asker, virtual, exchange }: VirtualContext, { server }: LiveMember, list: ListName): string {
   // Somebody who brings a credential of their own sees what that may see.
-  const brought = exchange.request.headers['x-tfy-mcp-headers']
+  const brought = exchange.request.headers[CALLER_HEADERS_FIELD]
   const of = [asker.caller.identity.id, virtual.name, server.relay.url.href]
   const own = brought === undefined ? '' : createHash('sha256').update(JSON.stringify(brought)).digest('base64url')
   return `${server.name} ${list} ${JSON.stringify(of)} ${own}`

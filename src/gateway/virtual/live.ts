@@ -40,7 +40,8 @@ export function toLiveVirtual(
     if (server === undefined) return []
     const names = Object.entries(parts).flatMap(([kind, part]) => {
       const selection = Object.hasOwn(part, member) ? part[member] : undefined
-      return selection === undefined ? [] : [[kind, compileSelection(toSelection(selection))] as const]
+      if (selection === undefined) return []
+      return [[kind, compileSelection(toSelection(selection), kind === 'resource' ? 'places' : 'names')] as const]
     })
     return [{ server, names: Object.fromEntries(names) } satisfies LiveMember]
   })

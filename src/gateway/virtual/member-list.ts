@@ -1,5 +1,5 @@
 /** Every page of one list of one member, for one user: up to a deadline, and to bounds that no member gets past. */
-import type { AuthorizationNeed } from '../../broker/credential.ts'
+import type { AuthorizationNeed, CredentialKind } from '../../broker/credential.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import type { ListName } from '../../mcp/list-filter.ts'
@@ -25,6 +25,8 @@ export interface MemberList {
   readonly bytes: number
   /** How long the member says that it may be kept, in milliseconds; the least of its pages. */
   readonly ttlMs: number
+  /** What it was asked with; `undefined` where it has no such list. */
+  readonly credential: CredentialKind | undefined
 }
 
 /** Why there is no list of a member: consent that is missing, or what went wrong. */
@@ -72,12 +74,14 @@ export function createMemberList(members: VirtualMembers, listMs: number): AskMe
     const signal = AbortSignal.timeout(listMs)
     const cursors = new Set<string>()
     let cursor: string | undefined
+    let credential: CredentialKind | undefined
     let bytes = 0
     let ttlMs = MAX_TTL_MS
     for (let pages = 0; pages < MAX_PAGES; pages++) {
       const page = await pageOf(context, member, list, cursor, signal)
       if ('problem' in page || 'need' in page) return page
       if ('none' in page) break
+      credential = page.credential
       ttlMs = Math.min(ttlMs, page.ttlMs ?? DEFAULT_TTL_MS)
       if (page.nameless > 0) problems.push(`${name} lists ${page.nameless} without a name that can be told`)
       for (const entry of page.entries) {
@@ -95,7 +99,7 @@ export function createMemberList(members: VirtualMembers, listMs: number): AskMe
     }
     if (cursor !== undefined || bytes > MAX_BYTES)
       problems.push(`${name} lists more than is read; the rest is left out`)
-    return { entries, headers, problems, bytes, ttlMs }
+    return { entries, headers, problems, bytes, ttlMs, credential }
   }
 
   async function pageOf(
@@ -114,6 +118,7 @@ export function createMemberList(members: VirtualMembers, listMs: number): AskMe
       member,
       (link, peer) => toMember(request, { id, from: 'legacy', link, peer, original: undefined }),
       signal,
+      { ofGateway: true },
     )
     if (sent.kind === 'need') return { need: sent.need }
     if (sent.kind !== 'sent') return { problem: problemText(sent) }
@@ -139,7 +144,7 @@ export function createMemberList(members: VirtualMembers, listMs: number): AskMe
       response !== undefined && isJsonObject(response.value.result)
         ? readListPage(response.bytes, response.value.result, list)
         : undefined
-    return page ?? { problem: 'its list cannot be read' }
+    return page === undefined ? { problem: 'its list cannot be read' } : { ...page, credential: sent.credential }
   }
 }
 

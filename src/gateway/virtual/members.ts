@@ -1,6 +1,7 @@
 /**
  * Members of a virtual server, as one caller reaches them: each with that member's own credential for this user, in a session that
  * belongs to this client. A member that has forgotten the session gets another one; a token that it refuses is renewed once.
+ * Callers who are nobody in particular share a session for what is the same for all, and have one for each request otherwise.
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
@@ -16,10 +17,11 @@ import type {
   UpstreamSend,
   UpstreamSessions,
 } from '../../mcp/upstream-peer.ts'
-import type { VirtualContext } from './context.ts'
+import { isNobodys, type VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
 import { createMemberCredentials, type MemberProblem } from './member-credential.ts'
 import type { VirtualSessions } from './sessions.ts'
+import { untilOver } from './until-over.ts'
 
 /** What came of reaching for a member. */
 export type MemberResult =
@@ -47,19 +49,23 @@ export interface VirtualMembers {
   credential(context: VirtualContext, member: LiveMember): CredentialResult | Promise<CredentialResult>
   /**
    * Shakes hands if that has not been done. `fresh`: a session of its own, which whoever asks has to end. `instead`: a session that
-   * the member has forgotten.
+   * the member has forgotten. Without either it may be shared by all who are nobody in particular: it tells what the member is.
    */
   reach(
     context: VirtualContext,
     member: LiveMember,
     options?: { readonly fresh?: boolean; readonly instead?: UpstreamLink | undefined },
   ): Promise<ReachedMember | MemberProblem>
-  /** `make` is told what the member speaks. It is asked again where the message has to go again. */
+  /**
+   * `make` is told what the member speaks. It is asked again where the message has to go again. `ofGateway`: the gateway asks by
+   * itself, with nothing of the caller's in it.
+   */
   send(
     context: VirtualContext,
     member: LiveMember,
     make: (link: UpstreamLink, peer: UpstreamPeer) => UpstreamSend,
     signal: AbortSource,
+    options?: { readonly ofGateway?: boolean },
   ): Promise<MemberResult>
   /**
    * Sends what belongs to the session that there is: a notification, or a response, which may say what a person has answered. It
@@ -130,6 +136,30 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
     return used
   }
 
+  /** A session for one request, where the member has sessions: what somebody leaves in it the next one must not find. */
+  async function linkOnce(
+    context: VirtualContext,
+    peer: UpstreamPeer,
+    instead?: UpstreamLink,
+  ): Promise<UpstreamLink | UpstreamFault> {
+    const key = keyOf(context, peer)
+    const known = links.get(key)
+    if (known !== undefined && known.sessionId === undefined && !isSame(known, instead)) return known
+    const opened = await sessions.open(peer)
+    if (opened.kind !== 'link') return opened
+    const { link } = opened
+    if (link.era === 'legacy' && link.sessionId === undefined) links.set(key, link)
+    return link
+  }
+
+  /** Ends the session with the answer, or as soon as nobody waits for that. */
+  function endingWith(sent: SendResult, peer: UpstreamPeer, link: UpstreamLink, signal: AbortSource): SendResult {
+    const end = () => void sessions.end(peer, link)
+    if (sent.kind === 'messages') return { ...sent, messages: untilOver(sent.messages, signal, end) }
+    end()
+    return sent
+  }
+
   function peerOf(
     context: VirtualContext,
     { server }: LiveMember,
@@ -157,7 +187,8 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
         },
       )
     },
-    send(context, member, make, signal) {
+    send(context, member, make, signal, { ofGateway = false } = {}) {
+      const once = !ofGateway && isNobodys(context)
       return credentials.use(
         context,
         member,
@@ -165,9 +196,10 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
           const peer = peerOf(context, member, headers)
           let before: UpstreamLink | undefined
           for (let tries = 0; tries < MAX_TRIES; tries++) {
-            const link = await linked(context, peer, before)
+            const link = await (once ? linkOnce : linked)(context, peer, before)
             if ('kind' in link) return link
-            const result = await sessions.send(peer, link, make(link, peer), signal)
+            const sent = await sessions.send(peer, link, make(link, peer), signal)
+            const result = once && link.sessionId !== undefined ? endingWith(sent, peer, link, signal) : sent
             if (result.kind !== 'session_over') {
               context.exchange.upstreamStatus = result.upstreamStatus
               return result.kind === 'failed' || result.kind === 'unauthorized'

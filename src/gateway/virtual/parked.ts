@@ -15,7 +15,8 @@ import type { LiveMember } from './live.ts'
 export interface ParkedCall {
   /** Caller, virtual server, method and target: it is nobody else's, and of no other request. */
   readonly owner: string
-  readonly identity: string
+  /** Of whom only so many wait. */
+  readonly caller: string
   readonly member: LiveMember
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
@@ -28,7 +29,7 @@ export interface ParkedCall {
 
 /** See the top of the file. */
 export interface ParkedCalls {
-  /** The `requestState` that brings it back. Of one identity, and of all, only so many wait: the oldest is over then. */
+  /** The `requestState` that brings it back. Of one caller, and of all, only so many wait: the oldest is over then. */
   park(call: ParkedCall): string
   isParked(state: unknown): state is string
   /** The call of a state; `undefined` where it is over, elsewhere, or another's. It is taken once. */
@@ -48,7 +49,7 @@ const MAX_EACH = 32
 /** Holds none at first. `parkedMs` is how long a call waits. */
 export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
   const parked = new Map<string, { readonly call: ParkedCall; readonly timer: NodeJS.Timeout }>()
-  /** The states of each identity, oldest first. */
+  /** The states of each caller, oldest first. */
   const own = new Map<string, Set<string>>()
 
   function remove(state: string): ParkedCall | undefined {
@@ -56,10 +57,10 @@ export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
     if (found === undefined) return undefined
     parked.delete(state)
     clearTimeout(found.timer)
-    const { identity } = found.call
-    const states = own.get(identity)
+    const { caller } = found.call
+    const states = own.get(caller)
     states?.delete(state)
-    if (states?.size === 0) own.delete(identity)
+    if (states?.size === 0) own.delete(caller)
     return found.call
   }
 
@@ -69,13 +70,13 @@ export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
 
   return {
     park(call) {
-      const [oldestOwn] = own.get(call.identity) ?? []
-      if (oldestOwn !== undefined && own.get(call.identity)?.size === MAX_EACH) drop(oldestOwn)
+      const [oldestOwn] = own.get(call.caller) ?? []
+      if (oldestOwn !== undefined && own.get(call.caller)?.size === MAX_EACH) drop(oldestOwn)
       const [oldest] = parked.keys()
       if (oldest !== undefined && parked.size >= MAX_PARKED) drop(oldest)
       const state = PREFIX + randomBytes(32).toString('base64url')
       parked.set(state, { call, timer: setTimeout(() => drop(state), parkedMs).unref() })
-      own.set(call.identity, (own.get(call.identity) ?? new Set()).add(state))
+      own.set(call.caller, (own.get(call.caller) ?? new Set()).add(state))
       return state
     },
     isParked: (state): state is string => typeof state === 'string' && state.startsWith(PREFIX),

@@ -1,10 +1,11 @@
 /** Which member a name leads to. Told from the configuration where that leaves one; else from what the members list. */
-
+import { endOfTurn } from '../../core/turn.ts'
+import type { AbortSource } from '../../http/gate.ts'
 import type { ListName } from '../../mcp/list-filter.ts'
 import { collisionOriginal, isMemberUri, type NameKind } from '../../mcp/virtual/merge.ts'
 import type { VirtualContext } from './context.ts'
 import type { VirtualLists } from './lists.ts'
-import type { LiveMember } from './live.ts'
+import type { LiveMember, LiveVirtualServer } from './live.ts'
 
 /** Where something is. */
 export interface Route {
@@ -15,25 +16,47 @@ export interface Route {
 
 const LIST: Readonly<Record<NameKind, ListName>> = { tool: 'tools', prompt: 'prompts', resource: 'resources' }
 
+/** Lists, as far as routes are told from them. */
+type Lists = Pick<VirtualLists, 'list'>
+
+/** So many routes are found before others get their turn. */
+const TOGETHER = 20
+
+/** The routes of several resources, by URI, with one look at each list; as far as it has come when `signal` aborts. */
+export async function routesOf(
+  context: VirtualContext,
+  lists: Lists,
+  uris: readonly string[],
+  signal: AbortSource,
+): Promise<ReadonlyMap<string, Route>> {
+  const seen = new Map<string, ReturnType<Lists['list']>>()
+  const once: Lists = {
+    list(of, list, options) {
+      const key = `${list} ${options?.known === true}`
+      const found = seen.get(key) ?? lists.list(of, list, options)
+      seen.set(key, found)
+      return found
+    },
+  }
+  const routes = new Map<string, Route>()
+  for (const [index, uri] of uris.entries()) {
+    if (index % TOGETHER === TOGETHER - 1) await endOfTurn()
+    if (signal.aborted) break
+    const route = await routeOf(context, once, 'resource', uri)
+    if (route !== undefined) routes.set(uri, route)
+  }
+  return routes
+}
+
 /** The route of a tool, prompt or resource; `undefined` where there is none of that name. */
 export async function routeOf(
   context: VirtualContext,
-  lists: VirtualLists,
+  lists: Lists,
   kind: NameKind,
   name: string,
 ): Promise<Route | undefined> {
-  const { having, byName } = context.virtual
-  const plain: (Route & { readonly explicit: boolean })[] = []
-  const collided: Route[] = []
-  for (const member of having[kind]) {
-    const map = member.names[kind]
-    if (map === undefined) continue
-    const found = isMemberUri(name, kind) ? undefined : map.originalOf(name)
-    if (found !== undefined) plain.push({ member, ...found })
-    const inner = collisionOriginal(member.server.name, name, kind)
-    const behind = inner === undefined ? undefined : map.originalOf(inner)
-    if (behind !== undefined) collided.push({ member, original: behind.original })
-  }
+  const { byName } = context.virtual
+  const { plain, collided } = candidatesOf(context.virtual, kind, name)
   const explicit = plain.find((each) => each.explicit)
   if (explicit !== undefined) return explicit
   const [only] = plain
@@ -54,9 +77,30 @@ export async function routeOf(
   }
 }
 
+/** Where something could be by the configuration, whether or not any member has it: under its name, or with the member in front. */
+export function candidatesOf({ having }: Pick<LiveVirtualServer, 'having'>, kind: NameKind, name: string): Candidates {
+  const plain: (Route & { readonly explicit: boolean })[] = []
+  const collided: Route[] = []
+  for (const member of having[kind]) {
+    const map = member.names[kind]
+    if (map === undefined) continue
+    const found = isMemberUri(name, kind) ? undefined : map.originalOf(name)
+    if (found !== undefined) plain.push({ member, ...found })
+    const inner = collisionOriginal(member.server.name, name, kind)
+    const behind = inner === undefined ? undefined : map.originalOf(inner)
+    if (behind !== undefined) collided.push({ member, original: behind.original })
+  }
+  return { plain, collided }
+}
+
+interface Candidates {
+  readonly plain: readonly (Route & { readonly explicit: boolean })[]
+  readonly collided: readonly Route[]
+}
+
 async function ofTemplates(
   context: VirtualContext,
-  lists: VirtualLists,
+  lists: Lists,
   uri: string,
   candidates: readonly Route[],
 ): Promise<Route | undefined> {
@@ -70,6 +114,9 @@ async function ofTemplates(
 
 /** Whether a URI may come of a template (RFC 6570), as far as its literal parts tell. */
 function fits(template: string, uri: string): boolean {
+  const brace = template.indexOf('{')
+  // Nearly all others, at once.
+  if (brace > 0 && !uri.startsWith(template.slice(0, brace))) return false
   const parts = template.split(/\{[^{}]*\}/)
   const [head = ''] = parts
   if (!uri.startsWith(head)) return false

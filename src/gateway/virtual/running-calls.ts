@@ -2,13 +2,13 @@
 import type { Abort } from '../../http/abort.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import type { RequestId } from '../../mcp/messages.ts'
-import type { VirtualContext } from './context.ts'
+import { isNobodys, type VirtualContext } from './context.ts'
 
 /** See the top of the file. */
 export interface RunningCalls {
   /** Remembers a call until what is returned is called. */
   add(context: VirtualContext, id: RequestId, abort: Abort): () => void
-  /** A client gives a request up. Whether it was one of this process. */
+  /** A client gives a request up. Whether it was one of this process. Nobody in particular can: it could be anybody's. */
   cancel(context: VirtualContext, id: RequestId): boolean
 }
 
@@ -17,6 +17,7 @@ export function createRunningCalls(): RunningCalls {
   const running = new Map<string, Running>()
   return {
     add(context, id, abort) {
+      if (isNobodys(context)) return () => {}
       const key = keyOf(context, id)
       const one: Running = { abort }
       running.set(key, one)
@@ -27,6 +28,7 @@ export function createRunningCalls(): RunningCalls {
       }
     },
     cancel(context, id) {
+      if (isNobodys(context)) return false
       const abort = running.get(keyOf(context, id))?.abort
       abort?.abort()
       return abort !== undefined

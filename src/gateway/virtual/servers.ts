@@ -81,6 +81,7 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
       subscribe,
       answers,
       signal,
+      maxAnswerBytes: limits.maxAnswerBytes,
     }),
     eras: upstream.eras,
     close: () => parked.close(),

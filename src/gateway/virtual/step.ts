@@ -18,6 +18,7 @@ import type { Exchange } from '../exchange.ts'
 import { type Asker, DecideError, type Permissions } from '../permissions.ts'
 import { endedOf, errorAnswer, eventsReply, oneAnswer, type VirtualAnswer } from './answer.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
+import { createBatchBound } from './batch-bound.ts'
 import type { VirtualCall } from './call.ts'
 import { createClientMessages } from './client-messages.ts'
 import { clientInfoOf, type VirtualContext, type VirtualSession } from './context.ts'
@@ -47,6 +48,8 @@ export interface VirtualStepParts {
   readonly subscribe: Subscribing
   readonly answers: ClientAnswers
   readonly signal: VirtualSignal
+  /** Of one answer, and of all those of a batch together. */
+  readonly maxAnswerBytes: number
 }
 
 /** Puts the step together. */
@@ -71,7 +74,13 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     const [first] = messages
     const made = contextOf(exchange, virtual, asker, era, session, first)
     if (isInitialize(body.messages)) return opening.initialize(made, first as RequestMessage)
-    const done = await Promise.all(messages.map((message) => answer(made, message)))
+    const bounded = batch ? createBatchBound(parts.maxAnswerBytes) : undefined
+    const done = await Promise.all(
+      messages.map(async (message) => {
+        const one = await answer(made, message)
+        return one === undefined || message.kind !== 'request' ? one : (bounded?.(message, one) ?? one)
+      }),
+    )
     const ended = endedOf(
       done.flatMap((each) => (each === undefined ? [] : [each])),
       batch,

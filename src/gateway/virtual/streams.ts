@@ -12,6 +12,7 @@ import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { relyOn, type VirtualContext, type VirtualSession } from './context.ts'
 import { notificationForLegacy } from './crossing.ts'
+import { goneOf } from './giving-up.ts'
 import { type Listening, noteProblem } from './listening.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
@@ -19,7 +20,7 @@ import { fromMember, type MemberStream, whileItChanges } from './member-stream.t
 import { isSame, type ReachedMember, type VirtualMembers } from './members.ts'
 import { mergedStream, type VirtualStream } from './merged-stream.ts'
 import type { ResourceSubscriptions } from './resource-subscriptions.ts'
-import { routeOf } from './routes.ts'
+import { routesOf } from './routes.ts'
 
 /** See the top of the file. */
 export interface VirtualStreams {
@@ -108,12 +109,12 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
       yield acknowledged(request.id, filter)
       // Resources by member, with what they are called there.
       const routes = new Map<string, Map<string, string>>()
-      for (const uri of filter.uris) {
-        const route = await routeOf(context, lists, 'resource', uri)
-        if (route === undefined) continue
-        const { name } = route.member.server
-        routes.set(name, (routes.get(name) ?? new Map()).set(route.original, uri))
+      const gone = goneOf(context)
+      for (const [uri, { member, original }] of await routesOf(context, lists, filter.uris, gone)) {
+        const { name } = member.server
+        routes.set(name, (routes.get(name) ?? new Map()).set(original, uri))
       }
+      if (gone.aborted) return
       yield* mergedStream(context, async function* (member, signal, listening) {
         const { heard: again } = listening
         const uris = routes.get(member.server.name) ?? new Map<string, string>()
@@ -166,6 +167,7 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
 
   async function subscribe({ peer, link }: ReachedMember, uris: readonly string[], signal: AbortSource): Promise<void> {
     for (const uri of uris) {
+      if (signal.aborted) return
       const id = ownId()
       const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, method: 'resources/subscribe', params: { uri } }))
       const message = { kind: 'request', id, method: 'resources/subscribe', params: { uri }, bytes } as const

@@ -1,7 +1,8 @@
 /**
- * Which tools (prompts) of a member a virtual server has, and what they are called there. Pure, and the same both ways: a list is
- * named with it, and a call finds its way back.
+ * Which tools (prompts, resources) of a member a virtual server has, and what they are called there. Pure, and the same both ways:
+ * a list is named with it, and a call finds its way back.
  */
+import { compilePlaceGlobs } from '../../access/place-globs.ts'
 import { compileGlob } from '../../match/glob.ts'
 
 /** Chosen things of one member, as configured. */
@@ -24,16 +25,24 @@ export interface NameMap {
   readonly explicit: ReadonlyMap<string, string>
 }
 
-/** Compiles what has been checked. */
-export function compileSelection({ include = '*', rename = {}, prefix = '' }: Selection): NameMap {
+/**
+ * Compiles what has been checked.
+ *
+ * @param of - `places` are URIs: what a star stands for does not climb out of the text before it, as with grants
+ */
+export function compileSelection(
+  { include = '*', rename = {}, prefix = '' }: Selection,
+  of: 'names' | 'places' = 'names',
+): NameMap {
   const patterns = include === '*' ? ['*'] : include
   const literals = new Set(patterns.filter((pattern) => !pattern.includes('*')))
-  const globs = patterns.filter((pattern) => pattern.includes('*')).map(compileGlob)
+  const globs = patterns.filter((pattern) => pattern.includes('*'))
+  const compiled = of === 'places' ? [compilePlaceGlobs(globs)] : globs.map(compileGlob)
   const renamed = new Map(Object.entries(rename))
   const explicit = new Map<string, string>()
   for (const literal of literals) if (!renamed.has(literal)) explicit.set(prefix + literal, literal)
   for (const [original, name] of renamed) explicit.set(name, original)
-  const isIncluded = (original: string) => literals.has(original) || globs.some((fits) => fits(original))
+  const isIncluded = (original: string) => literals.has(original) || compiled.some((fits) => fits(original))
 
   return {
     explicit,

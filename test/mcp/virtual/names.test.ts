@@ -35,6 +35,16 @@ describe('a selection', () => {
   test.each(['get_a', 'x_drop', 'x_search', 'drop', 'search', 'x_', ''])('has nothing called %j', (name) => {
     expect(names.originalOf(name)).toBeUndefined()
   })
+  test.each(['file:///public/../secret', 'file:///public/%2e%2e/secret', 'file:///public/a%252f..'])(
+    'of URIs does not climb out of a pattern: %s',
+    (uri) => {
+      const places = compileSelection({ include: ['file:///public/*'] }, 'places')
+      expect(places.expose('file:///public/a')).toEqual({ name: 'file:///public/a', explicit: false })
+      expect([places.expose(uri), places.originalOf(uri)]).toEqual([undefined, undefined])
+      expect(compileSelection({}, 'places').originalOf(uri)?.original).toBe(uri)
+      expect(compileSelection({ include: [uri] }, 'places').originalOf(uri)?.explicit).toBe(true)
+    },
+  )
 })
 
 describe('merged lists', () => {

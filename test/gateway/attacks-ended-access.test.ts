@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { AUDIENCE, startKeyServer } from '../support/identity-provider.ts'
 import { connectRaw } from '../support/raw-client.ts'
-import { listen, modern, startConsentWorld, startStub } from './attack-parts.ts'
-import { ask, callTool, openSession, rpc, send, startWorld } from './world.ts'
+import { linkIn, listen, modern, startConsentWorld, startStub } from './attack-parts.ts'
+import { ask, callTool, initialize, openSession, rpc, send, startWorld } from './world.ts'
 
 const NEVER = 3_600_000
 const EVERYBODY = { to: 'user:corp/*', on: 'dev/*' } as const
@@ -246,6 +246,52 @@ describe('a server that becomes another one', () => {
     await world.gateway.servers.set('dev/notes', { ...server, url: other.url })
     const answer = await rpc(url, { token, body: callTool('ok') })
     expect([answer.json.error.code, other.requests.length]).toEqual([4011, 0])
+  })
+
+  describe.each(['dev/notes', 'team/all'])('while a call of %s is under way', (name) => {
+    /** A call that the old place keeps waiting, until alice has consented to the new one. */
+    async function moveBeneath() {
+      const virtualServers = { 'team/all': { tools: { 'dev/notes': ['slow', 'ok'] } } }
+      const { world, url, notes, server, connect, browserOf } = await startConsentWorld({ virtualServers })
+      const token = await connect('alice')
+      const other = await startStub()
+      const checked = notes.answer
+      other.answer = checked
+      const held: ServerResponse[] = []
+      notes.answer = (request, response, body) => {
+        if (!body.includes('"slow"')) return checked(request, response, body)
+        held.push(response)
+        return true
+      }
+      const call = rpc(world.endpoint(name), { token, body: callTool('slow') })
+      await expect.poll(() => held.length).toBe(1)
+      await world.gateway.servers.set('dev/notes', { ...server, url: other.url })
+      const link = linkIn((await rpc(url, { token, body: initialize('2025-06-18') })).text)
+      const browser = browserOf('alice')
+      expect((await browser.submit(await browser.load(link), {})).status).toBe(200)
+      const useNew = () => rpc(world.endpoint(name), { token, body: callTool('ok') })
+      expect((await useNew()).json.result).toBeDefined()
+      return { notes, other, held, call, useNew, before: notes.requests.length }
+    }
+
+    test('the old place gets no token of the new one by refusing its own, and the new one loses nothing by that', async () => {
+      const { notes, other, held, call, useNew, before } = await moveBeneath()
+      const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' }
+      for (const response of held) response.writeHead(401, refusal).end()
+      const { status, json } = await call
+      expect([status, json.error.message]).toEqual([503, expect.stringContaining('try again')])
+      expect(notes.requests.slice(before)).toEqual([])
+      expect(notes.tokens().filter((each) => each !== '' && other.tokens().includes(each))).toEqual([])
+      expect((await useNew()).json.result).toBeDefined()
+    })
+
+    test('the old place cannot have more scopes asked for the new one', async () => {
+      const { held, call } = await moveBeneath()
+      const challenge = { 'www-authenticate': 'Bearer error="insufficient_scope", scope="all:of-it"' }
+      for (const response of held) response.writeHead(403, challenge).end()
+      const { text } = await call
+      expect(text).not.toContain('Please visit')
+    })
   })
 
   test('is gone at once where it is removed, streams and calls included', async () => {

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { AUDIENCE, startKeyServer } from '../support/identity-provider.ts'
 import { connectRaw } from '../support/raw-client.ts'
-import { linkIn, listen, modern, startConsentWorld, startStub } from './attack-parts.ts'
+import { event, linkIn, listen, modern, type Stub, startConsentWorld, startStub } from './attack-parts.ts'
 import { ask, callTool, initialize, openSession, rpc, send, startWorld } from './world.ts'
 
 const NEVER = 3_600_000
@@ -105,6 +105,21 @@ async function listenTwice(url: string, token: string) {
   const post = listen(await send(url, { token, headers, body: callTool('stream') }))
   await expect.poll(() => [get.text(), post.text().includes('begun')]).toEqual([': here\n\n', true])
   return { headers, get, post }
+}
+
+/** The stream of `subscriptions/listen`, begun. */
+async function subscribe(url: string, token: string, stub: Stub) {
+  const usual = stub.answer
+  stub.answer = (request, response, body) => {
+    if (!body.includes('subscriptions/listen')) return usual(request, response, body)
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(event({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: {} }))
+    return true
+  }
+  const request = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const stream = listen(await send(url, { token, ...request }))
+  await expect.poll(() => stream.text()).toContain('acknowledged')
+  return stream
 }
 
 describe('a stream and a long answer', () => {
@@ -228,6 +243,18 @@ describe('a server that becomes another one', () => {
     ])
   })
 
+  test('under its name: who listens by subscriptions/listen listens anew', async () => {
+    const { world, url, stub } = await open()
+    const other = await startStub()
+    const token = await world.jwt('alice')
+    const stream = await subscribe(url, token, stub)
+    await world.gateway.servers.set('dev/one', { url: stub.url, auth: { type: 'none' }, label: 'Another label' })
+    expect(await Promise.race([stream.ended, Promise.resolve('open')])).toBe('open')
+    await world.gateway.servers.set('dev/one', { url: other.url, auth: { type: 'none' } })
+    expect(await stream.ended).toBe('cut')
+    expect(await world.told(({ reason }) => reason === 'access_ended')).toMatchObject({ outcome: 'denied' })
+  })
+
   test('with another credential: who listens does so no longer with the old one', async () => {
     const { world, url, stub } = await open()
     const { get } = await listenTwice(url, await world.jwt('alice'))
@@ -307,6 +334,19 @@ describe('a server that becomes another one', () => {
 })
 
 describe('a connection that its owner ends', () => {
+  test('or that consent has to be given to again: who listens is sent away, a call gets its answer', async () => {
+    const { world, url, notes, provider, connect } = await startConsentWorld({ limits: { recheckMs: NEVER } })
+    const token = await connect('alice')
+    const { get, post, headers } = await listenTwice(url, token)
+    const stream = await subscribe(url, token, notes)
+    provider.endRefreshTokens()
+    provider.endAccessTokens()
+    expect((await rpc(url, { token, headers, body: callTool('ok') })).text).toContain('Please visit')
+    await world.gateway.access.add({ to: 'user:corp/zoe@example.com', on: 'dev/notes' })
+    expect([await get.ended, await stream.ended]).toEqual(['cut', 'cut'])
+    expect(await Promise.race([post.ended, Promise.resolve('open')])).toBe('open')
+  })
+
   test('ends the streams that were opened with it, and no one else’s', async () => {
     const { world, url, connect } = await startConsentWorld({ limits: { recheckMs: NEVER } })
     const [alice, bob] = [await connect('alice'), await connect('bob')]

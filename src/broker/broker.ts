@@ -108,6 +108,11 @@ export interface ConnectionEvent {
 
 /** What the caller of {@link Broker.tokens} knows. */
 export interface TokenOptions {
+  /**
+   * Where the tokens will be sent: the `url` that the server had when the request began. Where it is another by now, they are for
+   * somebody else, and there are none (`unavailable`).
+   */
+  readonly url?: string
   /** The `stamp` of tokens that the server has refused. */
   readonly rejected?: string
   /** Its `WWW-Authenticate` then. */
@@ -127,8 +132,9 @@ export interface Broker {
    * help: there is no such challenge, it has been asked for often enough, or there is no connection.
    *
    * @param challenge - `WWW-Authenticate` of the answer
+   * @param url - where that came from, as in {@link TokenOptions}: a server that is somewhere else by now has not said it
    */
-  stepUp(owner: string, server: string, challenge: string): Promise<StepUp | undefined>
+  stepUp(owner: string, server: string, challenge: string, url?: string): Promise<StepUp | undefined>
   /**
    * The URL where consent begins: the open one of this owner, server and person until it expires. Whether the owner may use the
    * server has been checked by whoever asks, and is checked again when consent starts and when it ends.

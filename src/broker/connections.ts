@@ -37,7 +37,7 @@ export interface Connections {
     options?: TokenOptions,
   ): FoundTokens<UpstreamTokens> | Promise<FoundTokens<UpstreamTokens>>
   /** See `Broker.stepUp`. */
-  stepUp(owner: string, server: string, challenge: string): Promise<StepUp | undefined>
+  stepUp(owner: string, server: string, challenge: string, url?: string): Promise<StepUp | undefined>
   /** Stores new tokens in place of whatever was there. */
   connect(owner: string, tokens: UpstreamTokens): Promise<void>
   list(owner: string): Promise<Connection[]>
@@ -58,6 +58,8 @@ const LAST_USE: LastUseOptions = { space: 'connections-last-use', writeEveryMs: 
 /** Of the store's pages, for one of ours; what else there is comes on the next. */
 const MAX_SCANS = 20
 const ENOUGH = 100
+/** Where it is now, the next call finds it. */
+const MOVED: FoundTokens<UpstreamTokens> = Object.freeze({ kind: 'unavailable', retryAfterMs: 1_000 })
 
 /** See the top of the file. */
 export function createConnections({ store, clock, times, client, servers, tell }: ConnectionSettings): Connections {
@@ -109,10 +111,15 @@ export function createConnections({ store, clock, times, client, servers, tell }
     for (const each of await Promise.allSettled([refresh, access])) if (each.status === 'rejected') throw each.reason
   }
 
+  /** Whether a server is somewhere else by now, and its tokens are for whoever is there. */
+  function hasMoved(server: string, url: string | undefined): boolean {
+    return url !== undefined && client(server)?.server.url !== url
+  }
+
   async function lookFor(
     upstream: UpstreamClient,
     key: Key,
-    { rejected, challenge }: TokenOptions,
+    { rejected, challenge, url }: TokenOptions,
   ): Promise<FoundTokens<UpstreamTokens>> {
     // Before anything is refreshed: it may be another authorization server's now.
     if (rejected !== undefined) await upstream.lookAgain(challenge)
@@ -121,6 +128,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
     let found = await look()
     // They may be those of a client that another process has just settled on.
     if (found.kind !== 'tokens' && (await upstream.known(true)) !== bound) found = await look()
+    if (hasMoved(key.id, url)) return MOVED
     // There is nothing newer to be had: the person must consent again.
     return found.kind === 'tokens' && found.stamp === rejected ? { kind: 'reauth_required' } : found
   }
@@ -193,15 +201,17 @@ export function createConnections({ store, clock, times, client, servers, tell }
       const upstream = client(server)
       // Without a client nothing can be said of what there may be.
       if (upstream === undefined) return { kind: 'none' }
+      if (options.url !== undefined && options.url !== upstream.server.url) return MOVED
       const key = keyOf(owner, server)
       const atHand = options.rejected === undefined ? refresher.known(key) : undefined
       if (atHand !== undefined) return noted(owner, server, atHand)
       return lookFor(upstream, key, options).then((found) => noted(owner, server, found))
     },
-    async stepUp(owner, server, challenge) {
+    async stepUp(owner, server, challenge, url) {
       const bound = await client(server)?.known()
       if (bound === undefined) return undefined
       const found = await refresher.tokens(keyOf(owner, server))
+      if (hasMoved(server, url)) return undefined
       return found.kind === 'tokens' ? stepUpFor(found.tokens, bound.scopes, challenge) : undefined
     },
     connect: (owner, tokens) => refresher.connect(keyOf(owner, tokens.server), tokens),

@@ -180,7 +180,7 @@ export function createBroker(settings: BrokerSettings): Broker {
 
   return {
     tokens: (owner, server, options = {}) => connections.tokens(owner, server, options),
-    stepUp: (owner, server, challenge) => connections.stepUp(owner, server, challenge),
+    stepUp: (owner, server, challenge, from) => connections.stepUp(owner, server, challenge, from),
 
     async connectUrl(request) {
       if (!clients.has(request.server)) {

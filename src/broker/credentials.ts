@@ -47,6 +47,8 @@ type Headers = Readonly<Record<string, string>>
 
 interface Server {
   readonly auth: UpstreamAuth
+  /** Tokens are for no other place than this. */
+  readonly at: { readonly url: string }
   readonly header: HeaderAuth | undefined
   readonly granted: GrantedTokens | undefined
 }
@@ -59,7 +61,7 @@ export function createCredentials(settings: CredentialSettings): Credentials {
   const servers = new Map<string, Server>([...settings.servers].map((server) => [server.id, toServer(server)]))
 
   function toServer({ id, url, auth }: CredentialServer): Server {
-    const made = { auth, header: undefined, granted: undefined }
+    const made = { auth, at: { url }, header: undefined, granted: undefined }
     switch (auth.type) {
       case 'header':
         return { ...made, header: createHeaderAuth(auth, { secrets, clock }) }
@@ -74,7 +76,7 @@ export function createCredentials(settings: CredentialSettings): Credentials {
 
   /** What is configured, without the fields that the caller replaces. */
   function configured(
-    { auth, header, granted: tokens }: Server,
+    { auth, at, header, granted: tokens }: Server,
     request: CredentialRequest,
     replaced: ReadonlySet<string>,
   ): CredentialResult | Promise<CredentialResult> {
@@ -88,7 +90,7 @@ export function createCredentials(settings: CredentialSettings): Credentials {
         return passed.kind === 'jwt' ? bearer('passthrough', passed.jwt, undefined, request.server) : passed
       }
       case 'oauth2':
-        return connection(request)
+        return connection(request, at)
       default:
         if (tokens === undefined) throw new TypeError(`there are no tokens for "${request.server}"`)
         return grantedCredential({ id: request.server, auth }, tokens, request)
@@ -104,12 +106,12 @@ export function createCredentials(settings: CredentialSettings): Credentials {
   }
 
   /** The caller's connection, or what has to be done to have one. */
-  function connection(request: CredentialRequest): CredentialResult | Promise<CredentialResult> {
+  function connection(request: CredentialRequest, at: Server['at']): CredentialResult | Promise<CredentialResult> {
     const { caller, server, rejected, challenge } = request
     // All of them are one identity: a connection of one would be everybody's.
     if (caller.kind === 'anonymous') return ANONYMOUS
-    const refusal = rejected === undefined ? {} : { rejected, ...(challenge !== undefined && { challenge }) }
-    const found = broker.tokens(caller.identity.id, server, refusal)
+    const options = rejected === undefined ? at : { ...at, rejected, ...(challenge !== undefined && { challenge }) }
+    const found = broker.tokens(caller.identity.id, server, options)
     if (found instanceof Promise) return found.then((later) => ofConnection(request, later))
     return ofConnection(request, found)
   }

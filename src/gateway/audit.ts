@@ -34,8 +34,8 @@ export interface Audit {
 const MAX_TOLD = 100
 /** Names of tools may be as long as 4,096 characters. */
 const MAX_NAME = 256
-/** W3C Trace Context §3.2. */
-const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(?:-|$)/
+/** W3C Trace Context §3.2: nothing is behind the flags in version 00; what later ones may have there means nothing to us. */
+const TRACEPARENT = /^(?:00(?=.{53}$)|(?!00|ff)[\da-f]{2})-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(?=-|$)/
 
 /** What only the operator can mend, and nobody would hear of without an audit. */
 const SET_UP_WRONGLY: ReadonlySet<unknown> = new Set(['body_consumed', 'credential_rejected', 'credential_unavailable'])
@@ -101,7 +101,7 @@ function toEvent(exchange: Exchange, status: number, ending: Ending, now: number
     status,
     upstreamStatus,
     clientAddress: normalised.clientAddress,
-    traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : null,
+    traceparent: typeof traceparent === 'string' ? (TRACEPARENT.exec(traceparent)?.[0] ?? null) : null,
   }
 }
 

@@ -120,7 +120,8 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
   /** The token is good for less than the call needs (RFC 6750 §3.1): `undefined` where asking for more would not help. */
   async function insufficient(call: Call, { challenge, reply }: RelayAnswer): Promise<Ended | undefined> {
     if (challenge === undefined) return undefined
-    const stepUp = await broker.stepUp(call.asker.caller.identity.id, call.server.name, challenge)
+    const { name, config } = call.server
+    const stepUp = await broker.stepUp(call.asker.caller.identity.id, name, challenge, config.url)
     if (stepUp === undefined) return undefined
     discard(reply)
     return askAgain(call, 'insufficient_scope', stepUp)

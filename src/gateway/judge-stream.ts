@@ -4,6 +4,7 @@
  */
 import type { Broker } from '../broker/broker.ts'
 import type { Caller } from '../identity/caller.ts'
+import { isLasting } from '../mcp/lasting.ts'
 import type { Exchange } from './exchange.ts'
 import { judgeMessages } from './judge-messages.ts'
 import type { LiveServer } from './live-server.ts'
@@ -25,13 +26,17 @@ export type StreamJudge = (exchange: Exchange) => Promise<StreamEnd | undefined>
 
 /** See the top of the file. */
 export function createStreamJudge({ live, permissions, broker, principalsFor }: StreamJudgeParts): StreamJudge {
-  /** Whether a connection that a stream was opened with has been ended by its owner. */
-  async function isDisconnected({ credential, caller, server, connections }: Exchange): Promise<boolean> {
+  /**
+   * Whether a connection that a stream was opened with has been ended by its owner. Who only listens would not be let in where
+   * consent has to be given again either; what was asked for before gets its answer.
+   */
+  async function isDisconnected(exchange: Exchange, listens: boolean): Promise<boolean> {
+    const { credential, caller, server, connections } = exchange
     if (caller === undefined) return false
     const names = server === undefined ? connections : credential === 'oauth2' ? [server.name] : []
     for (const name of names ?? []) {
       const { kind } = await broker.tokens(caller.identity.id, name)
-      if (kind === 'none' || kind === 'revoked') return true
+      if (kind === 'none' || kind === 'revoked' || (listens && kind === 'reauth_required')) return true
     }
     return false
   }
@@ -43,23 +48,23 @@ export function createStreamJudge({ live, permissions, broker, principalsFor }: 
   }
 
   return async (exchange) => {
-    const { normalised, caller, endpoint, messages } = exchange
+    const { request, normalised, caller, endpoint, messages } = exchange
     const { watchers, servers, virtualServers, access } = live.current
     const name = endpoint.server ?? ''
     const [plain, virtual] = [servers.get(name), virtualServers.get(name)]
     const server = plain ?? virtual
     if (server === undefined || caller === undefined) return 'denied'
+    const listens = isLasting(request.method, messages)
     // Calls end where they began. Who only listens would go on listening to a server that is no longer the one that is meant.
-    if (messages === undefined && (hasMoved(exchange.server, plain) || hasChanged(exchange.virtual, virtual)))
-      return 'denied'
+    if (listens && (hasMoved(exchange.server, plain) || hasChanged(exchange.virtual, virtual))) return 'denied'
     const found = await watchers.authenticate(normalised.authorization, endpoint.url)
     if (found.kind === 'unavailable') return undefined
     if (found.kind === 'unauthenticated' || found.identity.id !== caller.identity.id) return 'unauthenticated'
     const asker: Asker = { access, caller: found, principals: principalsFor(found), server: server.name }
     if ((await permissions.ask(asker, { kind: 'connect' })).kind === 'denied') return 'denied'
     const verdict = messages === undefined ? undefined : await judgeMessages(messages, asker, permissions)
-    if (verdict?.kind === 'refused' || (messages === undefined && wasUnfiltered(exchange, asker))) return 'denied'
-    return (await isDisconnected(exchange)) ? 'denied' : undefined
+    if (verdict?.kind === 'refused' || (listens && wasUnfiltered(exchange, asker))) return 'denied'
+    return (await isDisconnected(exchange, listens)) ? 'denied' : undefined
   }
 }
 

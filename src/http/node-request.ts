@@ -41,6 +41,7 @@ export class NodeRequest implements GateRequest {
   readonly #answer: Closable
   readonly #bodyHolder: BodyHolder | undefined
   readonly #kind: 'upgrade' | undefined
+  readonly #address: string
   #gone: Gone | undefined
   #signal: AbortSignal | undefined
 
@@ -60,6 +61,8 @@ export class NodeRequest implements GateRequest {
     this.#answer = answer
     this.#bodyHolder = bodyHolder
     this.#kind = kind
+    // Of who has gone away by the time that an event is told, the socket does not know it any more.
+    this.#address = message.socket?.remoteAddress ?? ''
   }
 
   /** Not by what it came through: plugins send upgrades through a framework's hooks too (`@fastify/websocket`). */
@@ -73,7 +76,7 @@ export class NodeRequest implements GateRequest {
 
   get peer(): GateRequest['peer'] {
     const socket: Socket & { encrypted?: boolean } = this.#message.socket
-    return { address: socket.remoteAddress ?? '', encrypted: socket.encrypted === true }
+    return { address: this.#address, encrypted: socket.encrypted === true }
   }
 
   get localPort(): number {

@@ -62,6 +62,9 @@ function ofReference(ref: unknown): Targets {
   return { kind: 'malformed', detail: 'params.ref must name a prompt or a resource' }
 }
 
+/** Of one `subscriptions/listen`, as of a session up to 2025-11-25. Each is judged at every look at the open stream. */
+const MAX_SUBSCRIBED = 1_000
+
 /** 2026-07-28: `resourceSubscriptions` takes the place of resources/subscribe. */
 function ofSubscriptions(notifications: unknown): Targets {
   if (!isJsonObject(notifications)) return { kind: 'malformed', detail: 'params.notifications must be an object' }
@@ -69,6 +72,9 @@ function ofSubscriptions(notifications: unknown): Targets {
   if (uris === undefined) return NONE
   if (!Array.isArray(uris)) {
     return { kind: 'malformed', detail: 'params.notifications.resourceSubscriptions must be a list' }
+  }
+  if (uris.length > MAX_SUBSCRIBED) {
+    return { kind: 'malformed', detail: `there are more than ${MAX_SUBSCRIBED} resource subscriptions` }
   }
   const targets: Target[] = []
   for (const uri of uris) {

@@ -189,10 +189,11 @@ describe('G8 oauth2', () => {
       })
     }
     expect(await credentials.resolve(ask(ci, 'dev/github'))).toMatchObject({ headers: { authorization: 'Bearer ci' } })
+    const at = { url: 'https://mcp.example.com/dev/github' }
     expect(looked).toEqual([
-      [ann.identity.id, 'dev/github', {}],
-      [ann.identity.id, 'dev/github', {}],
-      [ci.identity.id, 'dev/github', {}],
+      [ann.identity.id, 'dev/github', at],
+      [ann.identity.id, 'dev/github', at],
+      [ci.identity.id, 'dev/github', at],
     ])
     expect(links).toEqual([])
   })
@@ -200,7 +201,8 @@ describe('G8 oauth2', () => {
   it('says which token the upstream has refused', async () => {
     const { broker, looked } = brokerWith({ [ann.identity.id]: tokens('new') })
     await credentialsWith(broker).resolve(ask(ann, 'dev/github', undefined, { rejected: 'stamp of 7' }))
-    expect(looked).toEqual([[ann.identity.id, 'dev/github', { rejected: 'stamp of 7' }]])
+    const url = 'https://mcp.example.com/dev/github'
+    expect(looked).toEqual([[ann.identity.id, 'dev/github', { url, rejected: 'stamp of 7' }]])
   })
 
   it.each(['none', 'revoked', 'reauth_required'] as const)(

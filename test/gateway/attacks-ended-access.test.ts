@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { AUDIENCE, startKeyServer } from '../support/identity-provider.ts'
 import { connectRaw } from '../support/raw-client.ts'
-import { listen, modern, startConsentWorld, startStub } from './attack-parts.ts'
-import { ask, callTool, openSession, rpc, send, startWorld } from './world.ts'
+import { event, linkIn, listen, modern, type Stub, startConsentWorld, startStub } from './attack-parts.ts'
+import { ask, callTool, initialize, openSession, rpc, send, startWorld } from './world.ts'
 
 const NEVER = 3_600_000
 const EVERYBODY = { to: 'user:corp/*', on: 'dev/*' } as const
@@ -107,6 +107,21 @@ async function listenTwice(url: string, token: string) {
   return { headers, get, post }
 }
 
+/** The stream of `subscriptions/listen`, begun. */
+async function subscribe(url: string, token: string, stub: Stub) {
+  const usual = stub.answer
+  stub.answer = (request, response, body) => {
+    if (!body.includes('subscriptions/listen')) return usual(request, response, body)
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(event({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: {} }))
+    return true
+  }
+  const request = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const stream = listen(await send(url, { token, ...request }))
+  await expect.poll(() => stream.text()).toContain('acknowledged')
+  return stream
+}
+
 describe('a stream and a long answer', () => {
   test('end when the key is revoked', async () => {
     const { world, url } = await open()
@@ -173,6 +188,33 @@ describe('a stream and a long answer', () => {
     expect((await rpc(url, { token, headers, body: callTool('stream') })).json.error.code).toBe(-32602)
   })
 
+  test('are not gone on with by Last-Event-ID, unless everything is granted', async () => {
+    const { world, url, stub } = await open()
+    stub.answer = (request, response, body) => {
+      const lastEventId = request.headers['last-event-id']
+      if (!body.includes('"evil"') && lastEventId !== 'ev-1') return false
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(lastEventId === undefined ? 'id: ev-1\ndata: \n\n' : event({ jsonrpc: '2.0', id: 1, result: {} }))
+      return true
+    }
+    const granted = (tools?: string[]) => [{ to: 'user:corp/*', on: 'dev/*', ...(tools && { tools }) }]
+    await world.gateway.access.set(granted(['ok', 'evil']))
+    const token = await world.jwt('alice')
+    const headers = await openSession(url, token)
+    const post = listen(await send(url, { token, headers, body: callTool('evil') }))
+    await expect.poll(post.text).toContain('ev-1')
+    await world.gateway.access.set(granted(['ok']))
+    expect(await post.ended).toBe('cut')
+    const resume = async () =>
+      listen(await send(url, { token, headers: { ...headers, 'last-event-id': 'ev-1' }, method: 'GET' }))
+    const get = await resume()
+    await expect.poll(get.text).toBe(': here\n\n')
+    expect(stub.requests.at(-1)?.headers['last-event-id']).toBeUndefined()
+    await world.gateway.access.set(granted())
+    const whole = await resume()
+    await expect.poll(whole.text).toContain('"result"')
+  })
+
   test('that lists are not filtered on end when they would be now', async () => {
     const { world, url } = await open()
     const { get } = await listenTwice(url, await world.jwt('alice'))
@@ -228,6 +270,18 @@ describe('a server that becomes another one', () => {
     ])
   })
 
+  test('under its name: who listens by subscriptions/listen listens anew', async () => {
+    const { world, url, stub } = await open()
+    const other = await startStub()
+    const token = await world.jwt('alice')
+    const stream = await subscribe(url, token, stub)
+    await world.gateway.servers.set('dev/one', { url: stub.url, auth: { type: 'none' }, label: 'Another label' })
+    expect(await Promise.race([stream.ended, Promise.resolve('open')])).toBe('open')
+    await world.gateway.servers.set('dev/one', { url: other.url, auth: { type: 'none' } })
+    expect(await stream.ended).toBe('cut')
+    expect(await world.told(({ reason }) => reason === 'access_ended')).toMatchObject({ outcome: 'denied' })
+  })
+
   test('with another credential: who listens does so no longer with the old one', async () => {
     const { world, url, stub } = await open()
     const { get } = await listenTwice(url, await world.jwt('alice'))
@@ -248,6 +302,52 @@ describe('a server that becomes another one', () => {
     expect([answer.json.error.code, other.requests.length]).toEqual([4011, 0])
   })
 
+  describe.each(['dev/notes', 'team/all'])('while a call of %s is under way', (name) => {
+    /** A call that the old place keeps waiting, until alice has consented to the new one. */
+    async function moveBeneath() {
+      const virtualServers = { 'team/all': { tools: { 'dev/notes': ['slow', 'ok'] } } }
+      const { world, url, notes, server, connect, browserOf } = await startConsentWorld({ virtualServers })
+      const token = await connect('alice')
+      const other = await startStub()
+      const checked = notes.answer
+      other.answer = checked
+      const held: ServerResponse[] = []
+      notes.answer = (request, response, body) => {
+        if (!body.includes('"slow"')) return checked(request, response, body)
+        held.push(response)
+        return true
+      }
+      const call = rpc(world.endpoint(name), { token, body: callTool('slow') })
+      await expect.poll(() => held.length).toBe(1)
+      await world.gateway.servers.set('dev/notes', { ...server, url: other.url })
+      const link = linkIn((await rpc(url, { token, body: initialize('2025-06-18') })).text)
+      const browser = browserOf('alice')
+      expect((await browser.submit(await browser.load(link), {})).status).toBe(200)
+      const useNew = () => rpc(world.endpoint(name), { token, body: callTool('ok') })
+      expect((await useNew()).json.result).toBeDefined()
+      return { notes, other, held, call, useNew, before: notes.requests.length }
+    }
+
+    test('the old place gets no token of the new one by refusing its own, and the new one loses nothing by that', async () => {
+      const { notes, other, held, call, useNew, before } = await moveBeneath()
+      const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' }
+      for (const response of held) response.writeHead(401, refusal).end()
+      const { status, json } = await call
+      expect([status, json.error.message]).toEqual([503, expect.stringContaining('try again')])
+      expect(notes.requests.slice(before)).toEqual([])
+      expect(notes.tokens().filter((each) => each !== '' && other.tokens().includes(each))).toEqual([])
+      expect((await useNew()).json.result).toBeDefined()
+    })
+
+    test('the old place cannot have more scopes asked for the new one', async () => {
+      const { held, call } = await moveBeneath()
+      const challenge = { 'www-authenticate': 'Bearer error="insufficient_scope", scope="all:of-it"' }
+      for (const response of held) response.writeHead(403, challenge).end()
+      const { text } = await call
+      expect(text).not.toContain('Please visit')
+    })
+  })
+
   test('is gone at once where it is removed, streams and calls included', async () => {
     const { world, url } = await open()
     const token = await world.jwt('alice')
@@ -261,6 +361,19 @@ describe('a server that becomes another one', () => {
 })
 
 describe('a connection that its owner ends', () => {
+  test('or that consent has to be given to again: who listens is sent away, a call gets its answer', async () => {
+    const { world, url, notes, provider, connect } = await startConsentWorld({ limits: { recheckMs: NEVER } })
+    const token = await connect('alice')
+    const { get, post, headers } = await listenTwice(url, token)
+    const stream = await subscribe(url, token, notes)
+    provider.endRefreshTokens()
+    provider.endAccessTokens()
+    expect((await rpc(url, { token, headers, body: callTool('ok') })).text).toContain('Please visit')
+    await world.gateway.access.add({ to: 'user:corp/zoe@example.com', on: 'dev/notes' })
+    expect([await get.ended, await stream.ended]).toEqual(['cut', 'cut'])
+    expect(await Promise.race([post.ended, Promise.resolve('open')])).toBe('open')
+  })
+
   test('ends the streams that were opened with it, and no one else’s', async () => {
     const { world, url, connect } = await startConsentWorld({ limits: { recheckMs: NEVER } })
     const [alice, bob] = [await connect('alice'), await connect('bob')]

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import type { GatewayLimits } from 'sallyport/gateway'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
-import { listen, startConsentWorld, startStub } from './attack-parts.ts'
+import { listen, modern, startConsentWorld, startStub } from './attack-parts.ts'
 import { ask, callTool, EVERYTHING, initialize, openSession, rpc, send, startWorld } from './world.ts'
 
 async function open(limits: GatewayLimits = {}) {
@@ -179,6 +179,19 @@ describe('thousands', () => {
     }
     expect((await rpc(url, { token, headers: first, body: ask('tools/list') })).status).toBe(200)
     expect((await rpc(url, { token: await world.jwt('bob'), body: initialize() })).status).toBe(200)
+  })
+
+  test.each(['dev/one', 'team/all'])('of resources to be told of at %s are refused', async (name) => {
+    const stub = await startStub()
+    const world = await startWorld({
+      servers: { 'dev/one': { url: stub.url, auth: { type: 'none' } } },
+      virtualServers: { 'team/all': { tools: {}, resources: { 'dev/one': '*' } } },
+      access: [{ to: 'user:corp/*', on: '*' }],
+    })
+    const resourceSubscriptions = Array.from({ length: 1_001 }, (_, index) => `notes:${index}`)
+    const request = modern('subscriptions/listen', { notifications: { resourceSubscriptions } })
+    const answer = await rpc(world.endpoint(name), { token: await world.jwt('alice'), ...request })
+    expect([answer.json.error.code, stub.requests]).toEqual([-32602, []])
   })
 
   test('of made-up session ids, sessions of others and tokens leave those of others as they are', async () => {

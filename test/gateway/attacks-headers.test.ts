@@ -176,6 +176,20 @@ describe('what a message says', () => {
   })
 })
 
+test.each([
+  ['00-', '', true],
+  ['00-', '-secret', false],
+  ['cc-', '', true],
+  ['cc-', '-secret', true],
+  ['ff-', '', false],
+])('a trace %s…%s: nothing behind its flags is told', async (version, more, isOne) => {
+  const trace = `${version}0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`
+  const { world, url, token } = await open()
+  await rpc(url, { token, headers: { traceparent: `${trace}${more}` }, body: callTool('ok') })
+  const { traceparent } = await world.told(({ methods }) => methods.includes('tools/call'))
+  expect(traceparent).toBe(isOne ? trace : null)
+})
+
 describe('hop-by-hop tricks', () => {
   test('take no credential and no check away: Connection names fields in vain', async () => {
     const { stub, url, token, port, path } = await open()

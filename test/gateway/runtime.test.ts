@@ -13,6 +13,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { AUDIENCE, startKeyServer } from '../support/identity-provider.ts'
 import { startSdk2Server } from '../support/mcp/sdk2-server.ts'
 import { temporaryFolder } from '../support/temp-server.ts'
+import { startStub } from './attack-parts.ts'
 import { ask, callTool, EVERYTHING, initialize, openSession, rpc, send, startWorld } from './world.ts'
 
 async function upstream(options: Parameters<typeof startSdk2Server>[0] = {}) {
@@ -342,6 +343,20 @@ describe('G17 the audit', () => {
     }
     await rpc(world.endpoint('dev/none'), { token, body: initialize() })
     expect(await world.told(({ outcome }) => outcome === 'denied')).toMatchObject({ server: null, reason: 'no_server' })
+  })
+
+  test('says where a client was that has gone away before its answer', async () => {
+    const stub = await startStub()
+    stub.answer = (_request, _response, body) => body.includes('"slow"')
+    const world = await startWorld({ servers: { 'dev/one': { url: stub.url, auth: none } }, access: [EVERYTHING] })
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const token = await world.jwt('alice')
+    const sent = send(world.endpoint('dev/one'), { token, body: callTool('slow'), signal }).catch(() => 'gone')
+    await expect.poll(stub.methods).toContain('tools/call')
+    leaving.abort()
+    expect(await sent).toBe('gone')
+    expect(await world.told(({ outcome }) => outcome === 'aborted')).toMatchObject({ clientAddress: '127.0.0.1' })
   })
 
   test('keys made, used, refused and revoked are told too', async () => {

@@ -115,6 +115,18 @@ describe('a member that becomes another one', () => {
     expect(other.methods()).toEqual(['initialize', 'notifications/initialized', 'tools/call'])
   })
 
+  test('under its name: who listens by subscriptions/listen listens anew', async () => {
+    const { gateway, url, token, one, two } = await startTwo()
+    const other = await startStub()
+    const request = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+    const stream = listen(await send(url, { token, ...request }))
+    const gets = (stub: Stub) => stub.requests.filter(({ method }) => method === 'GET').length
+    await expect.poll(() => [one, two].map(gets)).toEqual([1, 1])
+    await gateway.servers.set('dev/one', open(other.url, { era: 'legacy' }))
+    expect(await stream.ended).toBe('cut')
+    expect(other.requests).toEqual([])
+  })
+
   test('does not get what a client answers to a question of the old one', async () => {
     const { gateway, url, token, one } = await startTwo()
     one.answer = (_request, response, body) => {

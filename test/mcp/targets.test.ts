@@ -55,6 +55,12 @@ describe('G15 what a message names', () => {
     expect(targetsOf(method, params)).toMatchObject({ kind: 'malformed', detail: expect.any(String) })
   })
 
+  it('subscriptions/listen names a thousand resources at most', () => {
+    const listen = (count: number) => ({ notifications: { resourceSubscriptions: Array(count).fill('a:1') } })
+    expect(targetsOf('subscriptions/listen', listen(1_000)).kind).toBe('targets')
+    expect(targetsOf('subscriptions/listen', listen(1_001)).kind).toBe('malformed')
+  })
+
   it('knows names that the specification wants', () => {
     for (const name of ['getUser', 'DATA_EXPORT_v2', 'admin.tools.list', 'a-b', 'x'.repeat(128)]) {
       expect(isToolName(name)).toBe(true)

@@ -80,7 +80,8 @@ export function createMemberCredentials(
           continue
         }
         const { id } = context.asker.caller.identity
-        const stepUp = await broker.stepUp(id, member.server.name, challenge)
+        const { name, config } = member.server
+        const stepUp = await broker.stepUp(id, name, challenge, config.url)
         return stepUp ? anew(context, member, stepUp) : result
       }
       if (!isRenewable(kind) || stamp === undefined) return notTaken(member, kind)

@@ -56,19 +56,17 @@ const BOTH = 'application/json, text/event-stream'
 const EVENTS = 'text/event-stream'
 
 /** What the fields are made of. */
-export type FieldSource = Pick<RelayCall, 'headers' | 'credential' | 'era' | 'method' | 'session' | 'body' | 'lists'>
+export type FieldSource = Pick<RelayCall, 'headers' | 'credential' | 'era' | 'method' | 'session' | 'body'>
 
 /**
  * The fields of the request to the upstream.
  *
  * - The credential wins over the client, and the relay over both: version, method and name come from the body in the modern
  *   era, the session id is the upstream's own, the content type is what the body has been read as.
- * - A stream that broke off is gone on with only by callers from whom nothing is kept: which tool's answer it was, and whether
- *   the caller may still have that, an event's id does not say.
  * - Answers must be readable, and compression holds events back, so that none is asked for.
  */
 export function requestFields(call: FieldSource): Record<string, string> {
-  const { headers, credential, era, method, session, lists } = call
+  const { headers, credential, era, method, session } = call
   const modern = era.era === 'modern'
   const fields: Record<string, string> = {}
   for (const name in headers) {
@@ -82,7 +80,7 @@ export function requestFields(call: FieldSource): Record<string, string> {
     if (value !== undefined && !OURS.has(name)) fields[name] = value
   }
   fields['accept-encoding'] = 'identity'
-  if (method === 'GET' && lists === undefined) {
+  if (method === 'GET') {
     const lastEventId = headers['last-event-id']
     if (typeof lastEventId === 'string') fields['last-event-id'] = lastEventId
   }

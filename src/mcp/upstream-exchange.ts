@@ -87,8 +87,6 @@ function fieldsOf(
     method,
     session: sessionId === undefined ? undefined : { revision: LEGACY, urlElicitation: false, upstreamId: sessionId },
     body: message === undefined ? undefined : bodyOf(message),
-    // What comes is judged by whoever asked, and goes on only with a stream that is its own.
-    lists: undefined,
   })
   return message?.kind === 'request' && message.fields !== undefined ? { ...fields, ...message.fields } : fields
 }

@@ -188,33 +188,6 @@ describe('a stream and a long answer', () => {
     expect((await rpc(url, { token, headers, body: callTool('stream') })).json.error.code).toBe(-32602)
   })
 
-  test('are not gone on with by Last-Event-ID, unless everything is granted', async () => {
-    const { world, url, stub } = await open()
-    stub.answer = (request, response, body) => {
-      const lastEventId = request.headers['last-event-id']
-      if (!body.includes('"evil"') && lastEventId !== 'ev-1') return false
-      response.writeHead(200, { 'content-type': 'text/event-stream' })
-      response.write(lastEventId === undefined ? 'id: ev-1\ndata: \n\n' : event({ jsonrpc: '2.0', id: 1, result: {} }))
-      return true
-    }
-    const granted = (tools?: string[]) => [{ to: 'user:corp/*', on: 'dev/*', ...(tools && { tools }) }]
-    await world.gateway.access.set(granted(['ok', 'evil']))
-    const token = await world.jwt('alice')
-    const headers = await openSession(url, token)
-    const post = listen(await send(url, { token, headers, body: callTool('evil') }))
-    await expect.poll(post.text).toContain('ev-1')
-    await world.gateway.access.set(granted(['ok']))
-    expect(await post.ended).toBe('cut')
-    const resume = async () =>
-      listen(await send(url, { token, headers: { ...headers, 'last-event-id': 'ev-1' }, method: 'GET' }))
-    const get = await resume()
-    await expect.poll(get.text).toBe(': here\n\n')
-    expect(stub.requests.at(-1)?.headers['last-event-id']).toBeUndefined()
-    await world.gateway.access.set(granted())
-    const whole = await resume()
-    await expect.poll(whole.text).toContain('"result"')
-  })
-
   test('that lists are not filtered on end when they would be now', async () => {
     const { world, url } = await open()
     const { get } = await listenTwice(url, await world.jwt('alice'))

@@ -1,6 +1,6 @@
 /**
- * Who calls, and whether they have a role on the server. Nobody learns by the answer, nor by the time that it takes, whether there
- * is a server that they have no role on.
+ * Who calls, and whether they have a role on the server. Nobody learns by the answer whether there is a server that they have no
+ * role on, nor by the time that the grants take. (A `decide` that takes long does tell: it is not asked of servers that are not there.)
  */
 import { CALLER_HEADERS_FIELD } from '../broker/caller-headers.ts'
 import type { Reply } from '../http/gate.ts'
@@ -51,7 +51,7 @@ export function createCallerStep({ permissions, principalsFor }: CallerStepParts
     const server = exchange.server ?? exchange.virtual
     const { access } = state
     if (server !== undefined) return permissions.ask({ access, caller, principals, server: server.name }, CONNECT)
-    // The same work for a server that is not there, so that nobody can tell by the time that it takes.
+    // The same work for a server that is not there, so that nobody can tell by the time that it takes; `decide` knows of none such.
     access.decide(principals, endpoint.label, CONNECT)
     return NO_SERVER
   }

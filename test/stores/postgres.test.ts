@@ -52,6 +52,22 @@ describeWith('postgres', 'D4 PostgreSQL store', () => {
     await store.close()
   })
 
+  test.each([
+    ['in a transaction that failed', 'begin; select 1/0'],
+    ['read-only', 'set session characteristics as transaction read only'],
+  ])('a connection that comes %s is not used again', async (_, spoil) => {
+    const pool = poolAt(server.url, 1)
+    const store = postgresStore(pool, { tablePrefix: 'spoilt_' })
+    const key = { space: 'sessions', owner: 'a', id: spoil }
+    await store.get(key)
+    const client = await pool.connect()
+    await client.query(spoil).catch(() => {})
+    client.release()
+    await expect(store.put(key, Buffer.from('x'), { ifVersion: null })).rejects.toThrow(/transaction/)
+    expect(await store.put(key, Buffer.from('x'), { ifVersion: null })).not.toBe('conflict')
+    await store.close()
+  })
+
   test('purges what has expired, and nothing else', async () => {
     const pool = poolAt(server.url)
     const store = postgresStore(pool, { tablePrefix: 'purged_' })

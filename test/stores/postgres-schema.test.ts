@@ -26,6 +26,17 @@ describeWith('postgres', 'D4 the tables of the PostgreSQL store', () => {
     await Promise.all(stores.map((store) => store.close()))
   })
 
+  test('are made also where stores with other prefixes come at the same moment', async () => {
+    for (const schema of ['shared_1', 'shared_2', 'shared_3']) {
+      const stores = ['', 'a_', 'b_', 'c_', 'd_'].map((tablePrefix) =>
+        postgresStore(server.url, { schema, tablePrefix, timeoutMs: 20_000 }),
+      )
+      const written = await Promise.all(stores.map((store) => store.put(key, Buffer.from('x'), { ifVersion: null })))
+      expect(written).not.toContain('conflict')
+      await Promise.all(stores.map((store) => store.close()))
+    }
+  })
+
   test('can be in a schema that is there, under a prefix', async () => {
     const store = postgresStore(server.url, { schema: 'public', tablePrefix: 'sallyport_' })
     await store.put(key, Buffer.from('x'), { ifVersion: null })

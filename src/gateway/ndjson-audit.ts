@@ -77,9 +77,7 @@ export function ndjsonAudit(target: Writable | string = process.stdout, options:
       if (dropped > 0) tellDropped()
       push({ text, events: 1 })
     }
-    writing ??= writeAll().finally(() => {
-      writing = undefined
-    })
+    writing ??= writeAll()
   }
 
   function push(line: Line): void {
@@ -115,6 +113,8 @@ export function ndjsonAudit(target: Writable | string = process.stdout, options:
         await pause(RETRY_MS, undefined, { ref: false, signal: closing.signal }).catch(() => {})
       }
     }
+    // In the same step that has found nothing more: for an event that comes between the two nobody would write.
+    writing = undefined
   }
 
   function takeBatch(): Line[] {

@@ -117,6 +117,11 @@ function wasRefused(error: unknown): boolean {
   return /^(?!08|25|57)[0-9A-Z]{5}$/.test(sqlState(error))
 }
 
+/** Whether the tables are not there: undefined_table, invalid_schema_name. */
+export function lacksTables(error: unknown): boolean {
+  return ['42P01', '3F000'].includes(sqlState(error))
+}
+
 /** The server's code for an error; '' for an error of something else, such as EPIPE. */
 function sqlState(error: unknown): string {
   const code = error instanceof Error && 'severity' in error && 'code' in error ? error.code : ''

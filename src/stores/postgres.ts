@@ -18,7 +18,7 @@ import {
 } from '../store/token-store.ts'
 import { newVersion } from '../store/version.ts'
 import { createWatch, encodeChange } from '../store/watch.ts'
-import { openPool, type PostgresPool, type Row, runStatement, type Statement } from './postgres-client.ts'
+import { lacksTables, openPool, type PostgresPool, type Row, runStatement, type Statement } from './postgres-client.ts'
 import { listen } from './postgres-listen.ts'
 import { prepareSchema } from './postgres-schema.ts'
 import { type Notice, PURGED_AT_ONCE, postgresNames, statementsFor } from './postgres-statements.ts'
@@ -82,11 +82,18 @@ export function postgresStore(pool: PostgresPool | string, options: PostgresStor
     return ownPool
   })
 
-  const prepare = onceMade(async (signal: AbortSignal) => prepareSchema(await connected(), names, signal))
+  const preparing = () => onceMade(async (signal: AbortSignal) => prepareSchema(await connected(), names, signal))
+  let prepare = preparing()
 
   async function execute(statement: Statement, signal: AbortSignal): Promise<Row[]> {
     await prepare(signal)
-    return runStatement(await connected(), statement, signal)
+    try {
+      return await runStatement(await connected(), statement, signal)
+    } catch (error) {
+      // Somebody has dropped them meanwhile; the next operation makes them.
+      if (lacksTables(error)) prepare = preparing()
+      throw error
+    }
   }
 
   const run = (statement: Statement) => operations.run((signal) => execute(statement, signal))

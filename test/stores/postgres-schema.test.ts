@@ -44,6 +44,18 @@ describeWith('postgres', 'D4 the tables of the PostgreSQL store', () => {
     await store.close()
   })
 
+  test.each([
+    ['a schema', 'drop schema dropped cascade'],
+    ['tables', 'drop table dropped.records, dropped.leases, dropped.migrations'],
+  ])('are made anew when somebody has dropped %s meanwhile', async (_, drop) => {
+    const store = postgresStore(server.url, { schema: 'dropped', listen: false })
+    await store.get(key)
+    server.sql(drop)
+    await expect(store.get(key)).rejects.toThrow(/does not exist/)
+    expect(await store.put(key, Buffer.from('x'), { ifVersion: null })).not.toBe('conflict')
+    await store.close()
+  })
+
   test('are used by a user who may not make any, once they are there', async () => {
     server.sql('create role app login')
     const early = postgresStore(urlFor('app', 'postgres'), { schema: 'granted' })

@@ -36,12 +36,14 @@ interface Sink {
 
 interface Line {
   readonly text: string
+  /** In UTF-8. */
+  readonly bytes: number
   /** Events that are lost with it. */
   readonly events: number
 }
 
 const MAX_QUEUED = 8 * 1024 * 1024
-/** Written at once: as much as is lost when that fails. */
+/** Bytes written at once: as much as is lost when that fails. Node cuts what has more than 512 KiB, and others write in between. */
 const MAX_BATCH = 256 * 1024
 const RETRY_MS = 1_000
 const CLOSE_MS = 5_000
@@ -75,21 +77,19 @@ export function ndjsonAudit(target: Writable | string = process.stdout, options:
     if (text === undefined || queued + text.length > maxQueuedCharacters) dropped++
     else {
       if (dropped > 0) tellDropped()
-      push({ text, events: 1 })
+      push(text, 1)
     }
-    writing ??= writeAll().finally(() => {
-      writing = undefined
-    })
+    writing ??= writeAll()
   }
 
-  function push(line: Line): void {
-    queue.push(line)
-    queued += line.text.length
+  function push(text: string, events: number): void {
+    queue.push({ text, bytes: Buffer.byteLength(text), events })
+    queued += text.length
   }
 
   function tellDropped(): void {
     const text = `${JSON.stringify({ type: 'dropped', at: clock.now(), count: dropped })}\n`
-    push({ text, events: dropped })
+    push(text, dropped)
     dropped = 0
   }
 
@@ -115,13 +115,15 @@ export function ndjsonAudit(target: Writable | string = process.stdout, options:
         await pause(RETRY_MS, undefined, { ref: false, signal: closing.signal }).catch(() => {})
       }
     }
+    // In the same step that has found nothing more: for an event that comes between the two nobody would write.
+    writing = undefined
   }
 
   function takeBatch(): Line[] {
-    let characters = 0
-    let length = 0
-    for (const { text } of queue) {
-      if (length > 0 && characters + text.length > MAX_BATCH) break
+    let [length, size, characters] = [0, 0, 0]
+    for (const { text, bytes } of queue) {
+      if (length > 0 && size + bytes > MAX_BATCH) break
+      size += bytes
       characters += text.length
       length++
     }

@@ -1,7 +1,7 @@
 /** Signing out: here, at the provider (RP-initiated), and from afar (back-channel). */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
-import { messageOf, StoreError } from '../core/errors.ts'
+import { messageOf, SealError, StoreError } from '../core/errors.ts'
 import type { Sealer } from '../core/sealing.ts'
 import type { GateRequest, Reply } from '../http/gate.ts'
 import { kindOfRequest } from '../http/navigation.ts'
@@ -125,8 +125,14 @@ export function createSignOut(parts: SignOutParts): SignOutSteps {
 
   async function who(request: GateRequest, origin: string): Promise<string | undefined> {
     for (const provider of providers.values()) {
-      const found = await sessions.find(request.headers.cookie, { origin, integration: provider.name })
-      if (found.kind === 'session') return displayName(found.tokens.claims)
+      const found = await sessions
+        .find(request.headers.cookie, { origin, integration: provider.name })
+        .catch((error: unknown) => {
+          // A session that cannot be opened can be ended all the same: the page comes without a name.
+          if (error instanceof SealError) return undefined
+          throw error
+        })
+      if (found?.kind === 'session') return displayName(found.tokens.claims)
     }
     return undefined
   }

@@ -21,8 +21,9 @@ export interface SealedStore extends TokenStore {
    */
   ready(): Promise<void>
   /**
-   * Seals every record with the first key, and forgets which others were needed; how many were sealed anew. Call it once
-   * every process has the new key first: what another one seals with an old key afterwards is not noticed at the start.
+   * Seals every record with the first key, and forgets which others were needed; how many were sealed anew. Nothing else
+   * does that to a record that nobody writes. Call it once every process has the new key first: what another one seals with
+   * an old key afterwards is not noticed at the start.
    */
   reseal(): Promise<number>
 }
@@ -79,10 +80,10 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
     }
   }
 
-  async function open(key: Key, record: StoredRecord): Promise<{ record: StoredRecord; stale: boolean }> {
+  async function open(key: Key, record: StoredRecord): Promise<{ record: StoredRecord; keyId: string }> {
     try {
       const { plaintext, keyId } = await sealer.open(record.value, keyText(key))
-      return { record: { value: plaintext, version: record.version }, stale: keyId !== sealer.keyId }
+      return { record: { value: plaintext, version: record.version }, keyId }
     } catch (error) {
       // A record that does not open is never taken for one that is not there.
       const reason = error instanceof Error ? error.message : String(error)
@@ -100,20 +101,14 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
     return sealer.seal(plaintext, keyText(key))
   }
 
-  /** The record sealed anew with the first key; as it was when somebody else was faster. */
-  async function resealOne(key: Key, record: StoredRecord): Promise<StoredRecord | undefined> {
-    const options = { ifVersion: record.version, ttlMs: 'keep' } as const
-    const version = await store.put(key, await seal(key, record.value), options)
-    return version === 'conflict' ? undefined : { value: record.value, version }
-  }
-
   /** Goes on until the record is sealed with the first key, or gone; whether this did it. */
   async function resealNow(key: Key, found: StoredRecord): Promise<boolean> {
     let current: StoredRecord | undefined = found
     for (let tries = 0; current !== undefined && tries < MAX_CONFLICTS; tries++) {
-      const { record, stale } = await open(key, current)
-      if (!stale) return false
-      if ((await resealOne(key, record)) !== undefined) return true
+      const { record, keyId } = await open(key, current)
+      if (keyId === sealer.keyId) return false
+      const options = { ifVersion: record.version, ttlMs: 'keep' } as const
+      if ((await store.put(key, await seal(key, record.value), options)) !== 'conflict') return true
       current = await store.get(key)
     }
     if (current === undefined) return false
@@ -138,11 +133,8 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
       assertKey(key)
       await check()
       const found = await store.get(key)
-      if (found === undefined) return undefined
-      const { record, stale } = await open(key, found)
-      if (!stale) return record
-      // What can be read is not kept back because it cannot be written right now.
-      return (await resealOne(key, record).catch(() => undefined)) ?? record
+      // Never sealed anew here: processes that are a step apart would do it in turn, and a late one would undo reseal().
+      return found && (await open(key, found)).record
     },
     async put(key, value, options) {
       assertKey(key)

@@ -17,6 +17,8 @@ export function checkStoreArguments(
     const got = place === undefined ? 'undefined: is the environment variable set?' : `a ${typeof place}`
     throw new TypeError(`${store}() needs ${wanted}, and got ${place === null ? 'null' : got}`)
   }
+  // Clients of databases take it for a server on this machine.
+  if (place === '') throw new TypeError(`${store}() needs ${wanted}, and got '': is the environment variable set?`)
   const [unknown] = Object.keys(options).filter((name) => !known.includes(name))
   if (unknown !== undefined) throw new TypeError(`${store}() has no option "${unknown}"${suggest(unknown, known)}`)
 }

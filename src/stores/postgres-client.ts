@@ -109,9 +109,17 @@ export async function openPool(
   return Reflect.construct(Pool, [{ connectionString, connectionTimeoutMillis: timeoutMs, keepAlive: true }])
 }
 
-/** Whether the server has said no, and the connection lives: classes 08 and 57 are about connections. */
+/**
+ * Whether the server has said no, and the connection is as good as before: classes 08 and 57 are about connections. Class 25
+ * is about its transaction: somebody has left one open, or it began to be read-only before a failover, and stays so.
+ */
 function wasRefused(error: unknown): boolean {
-  return /^(?!08|57)[0-9A-Z]{5}$/.test(sqlState(error))
+  return /^(?!08|25|57)[0-9A-Z]{5}$/.test(sqlState(error))
+}
+
+/** Whether the tables are not there: undefined_table, invalid_schema_name. */
+export function lacksTables(error: unknown): boolean {
+  return ['42P01', '3F000'].includes(sqlState(error))
 }
 
 /** The server's code for an error; '' for an error of something else, such as EPIPE. */

@@ -98,7 +98,7 @@ function refuseLater(version: number, known: number): void {
   )
 }
 
-/** A number for the advisory lock that nobody else is likely to use. */
-function lockOf({ migrations }: PostgresNames): string {
-  return createHash('sha256').update(`sallyport migrations ${migrations}`).digest().readBigInt64BE().toString()
+/** A number for the advisory lock that nobody else is likely to use: the schema's, which stores of all prefixes make. */
+function lockOf({ schema }: PostgresNames): string {
+  return createHash('sha256').update(`sallyport migrations ${schema}`).digest().readBigInt64BE().toString()
 }

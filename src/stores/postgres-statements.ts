@@ -44,7 +44,7 @@ export interface Notice {
 }
 
 /** Expired rows that are deleted in one go. */
-const PURGED_AT_ONCE = 500
+export const PURGED_AT_ONCE = 500
 
 const LIVE = '(expires_at is null or expires_at > clock_timestamp())'
 const AT_KEY = `space = $1 and owner_key = decode($2, 'hex') and id_key = decode($3, 'hex')`
@@ -161,16 +161,19 @@ export function statementsFor({ records, leases }: PostgresNames) {
       values: [...at(key), token],
     }),
 
-    /** Deletes what has expired, some of it; rows that others work on are left to them. `now()` can use the index. */
+    /** Deletes what has expired, some of it, and says how much; rows that others work on are left to them. `now()` can use the index. */
     purge: (table: 'records' | 'leases'): Statement => {
       const name = table === 'records' ? records : leases
       return {
         text: `with expired as (
            select space, owner_key, id_key from ${name} where expires_at <= now()
-           limit ${PURGED_AT_ONCE} for update skip locked)
-         delete from ${name} as row using expired
-         where row.space = expired.space and row.owner_key = expired.owner_key and row.id_key = expired.id_key
-           and row.expires_at <= now()`,
+           limit ${PURGED_AT_ONCE} for update skip locked),
+         purged as (
+           delete from ${name} as row using expired
+           where row.space = expired.space and row.owner_key = expired.owner_key and row.id_key = expired.id_key
+             and row.expires_at <= now()
+           returning 1)
+         select count(*)::text as count from purged`,
         values: [],
       }
     },

@@ -18,10 +18,10 @@ import {
 } from '../store/token-store.ts'
 import { newVersion } from '../store/version.ts'
 import { createWatch, encodeChange } from '../store/watch.ts'
-import { openPool, type PostgresPool, type Row, runStatement, type Statement } from './postgres-client.ts'
+import { lacksTables, openPool, type PostgresPool, type Row, runStatement, type Statement } from './postgres-client.ts'
 import { listen } from './postgres-listen.ts'
 import { prepareSchema } from './postgres-schema.ts'
-import { type Notice, postgresNames, statementsFor } from './postgres-statements.ts'
+import { type Notice, PURGED_AT_ONCE, postgresNames, statementsFor } from './postgres-statements.ts'
 
 export type { PostgresPool } from './postgres-client.ts'
 
@@ -40,7 +40,7 @@ export interface PostgresStoreOptions {
   readonly listen?: string | false
 }
 
-/** How often a process deletes what has expired, in milliseconds; if it writes at all. */
+/** How often a process looks for what has expired, in milliseconds; if it writes at all. While there is much, with each write. */
 const PURGE_EVERY_MS = 30_000
 
 /**
@@ -82,11 +82,18 @@ export function postgresStore(pool: PostgresPool | string, options: PostgresStor
     return ownPool
   })
 
-  const prepare = onceMade(async (signal: AbortSignal) => prepareSchema(await connected(), names, signal))
+  const preparing = () => onceMade(async (signal: AbortSignal) => prepareSchema(await connected(), names, signal))
+  let prepare = preparing()
 
   async function execute(statement: Statement, signal: AbortSignal): Promise<Row[]> {
     await prepare(signal)
-    return runStatement(await connected(), statement, signal)
+    try {
+      return await runStatement(await connected(), statement, signal)
+    } catch (error) {
+      // Somebody has dropped them meanwhile; the next operation makes them.
+      if (lacksTables(error)) prepare = preparing()
+      throw error
+    }
   }
 
   const run = (statement: Statement) => operations.run((signal) => execute(statement, signal))
@@ -95,8 +102,10 @@ export function postgresStore(pool: PostgresPool | string, options: PostgresStor
     if (performance.now() - purgedAt < PURGE_EVERY_MS) return
     purgedAt = performance.now()
     operations.runAside(async (signal) => {
-      await execute(statements.purge('records'), signal)
-      await execute(statements.purge('leases'), signal)
+      for (const table of ['records', 'leases'] as const) {
+        const [row] = await execute(statements.purge(table), signal)
+        if (Number(row?.count) === PURGED_AT_ONCE) purgedAt = Number.NEGATIVE_INFINITY
+      }
     })
   }
 

@@ -4,10 +4,10 @@
  * other work on the same connection.
  */
 import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs'
-import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf, StoreError } from '../core/errors.ts'
 import { loadSqliteDriver, type SqliteDatabase, type SqliteDriverName } from './sqlite-driver.ts'
 import { isBusy, storeError } from './sqlite-errors.ts'
+import { createSqliteQueue, PAUSES } from './sqlite-queue.ts'
 import { MIGRATIONS, migrate, schemaVersion } from './sqlite-schema.ts'
 
 /** See the top of the file. */
@@ -20,7 +20,7 @@ export interface SqliteConnection {
   close(): Promise<void>
 }
 
-/** SQLite's own waiting stops the whole process, so it is for short encounters only; longer ones wait in `patiently`. */
+/** SQLite's own waiting stops the whole process, so it is for short encounters only; longer ones wait in `patiently` or in the queue. */
 const BUSY_TIMEOUT_MS = 10
 
 /**
@@ -38,6 +38,7 @@ export function sqliteConnection(
   timeoutMs: number,
 ): SqliteConnection {
   const underWay = new Set<Promise<unknown>>()
+  const writes = createSqliteQueue(lateError)
   let opening: Promise<SqliteDatabase> | undefined
   let closed = false
 
@@ -69,26 +70,26 @@ export function sqliteConnection(
   /** Tries until nobody else is in the way. What finds the database busy has not done anything. */
   async function patiently<T>(work: () => T): Promise<T> {
     const until = performance.now() + timeoutMs
-    for (let delay = 2; ; delay = Math.min(50, delay * 1.5)) {
+    for (let delay = PAUSES.firstMs; ; delay = PAUSES.next(delay)) {
       try {
         return work()
       } catch (error) {
         if (!isBusy(error)) throw error
-        if (performance.now() > until)
-          throw new StoreError(`SQLite, ${path}: locked by somebody else for more than ${timeoutMs} ms`, {
-            cause: error,
-          })
+        if (performance.now() > until) throw lateError(error)
       }
-      await pause(delay * Math.random())
+      await PAUSES.wait(delay)
     }
   }
 
-  function run<T>(work: (database: SqliteDatabase) => T): Promise<T> {
+  function lateError(cause: unknown): StoreError {
+    return new StoreError(`SQLite, ${path}: locked by somebody else for more than ${timeoutMs} ms`, { cause })
+  }
+
+  function run<T>(work: (database: SqliteDatabase) => Promise<T>): Promise<T> {
     if (closed) return Promise.reject(new StoreError(`the SQLite store ${path} is closed`))
     const result = (async () => {
       try {
-        const opened = await database()
-        return await patiently(() => work(opened))
+        return await work(await database())
       } catch (error) {
         throw storeError(path, error)
       }
@@ -102,8 +103,8 @@ export function sqliteConnection(
   }
 
   return {
-    read: run,
-    write: (work) => run((opened) => transaction(opened, work)),
+    read: (work) => run((opened) => patiently(() => work(opened))),
+    write: (work) => run((opened) => writes.run(() => transaction(opened, work), performance.now() + timeoutMs)),
     async close() {
       const first = !closed
       closed = true

@@ -52,7 +52,6 @@ const PURGE_EVERY_MS = 1_000
  */
 export function sqliteStore(path: string, options: SqliteStoreOptions = {}): TokenStore {
   checkStoreArguments('sqliteStore', 'the path of a file', path, options, ['driver', 'timeoutMs'])
-  if (path === '') throw new TypeError('the path of the SQLite store must not be empty')
   // Absolute: neither a change of the working directory nor a path that looks like a URL leads elsewhere.
   const place = path === ':memory:' ? path : resolve(path)
   const connection = sqliteConnection(place, options.driver, checkTimeout(options.timeoutMs))

@@ -148,6 +148,38 @@ describe('G17 the audit in a file', () => {
 })
 
 describe('G17 the audit in a stream', () => {
+  it('is written in pieces that a file takes at once, whatever the letters are', async () => {
+    const sizes: number[] = []
+    const stream = new Writable({
+      decodeStrings: false,
+      write(chunk: string, _, done) {
+        expect(chunk.endsWith('\n')).toBe(true)
+        sizes.push(Buffer.byteLength(chunk))
+        done()
+      },
+    })
+    const audit = ndjsonAudit(stream)
+    for (let index = 0; index < 2_000; index++) audit(event('a/1', '\u6f22'.repeat(256)))
+    await audit.close()
+    expect(sizes.length).toBeGreaterThan(5)
+    expect(Math.max(...sizes)).toBeLessThan(512 * 1024)
+  })
+
+  it('is written by itself whenever an event comes, also right after the last write has ended', async () => {
+    for (let steps = 0; steps < 10; steps++) {
+      const { stream, written, finish } = slowStream()
+      const audit = ndjsonAudit(stream)
+      audit(event('a/1'))
+      await finish()
+      for (let step = 0; step < steps; step++) await undefined
+      audit(event('a/2'))
+      await vi.waitUntil(() => written.length === 2)
+      await finish()
+      await audit.close()
+      expect(linesOf(written.join(''))).toEqual([event('a/1'), event('a/2')])
+    }
+  })
+
   it('has one write under way, and what happens meanwhile goes out together', async () => {
     const { stream, written, finish } = slowStream()
     const audit = ndjsonAudit(stream)

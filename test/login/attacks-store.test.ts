@@ -243,6 +243,9 @@ describe('the keys of the store', () => {
     const headers = { Cookie: stall.browser.cookies('127.0.0.1').join('; ') }
     expect(await guard.handle(request({ host, headers }))).toMatchObject({ kind: 'reply', reply: { status: 503 } })
     const target = '/.sallyport/sign-out'
+    const form = await guard.handle(request({ host, target, headers }))
+    expect(form).toMatchObject({ kind: 'reply', reply: { status: 200, body: expect.stringContaining('csrf_token') } })
+    expect(JSON.stringify(form)).not.toMatch(/alice|bob/i)
     const out = await guard.handle(
       request({
         host,

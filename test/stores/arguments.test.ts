@@ -20,6 +20,9 @@ describe.each<[string, Make, string]>([
       new RegExp(`^${name}\\(\\) needs .+, and got undefined: is the environment variable set\\?$`),
     )
     expect(() => make(null)).toThrow(new RegExp(`^${name}\\(\\) needs .+, and got null$`))
+    expect(() => make('')).toThrow(
+      new RegExp(`^${name}\\(\\) needs .+, and got '': is the environment variable set\\?$`),
+    )
     expect(() => make(7)).toThrow(new RegExp(`^${name}\\(\\) needs .+, and got a number$`))
   })
 

@@ -38,11 +38,13 @@ describe('D4 connections of the PostgreSQL store', () => {
     expect(client.listenerCount('error')).toBe(0)
   })
 
-  test('a connection goes back when the server has merely refused, and is closed when it is lost', async () => {
+  test('a connection goes back when the server has merely refused, and is closed when it is lost or of no use', async () => {
     for (const [code, closed] of [
       ['42501', false],
       ['57P01', true],
       ['08006', true],
+      ['25006', true],
+      ['25P02', true],
       ['EPIPE', true],
     ] as const) {
       const severity = code === 'EPIPE' ? {} : { severity: 'ERROR' }

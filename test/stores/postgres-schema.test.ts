@@ -26,10 +26,33 @@ describeWith('postgres', 'D4 the tables of the PostgreSQL store', () => {
     await Promise.all(stores.map((store) => store.close()))
   })
 
+  test('are made also where stores with other prefixes come at the same moment', async () => {
+    for (const schema of ['shared_1', 'shared_2', 'shared_3']) {
+      const stores = ['', 'a_', 'b_', 'c_', 'd_'].map((tablePrefix) =>
+        postgresStore(server.url, { schema, tablePrefix, timeoutMs: 20_000 }),
+      )
+      const written = await Promise.all(stores.map((store) => store.put(key, Buffer.from('x'), { ifVersion: null })))
+      expect(written).not.toContain('conflict')
+      await Promise.all(stores.map((store) => store.close()))
+    }
+  })
+
   test('can be in a schema that is there, under a prefix', async () => {
     const store = postgresStore(server.url, { schema: 'public', tablePrefix: 'sallyport_' })
     await store.put(key, Buffer.from('x'), { ifVersion: null })
     expect(server.sql('select owner, id from public.sallyport_records')).toBe('alice|github')
+    await store.close()
+  })
+
+  test.each([
+    ['a schema', 'drop schema dropped cascade'],
+    ['tables', 'drop table dropped.records, dropped.leases, dropped.migrations'],
+  ])('are made anew when somebody has dropped %s meanwhile', async (_, drop) => {
+    const store = postgresStore(server.url, { schema: 'dropped', listen: false })
+    await store.get(key)
+    server.sql(drop)
+    await expect(store.get(key)).rejects.toThrow(/does not exist/)
+    expect(await store.put(key, Buffer.from('x'), { ifVersion: null })).not.toBe('conflict')
     await store.close()
   })
 

@@ -2,7 +2,7 @@
 import { Pool } from 'pg'
 import { type PostgresStoreOptions, postgresStore } from 'sallyport/stores/postgres'
 import { storeTests } from 'sallyport/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Key, TokenStore } from '../../src/store/token-store.ts'
 import { postgresNames, statementsFor } from '../../src/stores/postgres-statements.ts'
 import { describeWith } from '../support/parts.ts'
@@ -52,6 +52,22 @@ describeWith('postgres', 'D4 PostgreSQL store', () => {
     await store.close()
   })
 
+  test.each([
+    ['in a transaction that failed', 'begin; select 1/0'],
+    ['read-only', 'set session characteristics as transaction read only'],
+  ])('a connection that comes %s is not used again', async (_, spoil) => {
+    const pool = poolAt(server.url, 1)
+    const store = postgresStore(pool, { tablePrefix: 'spoilt_' })
+    const key = { space: 'sessions', owner: 'a', id: spoil }
+    await store.get(key)
+    const client = await pool.connect()
+    await client.query(spoil).catch(() => {})
+    client.release()
+    await expect(store.put(key, Buffer.from('x'), { ifVersion: null })).rejects.toThrow(/transaction/)
+    expect(await store.put(key, Buffer.from('x'), { ifVersion: null })).not.toBe('conflict')
+    await store.close()
+  })
+
   test('purges what has expired, and nothing else', async () => {
     const pool = poolAt(server.url)
     const store = postgresStore(pool, { tablePrefix: 'purged_' })
@@ -70,6 +86,29 @@ describeWith('postgres', 'D4 PostgreSQL store', () => {
     }
     expect(server.sql(`select count(*) from ${names.records}`)).toBe('17')
     expect(server.sql(`select count(*) from ${names.leases}`)).toBe('0')
+    await store.close()
+  })
+
+  test('goes on to purge with each write as long as there is more than it deletes at once', async () => {
+    const store = postgresStore(poolAt(server.url), { tablePrefix: 'full_' })
+    const { records } = postgresNames('sallyport', 'full_')
+    const key = { space: 'sessions', owner: 'a', id: '1' }
+    let version = await store.put(key, Buffer.from('x'), { ifVersion: null })
+    server.sql(`insert into ${records}
+      select 'sessions', sha256(n::text::bytea), 'x', '', n::text, 'v', 'x', now() - interval '1 s'
+      from generate_series(1, 1400) as n`)
+    const now = performance.now.bind(performance)
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + 31_000)
+    try {
+      await expect
+        .poll(async () => {
+          version = await store.put(key, Buffer.from('x'), { ifVersion: version })
+          return server.sql(`select count(*) from ${records}`)
+        })
+        .toBe('1')
+    } finally {
+      vi.restoreAllMocks()
+    }
     await store.close()
   })
 

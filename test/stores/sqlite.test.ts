@@ -158,6 +158,26 @@ function testDriver(driver: SqliteDriver): void {
     })
   })
 
+  it('many writes behind somebody else ask for their turn once at a time', async () => {
+    const path = newPath()
+    await using(path, async (store) => {
+      await store.put(key, value, { ifVersion: null })
+      const other = driver.open(path)
+      other.exec('BEGIN IMMEDIATE')
+      const { inOneTurn, inAll, restore } = countRefusedTurns(driver)
+      const writes = Array.from({ length: 20 }, (_, index) =>
+        store.put({ ...key, id: `${index}` }, value, { ifVersion: null }),
+      )
+      await expect.poll(inAll).toBeGreaterThan(3)
+      expect(await store.get(key), 'readers do not wait').toBeDefined()
+      restore()
+      expect(inOneTurn()).toBe(1)
+      other.exec('COMMIT')
+      other.close()
+      expect(await Promise.all(writes)).not.toContain('conflict')
+    })
+  })
+
   it('gives up with a StoreError when somebody else does not end', async () => {
     const path = newPath()
     await using(path, (store) => store.put(key, value, { ifVersion: null }))
@@ -311,6 +331,36 @@ describe('D4 SQLite store', () => {
     expect(() => sqliteStore(':memory:', { timeoutMs: 0 })).toThrow(TypeError)
   })
 })
+
+/** Counts transactions that could not begin: the most in one turn of the event loop, and in all. */
+function countRefusedTurns(driver: SqliteDriver) {
+  const probe = driver.open(':memory:')
+  const prototype: SqliteDatabase = Object.getPrototypeOf(probe)
+  probe.close()
+  const { exec } = prototype
+  let [now, most, all] = [0, 0, 0]
+  prototype.exec = function (this: SqliteDatabase, sql: string) {
+    try {
+      return exec.call(this, sql)
+    } catch (error) {
+      if (sql === 'BEGIN IMMEDIATE') {
+        all++
+        most = Math.max(most, ++now)
+        setImmediate(() => {
+          now = 0
+        })
+      }
+      throw error
+    }
+  }
+  return {
+    inOneTurn: () => most,
+    inAll: () => all,
+    restore() {
+      prototype.exec = exec
+    },
+  }
+}
 
 /** Root can write everything. */
 async function asNobody<T>(work: () => Promise<T>): Promise<T> {

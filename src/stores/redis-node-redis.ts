@@ -7,6 +7,7 @@ import type { PackageFunction } from '../core/optional-package.ts'
 import { orAborted } from '../store/operations.ts'
 import type { Subscription } from '../store/watch.ts'
 import { type RedisArgument, type RedisDriver, reconnectDelay } from './redis-driver.ts'
+import { createSilence } from './redis-silence.ts'
 
 interface SendOptions {
   readonly abortSignal: AbortSignal
@@ -106,15 +107,49 @@ export function nodeRedisDriver(client: NodeClient | NodeCluster): RedisDriver {
   }
 }
 
-/** The driver over a client of its own. */
-export function nodeRedisAt(createClient: PackageFunction, url: string): RedisDriver {
-  const client = createClient({ url, socket: { reconnectStrategy: reconnectDelay } }) as NodeClient
-  const driver = nodeRedisDriver(client)
-  // Commands wait for it, each as long as its operation may take.
-  client.connect().catch(ignore)
+/** The driver over clients of its own, one after another: what has gone silent is given up. */
+export function nodeRedisAt(createClient: PackageFunction, url: string, timeoutMs: number): RedisDriver {
+  let client: NodeClient
+  let driver: RedisDriver
+  // Until it is, the client itself gives up, by its `connectTimeout`.
+  let connected = false
+  const silence = createSilence(timeoutMs, () => {
+    if (connected) renew()
+  })
+
+  function open(): void {
+    const opened = createClient({ url, socket: { reconnectStrategy: reconnectDelay } }) as NodeClient
+    client = opened
+    connected = false
+    driver = nodeRedisDriver(opened)
+    const follow = (event: string, state: boolean) =>
+      opened.on(event, () => {
+        if (opened !== client) return
+        connected = state
+        if (state) silence.heard()
+      })
+    follow('connect', true)
+    follow('ready', true)
+    follow('reconnecting', false)
+    // Commands wait for it, each as long as its operation may take.
+    opened.connect().catch(ignore)
+  }
+
+  function renew(): void {
+    const old = client
+    // Not the same client again: one that is at connecting would do so twice.
+    open()
+    destroy(old)
+  }
+
+  open()
   return {
-    ...driver,
+    evaluate: (command, script, keys, args, signal) =>
+      silence.over(driver.evaluate(command, script, keys, args, signal), signal),
+    memoryInfo: (signal) => silence.over(driver.memoryInfo(signal), signal),
+    subscribe: (channel, onMessage, signal) => driver.subscribe(channel, onMessage, signal),
     close() {
+      silence.close()
       destroy(client)
     },
   }

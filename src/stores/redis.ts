@@ -60,7 +60,7 @@ export function redisStore(client: RedisClient | string, options: RedisStoreOpti
   let opened: RedisDriver | undefined
 
   const driver = onceMade(async () => {
-    opened = typeof client === 'string' ? await driverAt(client) : driverOf(client)
+    opened = typeof client === 'string' ? await driverAt(client, timeoutMs) : driverOf(client, timeoutMs)
     return opened
   })
 

@@ -6,7 +6,7 @@ import { driverAt } from '../../src/stores/redis-open.ts'
 
 describe('D4 Redis store', () => {
   test('names both packages where neither is installed', async () => {
-    const opening = driverAt('redis://127.0.0.1:1', (name) =>
+    const opening = driverAt('redis://127.0.0.1:1', 300, (name) =>
       Promise.reject(Object.assign(new Error(`Cannot find package '${name}'`), { code: 'ERR_MODULE_NOT_FOUND' })),
     )
     await expect(opening).rejects.toThrow(DependencyError)
@@ -15,7 +15,7 @@ describe('D4 Redis store', () => {
 
   test('uses ioredis where redis is not installed', async () => {
     const asked: string[] = []
-    const driver = await driverAt('redis://127.0.0.1:1', (name) => {
+    const driver = await driverAt('redis://127.0.0.1:1', 300, (name) => {
       asked.push(name)
       if (name === 'ioredis') return import('ioredis')
       return Promise.reject(Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' }))

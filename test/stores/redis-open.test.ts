@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { DependencyError } from '../../src/core/errors.ts'
 import { type RedisClient, redisStore } from '../../src/stores/redis.ts'
 import { driverAt } from '../../src/stores/redis-open.ts'
+import { startWorker } from '../support/worker-process.ts'
 
 describe('D4 Redis store', () => {
   test('names both packages where neither is installed', async () => {
@@ -22,6 +23,13 @@ describe('D4 Redis store', () => {
     })
     driver.close()
     expect(asked).toEqual(['redis', 'ioredis'])
+  })
+
+  test('opens where ioredis alone is installed and Node imports it', async () => {
+    // Vitest makes named exports of what a CommonJS package exports; Node finds only some.
+    const worker = startWorker('stores/ioredis-only-worker.ts')
+    expect(await worker.next()).toEqual({ opened: true })
+    expect(await worker.ended).toBe(0)
   })
 
   test('refuses what is no client, a prefix with braces, and a time that is none', () => {

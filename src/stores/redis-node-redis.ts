@@ -3,6 +3,7 @@
  * that package sends at most once, and takes them back where they have not been
  * sent when an operation's time is over.
  */
+import { messageOf } from '../core/errors.ts'
 import type { PackageFunction } from '../core/optional-package.ts'
 import { orAborted } from '../store/operations.ts'
 import type { Subscription } from '../store/watch.ts'
@@ -57,6 +58,27 @@ function isCluster(client: object): client is NodeCluster {
 
 /** The driver over a client that the user has made, connects and closes. */
 export function nodeRedisDriver(client: NodeClient | NodeCluster): RedisDriver {
+  const driver = driverOver(client)
+  return {
+    ...driver,
+    async evaluate(...parameters) {
+      try {
+        return await driver.evaluate(...parameters)
+      } catch (error) {
+        if (!isReadOnly(error)) throw error
+        const cause = 'the client is connected to a replica; after a failover it must be connected anew'
+        throw new Error(`${messageOf(error)} (${cause})`, { cause: error })
+      }
+    },
+  }
+}
+
+/** Whether it says that the server is a replica; where a script wrote, older servers say that at the end. */
+function isReadOnly(error: unknown): boolean {
+  return messageOf(error).includes('READONLY')
+}
+
+function driverOver(client: NodeClient | NodeCluster): RedisDriver {
   // Without a listener, a lost connection is an uncaught exception. It stays: other stores may have the same client.
   if (!client.listeners('error').includes(ignore)) client.on('error', ignore)
 
@@ -107,7 +129,7 @@ export function nodeRedisDriver(client: NodeClient | NodeCluster): RedisDriver {
   }
 }
 
-/** The driver over clients of its own, one after another: what has gone silent is given up. */
+/** The driver over clients of its own, one after another: what is silent, or a replica now, is given up. */
 export function nodeRedisAt(createClient: PackageFunction, url: string, timeoutMs: number): RedisDriver {
   let client: NodeClient
   let driver: RedisDriver
@@ -121,7 +143,7 @@ export function nodeRedisAt(createClient: PackageFunction, url: string, timeoutM
     const opened = createClient({ url, socket: { reconnectStrategy: reconnectDelay } }) as NodeClient
     client = opened
     connected = false
-    driver = nodeRedisDriver(opened)
+    driver = driverOver(opened)
     const follow = (event: string, state: boolean) =>
       opened.on(event, () => {
         if (opened !== client) return
@@ -142,11 +164,22 @@ export function nodeRedisAt(createClient: PackageFunction, url: string, timeoutM
     destroy(old)
   }
 
+  async function ask<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+    const asked = client
+    try {
+      return await silence.over(answer, signal)
+    } catch (error) {
+      // A master that has become a replica, behind a name that leads to the new one.
+      if (asked === client && isReadOnly(error)) renew()
+      throw error
+    }
+  }
+
   open()
   return {
     evaluate: (command, script, keys, args, signal) =>
-      silence.over(driver.evaluate(command, script, keys, args, signal), signal),
-    memoryInfo: (signal) => silence.over(driver.memoryInfo(signal), signal),
+      ask(driver.evaluate(command, script, keys, args, signal), signal),
+    memoryInfo: (signal) => ask(driver.memoryInfo(signal), signal),
     subscribe: (channel, onMessage, signal) => driver.subscribe(channel, onMessage, signal),
     close() {
       silence.close()

@@ -161,7 +161,7 @@ export function nodeRedisAt(createClient: PackageFunction, url: string, timeoutM
     const old = client
     // Not the same client again: one that is at connecting would do so twice.
     open()
-    destroy(old)
+    discard(old)
   }
 
   async function ask<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -183,9 +183,15 @@ export function nodeRedisAt(createClient: PackageFunction, url: string, timeoutM
     subscribe: (channel, onMessage, signal) => driver.subscribe(channel, onMessage, signal),
     close() {
       silence.close()
-      destroy(client)
+      discard(client)
     },
   }
+}
+
+/** Ends a client of the store's own. One that is just connecting keeps the connection that comes, so it is told again. */
+function discard(client: NodeClient): void {
+  client.on('connect', () => destroy(client))
+  destroy(client)
 }
 
 function destroy(client: NodeClient): void {

@@ -49,6 +49,8 @@ const BULK_STRING = 36
 /** Whether it is a client of `redis`, alone or of a cluster. Its sentinel client and its pool are not supported. */
 export function isNodeRedis(client: object): client is NodeClient | NodeCluster {
   const has = (name: string) => typeof Reflect.get(client, name) === 'function'
+  // Commands of the sentinel client are sent in another way, though everything else is there.
+  if (has('getSentinelNode')) return false
   return has('sendCommand') && has('duplicate') && (isCluster(client) || (has('subscribe') && has('ping')))
 }
 

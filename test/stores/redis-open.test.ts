@@ -1,4 +1,5 @@
 /** What redisStore can be given. */
+import { createClientPool, createSentinel } from 'redis'
 import { describe, expect, test } from 'vitest'
 import { DependencyError } from '../../src/core/errors.ts'
 import { type RedisClient, redisStore } from '../../src/stores/redis.ts'
@@ -30,6 +31,12 @@ describe('D4 Redis store', () => {
     const worker = startWorker('stores/ioredis-only-worker.ts')
     expect(await worker.next()).toEqual({ opened: true })
     expect(await worker.ended).toBe(0)
+  })
+
+  test('refuses the sentinel client and the pool of redis', () => {
+    const sentinel = createSentinel({ name: 'main', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] })
+    expect(() => redisStore(Object(sentinel))).toThrow(TypeError)
+    expect(() => redisStore(Object(createClientPool({ url: 'redis://127.0.0.1:1' })))).toThrow(TypeError)
   })
 
   test('refuses what is no client, a prefix with braces, and a time that is none', () => {

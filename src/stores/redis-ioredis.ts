@@ -10,6 +10,7 @@ import { orAborted } from '../store/operations.ts'
 import type { Subscription } from '../store/watch.ts'
 import { type RedisArgument, type RedisDriver, reconnectDelay } from './redis-driver.ts'
 import { createSilence } from './redis-silence.ts'
+import { createTrouble } from './redis-trouble.ts'
 
 /** What `Redis` and `Cluster` have in common. */
 interface Connection {
@@ -87,10 +88,12 @@ function driverOver(connection: IoRedis | IoCluster, timeoutMs: number): RedisDr
     // `disconnect()` would wait for the other side.
     connection.stream?.destroy()
   })
-  connection.on('error', ignore)
+  const trouble = createTrouble()
+  connection.on('error', trouble.remember)
   connection.on('connect', silence.heard)
   connection.on('ready', () => {
     silence.heard()
+    trouble.forget()
     for (const go of waiting) go()
     waiting.clear()
   })
@@ -186,6 +189,7 @@ function driverOver(connection: IoRedis | IoCluster, timeoutMs: number): RedisDr
       }
       return { ended, ping: () => subscriber.ping(), close: () => subscriber.disconnect() }
     },
+    trouble: trouble.last,
     close() {
       closed = true
       silence.close()

@@ -9,6 +9,7 @@ import { orAborted } from '../store/operations.ts'
 import type { Subscription } from '../store/watch.ts'
 import { type RedisArgument, type RedisDriver, reconnectDelay } from './redis-driver.ts'
 import { createSilence } from './redis-silence.ts'
+import { createTrouble, type Trouble } from './redis-trouble.ts'
 
 interface SendOptions {
   readonly abortSignal: AbortSignal
@@ -28,11 +29,10 @@ interface NodeClient {
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
   ping(): Promise<unknown>
   on(event: string, listener: (error: unknown) => void): unknown
-  listeners(event: string): readonly unknown[]
 }
 
 /** What `createCluster()` returns. */
-interface NodeCluster extends Pick<NodeClient, 'on' | 'listeners'> {
+interface NodeCluster extends Pick<NodeClient, 'on'> {
   readonly masters: readonly object[]
   nodeClient(node: object): NodeClient | Promise<NodeClient>
   sendCommand(
@@ -80,9 +80,22 @@ function isReadOnly(error: unknown): boolean {
   return messageOf(error).includes('READONLY')
 }
 
+/** One for each client: several stores can have the same, which warns of more than ten listeners. */
+const troubles = new WeakMap<object, Trouble>()
+
+function troubleWith(client: NodeClient | NodeCluster): Trouble {
+  const known = troubles.get(client)
+  if (known !== undefined) return known
+  const trouble = createTrouble()
+  troubles.set(client, trouble)
+  // Without a listener, a lost connection is an uncaught exception. It stays, for other stores.
+  client.on('error', trouble.remember)
+  client.on('ready', trouble.forget)
+  return trouble
+}
+
 function driverOver(client: NodeClient | NodeCluster): RedisDriver {
-  // Without a listener, a lost connection is an uncaught exception. It stays: other stores may have the same client.
-  if (!client.listeners('error').includes(ignore)) client.on('error', ignore)
+  const trouble = troubleWith(client)
 
   async function anyNode(): Promise<NodeClient> {
     if (!isCluster(client)) return client
@@ -126,6 +139,7 @@ function driverOver(client: NodeClient | NodeCluster): RedisDriver {
       }
       return { ended, ping: () => connection.ping(), close }
     },
+    trouble: trouble.last,
     // The client is not the driver's to close.
     close: ignore,
   }
@@ -183,6 +197,7 @@ export function nodeRedisAt(createClient: PackageFunction, url: string, timeoutM
       ask(driver.evaluate(command, script, keys, args, signal), signal),
     memoryInfo: (signal) => ask(driver.memoryInfo(signal), signal),
     subscribe: (channel, onMessage, signal) => driver.subscribe(channel, onMessage, signal),
+    trouble: () => driver.trouble(),
     close() {
       silence.close()
       discard(client)

@@ -55,9 +55,9 @@ export function redisStore(client: RedisClient | string, options: RedisStoreOpti
   if (typeof client !== 'string') assertClient(client)
   const timeoutMs = checkTimeout(options.timeoutMs)
   const names = redisNames(options.prefix ?? 'sallyport:')
-  const operations = createOperations('Redis', timeoutMs)
-  const self = randomUUID()
   let opened: RedisDriver | undefined
+  const operations = createOperations('Redis', timeoutMs, () => opened?.trouble())
+  const self = randomUUID()
   let closed = false
 
   const driver = onceMade(async () => {

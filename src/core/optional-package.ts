@@ -50,5 +50,7 @@ function isNotFound(failure: unknown): boolean {
 }
 
 function property(holder: unknown, name: string): unknown {
-  return typeof holder === 'object' && holder !== null ? Reflect.get(holder, name) : undefined
+  // What a CommonJS package exports can be a function that has the others as properties.
+  const holds = typeof holder === 'function' || (typeof holder === 'object' && holder !== null)
+  return holds ? Reflect.get(holder, name) : undefined
 }

@@ -18,8 +18,13 @@ export interface Operations {
 /**
  * @param server - how messages call it: `Redis`
  * @param timeoutMs - how long an operation may take
+ * @param trouble - what is known to be wrong with the connection, to be said where an operation takes too long
  */
-export function createOperations(server: string, timeoutMs: number): Operations {
+export function createOperations(
+  server: string,
+  timeoutMs: number,
+  trouble: () => string | undefined = () => undefined,
+): Operations {
   const running = new Set<Promise<unknown>>()
   let closed = false
 
@@ -30,7 +35,9 @@ export function createOperations(server: string, timeoutMs: number): Operations 
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        const error = new StoreError(`${server} did not answer within ${timeoutMs} ms`)
+        const known = trouble()
+        const why = known === undefined ? '' : ` (${known})`
+        const error = new StoreError(`${server} did not answer within ${timeoutMs} ms${why}`)
         reject(error)
         limit.abort(error)
       }, timeoutMs)

@@ -18,6 +18,8 @@ export interface RedisDriver {
   memoryInfo(signal: AbortSignal): Promise<string[]>
   /** `SUBSCRIBE` on a connection of its own, which is not opened again when it is lost. */
   subscribe(channel: string, onMessage: (message: string) => void, signal: AbortSignal): Promise<Subscription>
+  /** The last error of a connection that is not ready. */
+  trouble(): string | undefined
   /** Closes what the driver has opened. */
   close(): void
 }

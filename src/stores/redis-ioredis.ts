@@ -9,6 +9,8 @@ import type { PackageFunction } from '../core/optional-package.ts'
 import { orAborted } from '../store/operations.ts'
 import type { Subscription } from '../store/watch.ts'
 import { type RedisArgument, type RedisDriver, reconnectDelay } from './redis-driver.ts'
+import { createSilence } from './redis-silence.ts'
+import { createTrouble } from './redis-trouble.ts'
 
 /** What `Redis` and `Cluster` have in common. */
 interface Connection {
@@ -21,6 +23,7 @@ interface Connection {
 
 interface IoRedis extends Connection {
   readonly isCluster?: false
+  readonly stream?: { destroy(): void }
   duplicate(overrides: object): IoRedis
   connect(): Promise<void>
   info(section: string): Promise<string>
@@ -30,6 +33,7 @@ interface IoRedis extends Connection {
 
 interface IoCluster extends Connection {
   readonly isCluster: true
+  readonly options?: { readonly redisOptions?: object }
   duplicate(nodes: readonly never[], overrides: object): IoCluster
   nodes(role: 'master'): IoRedis[]
 }
@@ -52,7 +56,7 @@ const AT_MOST_ONCE = {
 const NOT_SENT = /^Stream isn't writeable and enableOfflineQueue/
 
 /** The driver over duplicates of a client that the user has made and closes. */
-export function ioRedisDriver(client: IoRedis | IoCluster): RedisDriver {
+export function ioRedisDriver(client: IoRedis | IoCluster, timeoutMs: number): RedisDriver {
   const connection = client.isCluster
     ? client.duplicate([], {
         lazyConnect: false,
@@ -62,22 +66,34 @@ export function ioRedisDriver(client: IoRedis | IoCluster): RedisDriver {
         // Commands of a node that is lost are not sent to another.
         retryDelayOnFailover: 0,
         scaleReads: 'master',
+        // Which node a command waits for, the cluster alone knows.
+        redisOptions: { ...client.options?.redisOptions, socketTimeout: timeoutMs },
       })
     : client.duplicate({ ...AT_MOST_ONCE, enableOfflineQueue: false, lazyConnect: false })
-  return driverOver(connection)
+  return driverOver(connection, timeoutMs)
 }
 
 /** The driver over a client of its own. */
-export function ioRedisAt(createClient: PackageFunction, url: string): RedisDriver {
-  return driverOver(createClient(url, { ...AT_MOST_ONCE, enableOfflineQueue: false }) as IoRedis)
+export function ioRedisAt(createClient: PackageFunction, url: string, timeoutMs: number): RedisDriver {
+  return driverOver(createClient(url, { ...AT_MOST_ONCE, enableOfflineQueue: false }) as IoRedis, timeoutMs)
 }
 
-function driverOver(connection: IoRedis | IoCluster): RedisDriver {
+function driverOver(connection: IoRedis | IoCluster, timeoutMs: number): RedisDriver {
   const waiting = new Set<() => void>()
   const unanswered = new Set<(error: Error) => void>()
   let closed = false
-  connection.on('error', ignore)
+  const silence = createSilence(timeoutMs, () => {
+    // The state before `connect` ends by the client's `connectTimeout`.
+    if (connection.isCluster || !['connect', 'ready'].includes(connection.status)) return
+    // `disconnect()` would wait for the other side.
+    connection.stream?.destroy()
+  })
+  const trouble = createTrouble()
+  connection.on('error', trouble.remember)
+  connection.on('connect', silence.heard)
   connection.on('ready', () => {
+    silence.heard()
+    trouble.forget()
     for (const go of waiting) go()
     waiting.clear()
   })
@@ -102,7 +118,11 @@ function driverOver(connection: IoRedis | IoCluster): RedisDriver {
     }
   }
 
-  async function send<T>(command: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  function send<T>(command: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return silence.over(sendWhenReady(command, signal), signal)
+  }
+
+  async function sendWhenReady<T>(command: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (;;) {
       await whenReady(signal)
       try {
@@ -169,8 +189,10 @@ function driverOver(connection: IoRedis | IoCluster): RedisDriver {
       }
       return { ended, ping: () => subscriber.ping(), close: () => subscriber.disconnect() }
     },
+    trouble: trouble.last,
     close() {
       closed = true
+      silence.close()
       connection.disconnect()
     },
   }

@@ -11,8 +11,8 @@ export function assertClient(client: RedisClient): void {
 }
 
 /** The driver for a client. */
-export function driverOf(client: RedisClient): RedisDriver {
-  if (isIoRedis(client)) return ioRedisDriver(client)
+export function driverOf(client: RedisClient, timeoutMs: number): RedisDriver {
+  if (isIoRedis(client)) return ioRedisDriver(client, timeoutMs)
   if (isNodeRedis(client)) return nodeRedisDriver(client)
   throw new TypeError('unreachable: the client was checked')
 }
@@ -22,7 +22,11 @@ export function driverOf(client: RedisClient): RedisDriver {
  *
  * @throws DependencyError (`ERR_DEPENDENCY`) naming both when neither is.
  */
-export async function driverAt(url: string, importPackage: PackageImporter = importInstalled): Promise<RedisDriver> {
+export async function driverAt(
+  url: string,
+  timeoutMs: number,
+  importPackage: PackageImporter = importInstalled,
+): Promise<RedisDriver> {
   let imported = ''
   async function remember(name: string): Promise<unknown> {
     const found = await importPackage(name)
@@ -31,5 +35,5 @@ export async function driverAt(url: string, importPackage: PackageImporter = imp
   }
   const need = 'a token store at a Redis URL needs a client'
   const createClient = await importFunction(['redis', 'ioredis'], 'createClient', need, remember)
-  return imported === 'redis' ? nodeRedisAt(createClient, url) : ioRedisAt(createClient, url)
+  return imported === 'redis' ? nodeRedisAt(createClient, url, timeoutMs) : ioRedisAt(createClient, url, timeoutMs)
 }

@@ -55,13 +55,20 @@ export function redisStore(client: RedisClient | string, options: RedisStoreOpti
   if (typeof client !== 'string') assertClient(client)
   const timeoutMs = checkTimeout(options.timeoutMs)
   const names = redisNames(options.prefix ?? 'sallyport:')
-  const operations = createOperations('Redis', timeoutMs)
-  const self = randomUUID()
   let opened: RedisDriver | undefined
+  const operations = createOperations('Redis', timeoutMs, () => opened?.trouble())
+  const self = randomUUID()
+  let closed = false
 
   const driver = onceMade(async () => {
-    opened = typeof client === 'string' ? await driverAt(client) : driverOf(client)
-    return opened
+    const made = typeof client === 'string' ? await driverAt(client, timeoutMs) : driverOf(client, timeoutMs)
+    // Importing the package has taken longer than anybody waited.
+    if (closed) {
+      made.close()
+      throw new StoreError('the Redis store is closed')
+    }
+    opened = made
+    return made
   })
 
   const check = onceMade(async (signal: AbortSignal) => {
@@ -235,6 +242,7 @@ export function redisStore(client: RedisClient | string, options: RedisStoreOpti
 
     async close() {
       await Promise.all([watch.close(), operations.close()])
+      closed = true
       opened?.close()
     },
   }

@@ -22,6 +22,12 @@ describe('A5 optional packages', () => {
     expect(found()).toBe('found')
   })
 
+  it('finds the function of a CommonJS package that is a function itself', async () => {
+    const main = Object.assign(() => 'main', { verify: () => 'found' })
+    const found = await importFunction(['one'], 'verify', 'need', async () => ({ default: main }))
+    expect(found()).toBe('found')
+  })
+
   it('passes over a package that is there but does not have the function', async () => {
     const packages: Record<string, unknown> = { one: { other: () => 'no' }, two: { compare: () => 'yes' } }
     const found = await importFunction(['one', 'two'], 'compare', 'need', async (name) => packages[name])

@@ -6,6 +6,7 @@ import { describeWith } from '../support/parts.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { makeClients, singleKinds } from '../support/redis-clients.ts'
 import { countUp, hear, textAt, timeToFail } from '../support/store-checks.ts'
+import { startWorker } from '../support/worker-process.ts'
 
 const key = { space: 'connections', owner: 'alice', id: 'github' }
 const clients = makeClients()
@@ -128,6 +129,15 @@ describeWith('redis', 'D4 Redis store in bad times', () => {
       await expect(store.get(key)).rejects.toThrow('closed')
       server.thaw()
     }
+  })
+
+  test('closed while its client is being imported, it leaves nothing open', async () => {
+    const worker = startWorker('stores/redis-close-worker.ts', server.url)
+    expect(await worker.next()).toEqual({ closed: true })
+    const late = setTimeout(() => worker.kill('SIGKILL'), 10_000)
+    // By itself, as a program whose work is done.
+    expect(await worker.ended).toBe(0)
+    clearTimeout(late)
   })
 })
 

@@ -1,4 +1,5 @@
 /** G5, G1, G13, G23: access to a virtual server, or to what is behind it, that ends while somebody is connected. */
+import type { ServerResponse } from 'node:http'
 import { createGateway } from 'sallyport/gateway'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { event, listen, modern, type Stub, startConsentWorld, startStub } from './attack-parts.ts'
@@ -98,6 +99,42 @@ describe('a stream and a long answer of a virtual server', () => {
     await gateway.access.set([])
     await expect.poll(() => left).toBe(0)
   })
+})
+
+test('a stream ends with its session, and opens no other at the members', async () => {
+  const one = await startStub()
+  const sessions = new Map<string, ServerResponse | undefined>()
+  one.answer = (request, response, body) => {
+    const id = String(request.headers['mcp-session-id'])
+    if (request.method === 'GET') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': hi\n\n')
+      sessions.set(id, response)
+      return true
+    }
+    if (request.method === 'DELETE') {
+      sessions.get(id)?.end()
+      response.writeHead(200).end()
+      return true
+    }
+    const { id: asked, method } = JSON.parse(body)
+    if (method !== 'initialize') return false
+    const made = `session-${sessions.size}`
+    sessions.set(made, undefined)
+    const serverInfo = { name: 'one', version: '1' }
+    const result = { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo }
+    response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': made })
+    response.end(JSON.stringify({ jsonrpc: '2.0', id: asked, result }))
+    return true
+  }
+  const servers = { 'dev/one': open(one.url, { era: 'legacy' }) }
+  const { url, token } = await startVirtual(servers, { tools: { 'dev/one': '*' } })
+  const headers = await openSession(url, token)
+  const stream = listen(await send(url, { token, headers, method: 'GET' }))
+  await expect.poll(() => [...sessions.values()].filter((each) => each !== undefined)).toHaveLength(1)
+  const before = sessions.size
+  await send(url, { token, headers, method: 'DELETE' })
+  await stream.ended
+  expect(sessions.size).toBe(before)
 })
 
 describe('a member that becomes another one', () => {

@@ -15,6 +15,9 @@ const EMPTY = new Uint8Array(0)
 const FIRST_PAUSE_MS = 1_000
 const MAX_PAUSE_MS = 30_000
 
+/** Thrown by a source: there is nothing more for this client, of any member. */
+export class StreamOver extends Error {}
+
 /**
  * What `source` gives of each member, until the client has gone. A source that fails or ends is asked again after a while, unless
  * there is nothing to be heard of that member: an MCP server that was restarted is listened to again.
@@ -63,8 +66,9 @@ export async function* mergedStream(
       const since = performance.now()
       try {
         for await (const data of source(member, abort.signal, listening)) await push(data)
-      } catch {
-        // It breaks off, or cannot be reached.
+      } catch (error) {
+        if (error instanceof StreamOver) abort.abort()
+        // Otherwise it breaks off, or cannot be reached.
       }
       if (listening.over || abort.signal.aborted) return
       if (performance.now() - since >= MAX_PAUSE_MS) pauseMs = FIRST_PAUSE_MS

@@ -25,6 +25,8 @@ export interface VirtualSessions {
   /** All that has been settled with members. */
   links(session: VirtualSession): Promise<ReadonlyMap<string, UpstreamLink>>
   end(session: VirtualSession): Promise<void>
+  /** Whether it has been ended, by whichever replica. */
+  isOver(session: VirtualSession): Promise<boolean>
 }
 
 const SPACE = 'virtual-sessions'
@@ -131,6 +133,7 @@ export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeM
       for await (const record of everyRecord((page) => store.list(SPACE, key, page))) ids.push(record.key.id)
       for (const id of ids) await store.delete(keyOf(key, id))
     },
+    isOver: async ({ key }) => (await store.get(keyOf(key, SESSION))) === undefined,
   }
 }
 

@@ -18,9 +18,10 @@ import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
 import { fromMember, type MemberStream, whileItChanges } from './member-stream.ts'
 import { isSame, type ReachedMember, type VirtualMembers } from './members.ts'
-import { mergedStream, type VirtualStream } from './merged-stream.ts'
+import { mergedStream, StreamOver, type VirtualStream } from './merged-stream.ts'
 import type { ResourceSubscriptions } from './resource-subscriptions.ts'
 import { routesOf } from './routes.ts'
+import type { VirtualSessions } from './sessions.ts'
 
 /** See the top of the file. */
 export interface VirtualStreams {
@@ -35,12 +36,13 @@ export interface VirtualStreamParts {
   readonly members: VirtualMembers
   readonly lists: VirtualLists
   readonly sessions: UpstreamSessions
+  readonly kept: Pick<VirtualSessions, 'isOver'>
   readonly subscriptions: ResourceSubscriptions
 }
 
 /** Puts it together. */
 export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams {
-  const { members, lists, sessions, subscriptions } = parts
+  const { members, lists, sessions, kept, subscriptions } = parts
 
   /** What a member tells; what is known of its lists is forgotten when they change, or may have changed while nobody listened. */
   async function* heard({ server }: LiveMember, messages: MemberStream, again: unknown): MemberStream {
@@ -86,6 +88,8 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
       const { session } = context
       return mergedStream(context, async function* (member, signal, listening) {
         const { heard: again, refused } = listening
+        // A member ends its streams with its session: to go on would be to open another, which nobody ends.
+        if (session !== undefined && (await kept.isOver(session))) throw new StreamOver()
         // What was never listened to may have no streams at all: its session is not given up for that.
         const reached = await members.reach(context, member, { instead: again && refused })
         if (reached.kind !== 'reached') return noteProblem(listening, reached)

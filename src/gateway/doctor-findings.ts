@@ -1,6 +1,10 @@
 /** From what was seen of a server to what an operator should know about it. Pure: looking is done in `broker/examine.ts`. */
 import type { Examination, ExaminedServer } from '../broker/discovery/examine.ts'
-import type { Probe } from '../broker/discovery/probe.ts'
+import type { Probe, ProbeStatus } from '../broker/discovery/probe.ts'
+import { mediaTypeOf } from '../mcp/media-type.ts'
+import { isJsonObject, type JsonObject } from '../mcp/messages.ts'
+import { lastResponseIn } from '../mcp/response-in.ts'
+import { eraShown } from '../mcp/server-eras.ts'
 import type { ServerMetadata } from '../oauth/metadata.ts'
 import { chooseScopes, OFFLINE_ACCESS } from '../oauth/scopes.ts'
 import type { McpServer } from './config.ts'
@@ -158,21 +162,20 @@ function documentProblem(document: string | undefined, { issParameter }: ServerM
 function aboutServer({ statuses, challenged, challenge }: Probe, { era, url, auth }: McpServer, add: Add): void {
   const said = statuses.map(({ asked, status }) => `${status} to ${asked}`).join(', ')
   add('server', 'good', `${url.replace(/[?#].*$/s, '')} answers: ${said}`)
-  const discover = statuses.find(({ asked }) => asked === 'server/discover')?.status ?? 0
-  const initialize = statuses.find(({ asked }) => asked === 'initialize')?.status ?? 0
-  const seen = discover === 200 ? 'modern' : initialize === 200 ? 'legacy' : undefined
-  if (era !== undefined && seen !== undefined && era !== seen) {
+  const { modern, legacy } = erasSpoken(statuses)
+  const seen = modern ? 'modern' : legacy ? 'legacy' : undefined
+  if (era !== undefined && seen !== undefined && !(era === 'modern' ? modern : legacy)) {
     add('era', 'odd', `the configuration says that it speaks the ${era} era, and it seems to speak the ${seen} one`)
   } else if (seen === undefined) add('era', 'good', 'which era it speaks it does not say without a credential')
   else if (seen === 'legacy') add('era', 'good', 'it speaks 2025-11-25 or older')
-  else add('era', 'good', initialize === 200 ? 'it speaks 2026-07-28, and revisions before it' : 'it speaks 2026-07-28')
+  else add('era', 'good', legacy ? 'it speaks 2026-07-28, and revisions before it' : 'it speaks 2026-07-28')
   if (statuses.some(({ status }) => status >= 300 && status < 400)) {
     add(
       'server',
       'bad',
       'it redirects, which is not followed with a credential: configure the address that it leads to',
     )
-  } else if (!challenged && seen === undefined && initialize >= 400) {
+  } else if (!challenged && seen === undefined && statuses.some(({ asked }) => asked === 'initialize')) {
     add('server', 'bad', 'it takes neither a modern request nor initialize: is this its MCP endpoint?')
   }
   if (auth.type !== 'oauth2') return
@@ -181,6 +184,26 @@ function aboutServer({ statuses, challenged, challenge }: Probe, { era, url, aut
   } else if (challenged)
     add('challenge', 'odd', 'it asks for authorization, but its challenge does not say where its metadata is')
   else add('challenge', 'odd', 'it does not ask for authorization when a session begins; perhaps it does later')
+}
+
+/** What it speaks by its answers: anything can have the status 200. */
+function erasSpoken(statuses: Probe['statuses']): { readonly modern: boolean; readonly legacy: boolean } {
+  const [discover, initialize] = (['server/discover', 'initialize'] as const).map((method) => {
+    const found = statuses.find(({ asked }) => asked === method)
+    return { status: found?.status ?? 0, answer: found && responseIn(found) }
+  })
+  const result = initialize?.answer?.result
+  return {
+    modern:
+      eraShown({ era: 'modern', method: 'server/discover' }, discover?.status ?? 0, discover?.answer) === 'modern',
+    legacy: initialize?.status === 200 && isJsonObject(result) && typeof result.protocolVersion === 'string',
+  }
+}
+
+function responseIn({ beginning }: ProbeStatus): JsonObject | undefined {
+  if (beginning === undefined) return undefined
+  const type = mediaTypeOf({ 'content-type': beginning.type })
+  return type === 'json' || type === 'events' ? lastResponseIn(beginning.bytes, type) : undefined
 }
 
 function aboutOtherAuth(type: McpServer['auth']['type'], { probe }: Examination, add: Add): void {

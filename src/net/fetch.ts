@@ -52,21 +52,34 @@ export async function boundedFetch(
   }
 }
 
+/** Looks at the body of an answer as it comes; it is let go of after that, or when the time is over. */
+export type LookAtBody = (answer: Pick<Response, 'status' | 'headers' | 'body'>) => Promise<void>
+
 /**
  * Asks, and looks at nothing but status and headers: the body, which may be a stream without an end, is let go of. Redirects are
  * not followed.
  *
+ * @param look - what else is looked at, as far as it comes within the same time
  * @throws FetchError (`ERR_FETCH`) for no headers within `timeoutMs`
  */
-export async function fetchHead(fetch: Fetch, url: string, timeoutMs: number, init: RequestInit): Promise<Response> {
+export async function fetchHead(
+  fetch: Fetch,
+  url: string,
+  timeoutMs: number,
+  init: RequestInit,
+  look?: LookAtBody,
+): Promise<Response> {
   const done = new AbortController()
   const deadline = AbortSignal.timeout(timeoutMs)
   const signal = AbortSignal.any([deadline, done.signal, ...(init.signal ? [init.signal] : [])])
   try {
     signal.throwIfAborted()
     const asked = fetch(url, { ...init, redirect: 'manual', signal })
-    const { status, headers, body } = await Promise.race([asked, abortOf(signal)])
-    body?.cancel().catch(() => {})
+    const answer = await Promise.race([asked, abortOf(signal)])
+    const { status, headers, body } = answer
+    // Whatever is not there by then does not count against the status that is.
+    await Promise.race([look?.(answer), abortOf(signal)]).catch(() => {})
+    if (body?.locked === false) body.cancel().catch(() => {})
     // Some numbers that servers make up are none that a Response can have.
     return new Response(null, { status: status >= 200 && status <= 599 ? status : 500, headers })
   } catch (error) {

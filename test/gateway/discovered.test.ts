@@ -146,6 +146,8 @@ test('a server that is removed while its token is refreshed: the call is to be t
 })
 
 describe('gateway.doctor', () => {
+  const initialized = { protocolVersion: '2025-06-18', capabilities: {}, serverInfo: { name: 'old', version: '1' } }
+
   async function examined(config: McpServer) {
     const world = await startWorld({ signIn: 'link', servers: { [NOTES]: config } })
     const report = await world.gateway.doctor(NOTES)
@@ -242,7 +244,8 @@ describe('gateway.doctor', () => {
     ['a page', { type: 'none' }, 404, 'bad', 'is this its MCP endpoint?'],
     ['a redirect', { type: 'none' }, 307, 'bad', 'it redirects'],
   ])('servers of other kinds: %s', async (_, auth, status, verdict, words) => {
-    const site = await startSite({ 'POST /mcp': json({}, status, { location: '/elsewhere' }) })
+    const answer = { jsonrpc: '2.0', id: 1, result: initialized }
+    const site = await startSite({ 'POST /mcp': json(answer, status, { location: '/elsewhere' }) })
     const { report } = await examined({ url: `${site.origin}/mcp?key=in-the-query`, auth })
     expect(report.verdict).toBe(verdict)
     expect(report.text).toContain(words)
@@ -259,6 +262,58 @@ describe('gateway.doctor', () => {
     expect(report.verdict).toBe('bad')
     expect(report.text).not.toContain('\u001b')
     expect(report.suggestion).toEqual({ issuer: '<the issuer of its authorization server>' })
+  })
+
+  const discovered = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: {} }
+  const notFound = { error: { code: -32601, message: 'Method not found' } }
+
+  test.each<[string, McpServer['era'], (method: string) => object | string, string, string]>([
+    ['a web page', undefined, () => '<h1>Welcome</h1>', 'bad', 'is this its MCP endpoint?'],
+    ['JSON of something else', undefined, () => ({ hello: 'world' }), 'bad', 'is this its MCP endpoint?'],
+    [
+      'an old server, said to be old',
+      'legacy',
+      (method) => (method === 'initialize' ? { result: initialized } : notFound),
+      'good',
+      'it speaks 2025-11-25 or older',
+    ],
+    [
+      'an old server, said to be new',
+      'modern',
+      (method) => (method === 'initialize' ? { result: initialized } : notFound),
+      'attention',
+      'it seems to speak the legacy one',
+    ],
+    [
+      'a new one',
+      undefined,
+      (method) => (method === 'initialize' ? notFound : { result: discovered }),
+      'good',
+      'it speaks 2026-07-28\n',
+    ],
+    [
+      'one of both, in events that go on',
+      'legacy',
+      (method) =>
+        `data: ${JSON.stringify({ jsonrpc: '2.0', id: 1, result: method === 'initialize' ? initialized : discovered })}\n\n`,
+      'good',
+      'it speaks 2026-07-28, and revisions before it',
+    ],
+  ])('what answers with 200: %s', async (_, era, answer, verdict, words) => {
+    const site = await startSite({
+      'POST /mcp': ({ body }, response) => {
+        const said = answer(JSON.parse(body).method)
+        const isText = typeof said === 'string'
+        const type = isText ? (said.startsWith('data:') ? 'text/event-stream' : 'text/html') : 'application/json'
+        response.writeHead(200, { 'content-type': type })
+        if (type === 'text/event-stream') response.write(said)
+        else response.end(isText ? said : JSON.stringify({ jsonrpc: '2.0', id: 1, ...said }))
+      },
+    })
+    const config: McpServer = { url: `${site.origin}/mcp`, auth: { type: 'none' }, ...(era && { era }) }
+    const { report } = await examined(config)
+    expect(report.text).toContain(words)
+    expect(report.verdict).toBe(verdict)
   })
 
   test('a server that does not exist', async () => {

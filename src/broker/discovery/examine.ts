@@ -77,7 +77,7 @@ export async function examine(server: Examined, gateway: string, userFetch: Fetc
   }
   const { fetch, limits, signal } = documents
   const document = auth?.callbackPath === undefined ? documentUrl(gateway) : undefined
-  const probe = await looked(probeServer(url, { fetch, timeoutMs: limits.timeoutMs, signal }))
+  const probe = await looked(probeServer(url, { fetch, timeoutMs: limits.timeoutMs, signal, reads: true }))
   const challenge = probe.kind === 'found' ? probe.value.challenge : undefined
   const resource = await looked(discoverResource(url, challenge?.resourceMetadata, documents))
   const authorizationServers =

@@ -64,7 +64,7 @@ export const TROUBLE: readonly Journey[] = [
     },
   },
   {
-    title: 'callback opened twice, or reached by the back button: told so, and still signed in',
+    title: 'callback opened twice, or reached by the back button: leads where it did before',
     async walk({ shop, page }) {
       const callbacks: string[] = []
       page.on('request', (request) => {
@@ -72,30 +72,45 @@ export const TROUBLE: readonly Journey[] = [
       })
       await visit(page, shop, '/orders?page=2')
       const [callback = ''] = callbacks
-      const answer = await page.goto(callback)
-      assert.equal(answer?.status(), 400)
-      await see(page, 'Sign-in has expired')
+      await page.goto(callback)
+      assert.equal(page.url(), `${shop.origin}/orders?page=2`)
+      await seeHome(page)
       await page.goBack()
       await seeHome(page)
       // And into the provider's form, which is used up.
       await page.goBack()
       assert.ok(page.url().startsWith(shop.provider.issuer), page.url())
       await page.goto(callback)
-      await press(page, 'Start again')
       await seeHome(page)
       assert.equal(asked(shop, 'GET /form'), 2)
       assert.equal(shop.logins.filter(({ kind }) => kind === 'signed_in').length, 1)
     },
   },
   {
-    title: 'an attempt left alone too long: told so, and starting again works',
-    async walk({ shop, page }) {
+    title: 'an attempt left alone too long, and one whose cookie is gone: begin anew by themselves',
+    async walk({ shop, page, context }) {
       await page.goto(`${shop.origin}/orders?page=2`)
       shop.advance(3_600)
       await giveName(page)
-      await see(page, 'Sign-in has expired')
+      await page.waitForURL(`${shop.origin}/orders?page=2`)
+      await seeHome(page)
       shop.advance(-3_600)
+      await context.clearCookies()
+      await page.goto(`${shop.origin}/orders?page=3`)
+      await context.clearCookies()
+      await giveName(page)
+      await page.waitForURL(`${shop.origin}/orders?page=3`)
+      await seeHome(page)
+    },
+  },
+  {
+    title: 'an answer to nothing: told so, and starting works',
+    async walk({ shop, page }) {
+      const answer = await page.goto(`${shop.origin}/.sallyport/callback/corp?code=x&state=x`)
+      assert.equal(answer?.status(), 400)
+      await see(page, 'Sign-in has expired')
       await press(page, 'Start again')
+      await giveName(page)
       await seeHome(page)
       assert.equal(page.url(), `${shop.origin}/`)
     },

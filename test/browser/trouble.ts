@@ -97,7 +97,7 @@ export const TROUBLE: readonly Journey[] = [
       shop.advance(-3_600)
       await context.clearCookies()
       await page.goto(`${shop.origin}/orders?page=3`)
-      await context.clearCookies()
+      await context.clearCookies({ name: /~sign-in-/ })
       await giveName(page)
       await page.waitForURL(`${shop.origin}/orders?page=3`)
       await seeHome(page)

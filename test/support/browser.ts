@@ -85,7 +85,7 @@ export interface BrowserContext {
   newPage(): Promise<Page>
   pages(): Page[]
   cookies(): Promise<KeptCookie[]>
-  clearCookies(): Promise<void>
+  clearCookies(options?: { readonly name: RegExp }): Promise<void>
   setDefaultTimeout(ms: number): void
   on(event: 'page', listener: (page: Page) => void): unknown
   close(): Promise<void>

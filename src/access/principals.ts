@@ -10,6 +10,11 @@ import { compileGlob } from '../match/glob.ts'
 /** Everybody is this, authenticated or not. */
 export const ANONYMOUS = 'anonymous'
 
+/** Of the principals of a caller those that are not everybody's. The list is frozen, as theirs is. */
+export function ownOf(principals: readonly string[]): readonly string[] {
+  return Object.freeze(principals.filter((principal) => principal !== ANONYMOUS))
+}
+
 /** Kinds whose names mean something within one integration only: a customer's `engineering` is not ours. */
 export const QUALIFIED_KINDS: ReadonlySet<string> = new Set(['user', 'group'])
 

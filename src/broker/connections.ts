@@ -111,11 +111,6 @@ export function createConnections({ store, clock, times, client, servers, tell }
     for (const each of await Promise.allSettled([refresh, access])) if (each.status === 'rejected') throw each.reason
   }
 
-  /** Whether a server is somewhere else by now, and its tokens are for whoever is there. */
-  function hasMoved(server: string, url: string | undefined): boolean {
-    return url !== undefined && client(server)?.server.url !== url
-  }
-
   async function lookFor(
     upstream: UpstreamClient,
     key: Key,
@@ -128,7 +123,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
     let found = await look()
     // They may be those of a client that another process has just settled on.
     if (found.kind !== 'tokens' && (await upstream.known(true)) !== bound) found = await look()
-    if (hasMoved(key.id, url)) return MOVED
+    if (hasMoved(client(key.id), url)) return MOVED
     // There is nothing newer to be had: the person must consent again.
     return found.kind === 'tokens' && found.stamp === rejected ? { kind: 'reauth_required' } : found
   }
@@ -201,7 +196,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
       const upstream = client(server)
       // Without a client nothing can be said of what there may be.
       if (upstream === undefined) return { kind: 'none' }
-      if (options.url !== undefined && options.url !== upstream.server.url) return MOVED
+      if (hasMoved(upstream, options.url)) return MOVED
       const key = keyOf(owner, server)
       const atHand = options.rejected === undefined ? refresher.known(key) : undefined
       if (atHand !== undefined) return noted(owner, server, atHand)
@@ -211,7 +206,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
       const bound = await client(server)?.known()
       if (bound === undefined) return undefined
       const found = await refresher.tokens(keyOf(owner, server))
-      if (hasMoved(server, url)) return undefined
+      if (hasMoved(client(server), url)) return undefined
       return found.kind === 'tokens' ? stepUpFor(found.tokens, bound.scopes, challenge) : undefined
     },
     connect: (owner, tokens) => refresher.connect(keyOf(owner, tokens.server), tokens),
@@ -265,4 +260,9 @@ const EVENTS: Readonly<Record<RefreshEvent['kind'], ConnectionEvent['kind'] | un
   unwritten: 'refresh_failed',
   lost: 'refresh_failed',
   revocation_failed: 'revocation_failed',
+}
+
+/** Whether a server is somewhere else by now, and its tokens are for whoever is there. */
+function hasMoved(upstream: UpstreamClient | undefined, url: string | undefined): boolean {
+  return url !== undefined && upstream?.server.url !== url
 }

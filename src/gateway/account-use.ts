@@ -1,6 +1,5 @@
 /** Which virtual accounts use one of several servers: for a list of many accounts, which asks nothing else about them. */
-import { principalsOf } from '../access/principals.ts'
-import { ANONYMOUS } from '../identity/identity.ts'
+import { ownOf, principalsOf } from '../access/principals.ts'
 import type { PortalParts } from '../portal/parts.ts'
 import { GatewayError } from './gateway-error.ts'
 import { callerOfAccount } from './identity-caller.ts'
@@ -18,7 +17,7 @@ export function createAccountUse(live: LiveStates, permissions: Permissions): Po
     const { access } = live.current
     const caller = callerOfAccount(account)
     const principals = principalsOf(caller)
-    const own = Object.freeze(principals.filter((principal) => principal !== ANONYMOUS))
+    const own = ownOf(principals)
     const later: Promise<boolean>[] = []
     for (const server of servers) {
       const byName = mayUse({ access, caller, principals: own, server })

@@ -1,7 +1,6 @@
 /** Which servers somebody may use, as they may know them: what a page for people is made of. */
-import { principalsOf } from '../access/principals.ts'
+import { ownOf, principalsOf } from '../access/principals.ts'
 import type { Caller } from '../identity/caller.ts'
-import { ANONYMOUS } from '../identity/identity.ts'
 import type { VisibleMember, VisibleServer } from '../portal/visible-server.ts'
 import type { GatewayServers } from './gateway.ts'
 import { GatewayError } from './gateway-error.ts'
@@ -67,7 +66,7 @@ export function createVisibleServers(parts: VisibleServerParts): GatewayServers[
     const caller = await callerOfSubject(who)
     const state = live.current
     const principals = principalsOf(caller)
-    const looker = { caller, principals, own: Object.freeze(principals.filter((each) => each !== ANONYMOUS)) }
+    const looker = { caller, principals, own: ownOf(principals) }
     const all = [...state.servers.values(), ...state.virtualServers.values()]
     const found = await Promise.all(all.map((server) => look(state, looker, server)))
     return found.filter((server) => server !== undefined)

@@ -9,6 +9,7 @@ import type { Broker } from '../../broker/broker.ts'
 import type { CredentialKind, CredentialResult } from '../../broker/credential.ts'
 import type { RefusedTokens } from '../../broker/refused-tokens.ts'
 import type { AbortSource } from '../../http/gate.ts'
+import { untilOver } from '../../mcp/until-over.ts'
 import type {
   SendResult,
   UpstreamFault,
@@ -21,7 +22,6 @@ import { isNobodys, type VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
 import { createMemberCredentials, type MemberProblem } from './member-credential.ts'
 import type { VirtualSessions } from './sessions.ts'
-import { untilOver } from './until-over.ts'
 
 /** What came of reaching for a member. */
 export type MemberResult =

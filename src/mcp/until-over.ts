@@ -1,6 +1,6 @@
-/** An answer of a member, and what is to be done once when it is over: read to its response, given up, or aborted without being read. */
-import type { AbortSource } from '../../http/gate.ts'
-import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
+/** An answer of an upstream, and what is to be done once when it is over: read to its response, given up, or aborted without being read. */
+import type { AbortSource } from '../http/gate.ts'
+import type { UpstreamMessage } from './upstream-messages.ts'
 
 /** `messages`, and `over()` once when nobody reads on. */
 export function untilOver(

@@ -1,5 +1,6 @@
 /** Optional packages: whichever of several is installed, imported when it is needed and not before. */
 import { DependencyError, messageOf } from './errors.ts'
+import { property } from './property.ts'
 
 /** Imports a package by name. Tests put one in that knows no packages. */
 export type PackageImporter = (name: string) => Promise<unknown>
@@ -47,10 +48,4 @@ function functionOf(imported: unknown, packageName: string, name: string): Packa
 function isNotFound(failure: unknown): boolean {
   const code = property(failure, 'code')
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
-}
-
-function property(holder: unknown, name: string): unknown {
-  // What a CommonJS package exports can be a function that has the others as properties.
-  const holds = typeof holder === 'function' || (typeof holder === 'object' && holder !== null)
-  return holds ? Reflect.get(holder, name) : undefined
 }

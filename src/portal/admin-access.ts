@@ -94,7 +94,7 @@ ${answer}`
 ${unsure && html`<p class="hushed">Whether a token of theirs meets an external identity is not known here: it says that itself, when it is used. Grants to external identities are taken as not theirs.</p>\n`}${here.length === 0 ? html`<div class="empty"><p>No grant is on this server.</p></div>` : table('Grants on this server', columns, here.map(rowOf))}</section>`
   }
 
-  return [{ path: /^\/admin\/access$/, get: forAdmins(page) }]
+  return forAdmins([{ path: /^\/admin\/access$/, get: page }])
 }
 
 function rowOf({ index, grant, applies, why }: GrantExplanation): HtmlValue[] {

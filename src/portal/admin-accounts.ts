@@ -163,17 +163,17 @@ ${csrfField(visit)}
   }
 
   const KEY = new RegExp(`^/admin/accounts/${ACCOUNT}/keys/([0-9A-Za-z]{1,64})/revoke$`)
-  return [
-    { path: /^\/admin$/, get: forAdmins(async () => redirect(303, here)) },
-    { path: /^\/admin\/accounts$/, get: forAdmins(list) },
-    { path: new RegExp(`^/admin/accounts/${ACCOUNT}$`), get: forAdmins((visit) => one(visit)) },
+  return forAdmins([
+    { path: /^\/admin$/, get: async () => redirect(303, here) },
+    { path: /^\/admin\/accounts$/, get: list },
+    { path: new RegExp(`^/admin/accounts/${ACCOUNT}$`), get: (visit) => one(visit) },
     {
       path: new RegExp(`^/admin/accounts/${ACCOUNT}/keys$`),
-      get: forAdmins(async ({ params }) => redirect(303, `${here}/${params[0]}`)),
-      post: forAdmins(make),
+      get: async ({ params }) => redirect(303, `${here}/${params[0]}`),
+      post: make,
     },
-    { path: KEY, get: forAdmins(ask), post: forAdmins(revoke) },
-  ]
+    { path: KEY, get: ask, post: revoke },
+  ])
 }
 
 function subjectOf({ name }: VirtualAccount): { readonly virtualAccount: string } {

@@ -41,7 +41,7 @@ ${
     return show(parts, visit, { title: 'Latest events', section: 'audit', lead, body })
   }
 
-  return [{ path: /^\/admin\/audit$/, get: forAdmins(page) }]
+  return forAdmins([{ path: /^\/admin\/audit$/, get: page }])
 }
 
 /** The server of an event, and the member of a virtual one that a call has reached. */

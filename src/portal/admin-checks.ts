@@ -41,7 +41,7 @@ ${serverChoice(own, report?.server ?? visit.query.get('server'))}</div>
     }
   }
 
-  return [{ path: /^\/admin\/checks$/, get: forAdmins((visit) => page(visit)), post: forAdmins(check) }]
+  return forAdmins([{ path: /^\/admin\/checks$/, get: (visit) => page(visit), post: check }])
 }
 
 const VERDICTS = {

@@ -54,5 +54,5 @@ ${more !== undefined && html`<div class="row"><a class="button" href="${`${here}
     return show(parts, visit, { title: 'Connections', section: 'connections', lead, body })
   }
 
-  return [{ path: /^\/admin\/connections$/, get: forAdmins(page) }]
+  return forAdmins([{ path: /^\/admin\/connections$/, get: page }])
 }

@@ -1,16 +1,16 @@
 /** What administrators may see: everything about the servers that a grant makes them administrators of, and nothing else. */
 import { type Html, html } from '../pages/html.ts'
-import type { PortalAnswer, PortalGateway, PortalOwner, Visit } from './parts.ts'
+import type { PortalGateway, PortalOwner, PortalRoute, Visit } from './parts.ts'
 import type { VisibleServer } from './visible-server.ts'
 
 /** The servers that somebody administers. */
-export async function administered(visit: Visit): Promise<readonly VisibleServer[]> {
+export async function administered(visit: Pick<Visit, 'servers'>): Promise<readonly VisibleServer[]> {
   return (await visit.servers()).filter(({ role }) => role === 'admin')
 }
 
-/** A page for administrators; for anybody else there is none. */
-export function forAdmins(answer: PortalAnswer): PortalAnswer {
-  return async (visit) => ((await administered(visit)).length === 0 ? undefined : answer(visit))
+/** Pages for administrators; for anybody else there are none. */
+export function forAdmins(routes: readonly PortalRoute[]): PortalRoute[] {
+  return routes.map((route) => ({ ...route, adminsOnly: true }))
 }
 
 /** What an administrator may do with a virtual account. */

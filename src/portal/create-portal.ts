@@ -18,11 +18,12 @@ import { accountRoutes } from './admin-accounts.ts'
 import { auditRoutes } from './admin-audit.ts'
 import { checkRoutes } from './admin-checks.ts'
 import { connectionRoutes } from './admin-connections.ts'
+import { administered } from './admin-parts.ts'
 import { clientSetupRoutes } from './client-setup.ts'
 import { createPortalForms } from './forms.ts'
 import { foreignFormPage, notFoundPage, unavailablePage, wrongMethodPage } from './messages.ts'
 import { ownAccountRoutes } from './own-accounts.ts'
-import type { PortalAnswer, PortalParts, PortalRoute, Visit } from './parts.ts'
+import type { PortalParts, PortalRoute, Visit } from './parts.ts'
 import { serverRoutes } from './servers.ts'
 import { tokenRoutes } from './tokens.ts'
 import { virtualRoutes } from './virtual.ts'
@@ -40,8 +41,6 @@ export interface Portal {
 
 /** What paths of pages are made of; anything else is none, and is not repeated anywhere. */
 const PLAIN_PATH = /^[\w./~-]*$/
-
-const ADMIN_PATH = /^\/admin(?:\/|$)/
 
 /** Puts the pages together. */
 export function createPortal(parts: PortalParts): Portal {
@@ -71,16 +70,9 @@ export function createPortal(parts: PortalParts): Portal {
     const found = find(path.slice(base.length))
     if (found === undefined) return notFoundPage(parts)
     const { route, params } = found
-    if (method === 'POST' && ADMIN_PATH.test(path.slice(base.length)) && !(await isAdmin(identity))) {
-      return notFoundPage(parts)
-    }
-    if (method !== 'POST') return look(request, identity, params, route.get)
-    return route.post === undefined ? wrongMethodPage(parts, 'GET, HEAD') : send(request, identity, params, route.post)
-  }
-
-  /** Before a form is looked at: to anybody else the pages of administrators are not there in any way. */
-  async function isAdmin(identity: Identity): Promise<boolean> {
-    return (await gateway.servers.for(identity)).some(({ role }) => role === 'admin')
+    if (method !== 'POST') return look(request, identity, params, route)
+    if (!(await isThere(route, { servers: () => gateway.servers.for(identity) }))) return notFoundPage(parts)
+    return route.post === undefined ? wrongMethodPage(parts, 'GET, HEAD') : send(request, identity, params, route)
   }
 
   function find(path: string): { readonly route: PortalRoute; readonly params: readonly string[] } | undefined {
@@ -107,22 +99,22 @@ export function createPortal(parts: PortalParts): Portal {
     request: GateRequest,
     identity: Identity,
     params: readonly string[],
-    get: PortalAnswer,
+    route: PortalRoute,
   ): Promise<Reply> {
     const { csrf, cookies } = await forms.offer(request, identity)
     // A script of another tab must not take away what the next page has to say, nor must somebody who sees no page.
     const isSeen = request.method !== 'HEAD' && kindOfRequest(request) !== 'script'
     const note = isSeen ? forms.readNote(request) : undefined
     const visit = visitOf(request, identity, params, { csrf, note, form: new URLSearchParams(), formId: '' })
-    const reply = (await get(visit)) ?? notFoundPage(parts)
-    return withCookies(reply, note === undefined ? cookies : [...cookies, forms.clearNote()])
+    const reply = (await isThere(route, visit)) ? await route.get(visit) : undefined
+    return withCookies(reply ?? notFoundPage(parts), note === undefined ? cookies : [...cookies, forms.clearNote()])
   }
 
   async function send(
     request: GateRequest,
     identity: Identity,
     params: readonly string[],
-    post: PortalAnswer,
+    route: PortalRoute,
   ): Promise<Reply> {
     const form = await readForm(request)
     const formId = form && (await forms.idOf(request, identity, form))
@@ -133,7 +125,9 @@ export function createPortal(parts: PortalParts): Portal {
     return same.once(question, async () => {
       const { csrf } = await forms.offer(request, identity)
       const visit = visitOf(request, identity, params, { csrf, note: undefined, form, formId })
-      return (await post(visit)) ?? notFoundPage(parts)
+      // Asked again: the role may have ended while the form was on its way.
+      const reply = (await isThere(route, visit)) ? await route.post?.(visit) : undefined
+      return reply ?? notFoundPage(parts)
     })
   }
 
@@ -179,6 +173,11 @@ export function createPortal(parts: PortalParts): Portal {
     },
     close: () => same.settled(),
   }
+}
+
+/** Whether a page is there for somebody. */
+async function isThere({ adminsOnly }: PortalRoute, visit: Pick<Visit, 'servers'>): Promise<boolean> {
+  return adminsOnly !== true || (await administered(visit)).length > 0
 }
 
 /** Asks a sign-in, which may be the application's own: whatever that throws, it is not there right now. */

@@ -135,4 +135,6 @@ export interface PortalRoute {
   readonly path: RegExp
   readonly get: PortalAnswer
   readonly post?: PortalAnswer
+  /** To anybody but administrators it is not there in any way. */
+  readonly adminsOnly?: boolean
 }

@@ -3,6 +3,7 @@
  * wrong name, certificate or password.
  */
 import { messageOf } from '../core/errors.ts'
+import { property } from '../core/property.ts'
 
 /** Remembers the last error of a connection that is not ready. */
 export interface Trouble {
@@ -42,8 +43,4 @@ export function troubleOf(error: unknown): string {
   return messageOf(error)
     .replace(/,?\s*with args beginning with.*$/is, '')
     .slice(0, 200)
-}
-
-function property(holder: unknown, name: string): unknown {
-  return typeof holder === 'object' && holder !== null ? Reflect.get(holder, name) : undefined
 }

@@ -12,12 +12,16 @@ const SKIP: Outcome = { kind: 'skip' }
  *
  * @throws TypeError for no gates, and for something that is none
  */
-export function checkGates(gates: readonly Gate[]): readonly Gate[] {
-  if (gates.length === 0) throw new TypeError('sallyport() needs a gate: sallyport(guard)')
+export function checkGates(gates: readonly Gate[], taker: 'sallyport' | 'guardUpgrade' = 'sallyport'): readonly Gate[] {
+  const [one, two] =
+    taker === 'sallyport' ? ['guard', 'gateway, guard'] : ['guard, listener', '[gateway, guard], listener']
+  if (gates.length === 0) throw new TypeError(`${taker}() needs a gate: ${taker}(${one})`)
   for (const [index, gate] of gates.entries()) {
     if (typeof (gate as Partial<Gate> | null | undefined)?.handle === 'function') continue
-    const hint = 'createGuard() and createGateway() return gates; several are written sallyport(gateway, guard)'
-    throw new TypeError(`argument ${index + 1} of sallyport() is no gate: ${hint}`)
+    const hint = `createGuard() and createGateway() return gates; several are written ${taker}(${two})`
+    const which =
+      taker === 'sallyport' ? `argument ${index + 1}` : gates.length === 1 ? 'argument 1' : `gate ${index + 1}`
+    throw new TypeError(`${which} of ${taker}() is no gate: ${hint}`)
   }
   return gates
 }

@@ -5,10 +5,11 @@
  * the event itself: it is emitted once the gate has let the request pass.
  */
 import diagnostics_channel from 'node:diagnostics_channel'
+import { EventEmitter } from 'node:events'
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { type Duplex, Readable } from 'node:stream'
 import { keepAuth } from './auth-of.ts'
-import { decide } from './decide.ts'
+import { checkGates, decide } from './decide.ts'
 import type { Gate, Outcome, Reply } from './gate.ts'
 import { closeAfter } from './last-answer.ts'
 import { headOf, NodeRequest } from './node-request.ts'
@@ -28,13 +29,13 @@ const CONNECTION_CHANNEL = 'net.server.socket'
  * older, the first upgrade still reaches the others.
  *
  * @param gate - a gate, or several of which the first that does not skip decides
- * @throws TypeError for a handler that is none
+ * @throws TypeError for no gates, for something that is none, and for a handler that is none
  */
 export function guardUpgrade(gate: Gate | readonly Gate[], handler: UpgradeListener): UpgradeListener {
   if (typeof handler !== 'function') {
     throw new TypeError('guardUpgrade needs a listener for what is let through: (req, socket, head) => …')
   }
-  const gates: readonly Gate[] = 'handle' in gate ? [gate] : gate
+  const gates = checkGates(isList(gate) ? gate : [gate], 'guardUpgrade')
   const admitted = new WeakSet<IncomingMessage>()
   const guarded = new WeakSet<Server>()
 
@@ -72,12 +73,13 @@ export function guardUpgrade(gate: Gate | readonly Gate[], handler: UpgradeListe
   }
 
   const door = { standInFront }
-  function listener(this: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  function listener(this: unknown, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (admitted.has(request)) {
       handler(request, socket, head)
       return
     }
-    door.standInFront(this)
+    // Another listener may have called it, as one that chooses by path does; that one decides who else hears of it.
+    if (this instanceof EventEmitter) door.standInFront(this as Server)
     judge(request, socket, () => handler(request, socket, head))
   }
   onConnection(new WeakRef(door))
@@ -110,9 +112,19 @@ function settle(outcome: Outcome, request: IncomingMessage, socket: Duplex, proc
 /** Answers on the bare socket and closes it. */
 function refuse(request: IncomingMessage, socket: Duplex, reply: Reply): void {
   const response = new ServerResponse(request)
-  response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
-  closeAfter(response)
-  writeReply(response, reply)
+  try {
+    response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
+    closeAfter(response)
+    writeReply(response, reply)
+  } catch {
+    // An earlier answer is still on the socket: no client that wants to upgrade asks for something else right before.
+    if (reply.body instanceof Readable) reply.body.destroy()
+    socket.destroy()
+  }
+}
+
+function isList(gate: Gate | readonly Gate[]): gate is readonly Gate[] {
+  return Array.isArray(gate)
 }
 
 function ignore(): void {}

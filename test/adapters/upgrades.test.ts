@@ -245,8 +245,53 @@ describe.each(SERVERS)('$name', ({ framework, start }) => {
   })
 
   test('where all gates skip, the handler gets it and authOf has nothing', async () => {
-    app.server.on('upgrade', guardUpgrade([], handler))
+    const skipping = gateOf(() => ({ kind: 'skip' }))
+    app.server.on('upgrade', guardUpgrade([skipping, skipping], handler))
     expect(await open(url('/live'))).toEqual({ auth: null })
+  })
+
+  test.each<[string, unknown]>([
+    ['no gates', []],
+    ['nothing', undefined],
+    ['an object', {}],
+    ['a promise of a guard', Promise.resolve(passing)],
+    ['guards in an object', { guard: passing }],
+    ['a list with a promise in it', [passing, Promise.resolve(passing)]],
+  ])('%s in place of a gate is refused when it is given', (_what, wrong) => {
+    const words = /^guardUpgrade\(\) needs a gate|^(?:argument 1|gate 2) of guardUpgrade\(\) is no gate/
+    expect(() => guardUpgrade(wrong as Gate, handler)).toThrow(words)
+  })
+
+  test.each([
+    ['at once', refusing(403)],
+    ['later', gateOf(async () => refusing(403).handle({} as GateRequest))],
+  ])(
+    'right behind a request that is not answered yet, a refusal (%s) ends the connection and nothing else',
+    async (_when, gate) => {
+      app.server.on('upgrade', guardUpgrade(gate, handler))
+      const connection = await connect()
+      const { headers = {} } = handshake('/live')
+      const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+      const handshakeText = `GET /live HTTP/1.1\r\nhost: app.example.com\r\n${fields.join('')}\r\n`
+      connection.write(Buffer.from(`GET /open/wait HTTP/1.1\r\nhost: app.example.com\r\n\r\n${handshakeText}`))
+      expect(String(await connection.rest().catch(() => ''))).toBe('')
+      expect(handled).toEqual([])
+      expectReached(await askRaw(app.port, { target: '/open/whoami' }))
+    },
+  )
+
+  test("can be called from an application's own listener, which chooses by path", async () => {
+    const guarded = guardUpgrade(guard, handler)
+    app.server.on('upgrade', (request, socket, head) => {
+      if (request.url?.startsWith('/else')) socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')
+      else guarded(request, socket, head)
+    })
+    for (let round = 0; round < 2; round++) {
+      expect(await open(url('/basic/live'))).toBe(401)
+      expect(await open(url('/else'))).toBe(404)
+      expect(await open(url('/open/live'))).toMatchObject({ auth: { route: '/open' } })
+    }
+    expect(handled).toEqual(['/open/live', '/open/live'])
   })
 
   test('a gate sees an upgrade as what it is', async () => {

@@ -21,9 +21,12 @@ export interface Head {
   readonly rawHeaders: readonly string[]
 }
 
-/** The head of `message`. `target` is what the client asked for, where a framework has rewritten `url`. */
-export function headOf(message: IncomingMessage, target: string = message.url ?? ''): Head {
-  return { method: message.method ?? 'GET', target, rawHeaders: message.rawHeaders }
+/** A request that an Express or Connect application may have handed on: it keeps what the client asked for. */
+type MountedMessage = IncomingMessage & { readonly originalUrl?: string }
+
+/** The head of `message`. `target` is what the client asked for, where the framework around the gate has rewritten `url`. */
+export function headOf(message: MountedMessage, target: string = message.url ?? ''): Head {
+  return { method: message.method ?? 'GET', target: message.originalUrl ?? target, rawHeaders: message.rawHeaders }
 }
 
 /** Whether Node has handed `message` to listeners of `upgrade`: so it marks those, whatever the others ask for. */

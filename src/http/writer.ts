@@ -32,6 +32,8 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
     stream?.destroy()
     return
   }
+  // A framework's reason phrase is that of the answer it had in mind. HTTP/2 has none.
+  if (response.req.httpVersionMajor === 1 && response.statusMessage) response.statusMessage = ''
   if (stream === undefined && inherited === undefined && isUntouched(response) && writeAtOnce(response, reply)) return
   response.statusCode = reply.status
   for (const [name, value] of Object.entries(inherited ?? {})) {
@@ -115,7 +117,8 @@ function keepUnbuffered(response: ServerResponse): void {
 export function addHeadersOnSend(response: ServerResponse, headers: ReplyHeaders): void {
   const writeHead = response.writeHead
   response.writeHead = function withAddedHeaders(this: ServerResponse, status: number, ...rest: unknown[]) {
-    const given = rest.at(-1)
+    // As Node itself reads them: wrappers of other middleware hand on a reason that is none.
+    const given = typeof rest[0] === 'string' ? rest[1] : (rest[1] ?? rest[0])
     if (typeof given === 'object' && given !== null) setGiven(response, given)
     // Only now, since headers that cannot be sent make the application's error handler write the head instead.
     response.writeHead = writeHead

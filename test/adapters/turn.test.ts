@@ -4,9 +4,11 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
-import type { Gate, GateRequest } from 'sallyport'
+import Fastify from 'fastify'
+import { createGuard, type Gate, type GateRequest } from 'sallyport'
+import { sallyport as forFastify } from 'sallyport/fastify'
 import { sallyport } from 'sallyport/node'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 
 /** Sends three pipelined requests in one packet, which a server reads in one turn. */
 async function pipelined(gate: Gate, steps: string[]): Promise<string> {
@@ -57,4 +59,13 @@ test('one that is refused, and one whose gate throws, leave the others alone', a
   const answers = await pipelined(gate, steps)
   expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 500', 'HTTP/1.1 403', 'HTTP/1.1 200'])
   expect(steps.filter((step) => step.startsWith('application'))).toEqual(['application /3 in context /3'])
+})
+
+test("goes on where an application's tests have put timers in place that stand still", async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const app = Fastify()
+  await app.register(forFastify(createGuard({ routes: [{ path: '/', auth: { type: 'none' } }] })))
+  app.get('/', async () => 'reached')
+  expect((await app.inject('/')).body).toBe('reached')
 })

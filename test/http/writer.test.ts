@@ -1,11 +1,11 @@
 /** Whole answers on a response that nobody has touched, and on one that somebody has: the same bytes reach the client. */
 import { once } from 'node:events'
-import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, get, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Reply } from '../../src/http/gate.ts'
-import { writeReply } from '../../src/http/writer.ts'
+import { addHeadersOnSend, writeReply } from '../../src/http/writer.ts'
 
 async function send(reply: Reply, before: (response: ServerResponse) => void, method = 'GET') {
   const server = createServer((_request, response) => {
@@ -55,4 +55,46 @@ it('a wrong length is put right', async () => {
   const { lines, body } = await send({ status: 200, headers: { 'content-length': '99' }, body: 'four' }, () => {})
   expect(body).toBe('four')
   expect(lines.filter((line) => line.startsWith('content-length'))).toEqual(['content-length: 4'])
+})
+
+it('has the reason phrase of its own status, whatever a framework had in mind before', async () => {
+  const phrases = replies.map(async ([, reply]) => {
+    const server = createServer((_request, response) => {
+      response.statusMessage = 'OK'
+      writeReply(response, reply)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const request = get({ port: (server.address() as AddressInfo).port, agent: false })
+    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    answer.resume()
+    return answer.statusMessage
+  })
+  expect(await Promise.all(phrases)).toEqual(replies.map(([, { status }]) => STATUS_CODES[status]))
+})
+
+describe('headers that are added to what the application sends', () => {
+  it.each<[string, (response: ServerResponse) => unknown]>([
+    ['as an object', (response) => response.writeHead(200, { 'x-own': 'yes' })],
+    ['as a list', (response) => response.writeHead(200, ['x-own', 'yes'])],
+    ['behind a reason', (response) => response.writeHead(200, 'Fine', { 'x-own': 'yes' })],
+    // As middleware hands on what it was given: `(status, reason, headers) => writeHead.call(response, status, reason, headers)`.
+    [
+      'in the place of a reason that is none',
+      (response) => response.writeHead(200, { 'x-own': 'yes' } as never, undefined),
+    ],
+    ['behind a reason that is undefined', (response) => response.writeHead(200, undefined, { 'x-own': 'yes' })],
+  ])('leave those that it gives %s', async (_how, writeHead) => {
+    const server = createServer((_request, response) => {
+      addHeadersOnSend(response, { 'cache-control': 'private' })
+      writeHead(response)
+      response.end()
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const request = get({ port: (server.address() as AddressInfo).port, agent: false })
+    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    answer.resume()
+    expect(answer.headers).toMatchObject({ 'x-own': 'yes', 'cache-control': 'private' })
+  })
 })

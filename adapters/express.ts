@@ -1,6 +1,6 @@
 /** sallyport for Express 4 and 5 (and anything else with connect's middleware signature). */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { readAuth } from '../src/http/auth-of.ts'
+import { findAuth, readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
@@ -65,5 +65,5 @@ function read(object: object, key: string): unknown {
 
 /** Who came in: what the gate found out about the caller, or `undefined` where no gate has decided. */
 export function authOf(req: IncomingMessage): Auth | undefined {
-  return readAuth(localsOf(read(req, 'res')) ?? req) ?? readAuth(req)
+  return readAuth(localsOf(read(req, 'res')) ?? req) ?? findAuth(req)
 }

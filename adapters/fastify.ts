@@ -1,7 +1,7 @@
 /** sallyport for Fastify 4 and 5. */
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
-import { readAuth } from '../src/http/auth-of.ts'
+import { findAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
@@ -67,5 +67,5 @@ function settle(outcome: Outcome, request: FastifyRequest, reply: FastifyReply, 
  * request, or the bare one in an `upgrade` handler.
  */
 export function authOf(request: FastifyRequest | IncomingMessage): Auth | undefined {
-  return readAuth(request)
+  return findAuth(request)
 }

@@ -1,6 +1,6 @@
 /** sallyport for Koa 2 and 3. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { readAuth } from '../src/http/auth-of.ts'
+import { findAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
@@ -62,5 +62,5 @@ function settle(outcome: Outcome, ctx: KoaContext, next: () => Promise<unknown>)
  * context, or the bare request in an `upgrade` handler.
  */
 export function authOf(ctx: { readonly state: object } | IncomingMessage): Auth | undefined {
-  return readAuth('state' in ctx ? ctx.state : ctx)
+  return findAuth(ctx)
 }

@@ -1,7 +1,7 @@
 /** sallyport for `node:http`, `node:https` and `node:http2` (compatibility API): a wrapper around the handler. */
 import type { IncomingMessage, RequestListener } from 'node:http'
 import { splitAbsoluteForm } from '../src/http/absolute-form.ts'
-import { readAuth } from '../src/http/auth-of.ts'
+import { findAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
 import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate } from '../src/http/gate.ts'
@@ -53,5 +53,5 @@ function toOriginForm(req: IncomingMessage): void {
 
 /** Who came in: what the gate found out about the caller, or `undefined` where no gate has decided. */
 export function authOf(req: IncomingMessage): Auth | undefined {
-  return readAuth(req)
+  return findAuth(req)
 }

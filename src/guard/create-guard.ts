@@ -295,6 +295,7 @@ export function createGuard(config: GuardConfig): Guard {
   }
 
   return {
+    decidesAll: config.unmatched !== 'skip',
     handle,
     async ready() {
       const results = await Promise.allSettled(routes.map(({ route }) => route.ready()))

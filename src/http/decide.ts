@@ -10,18 +10,25 @@ const SKIP: Outcome = { kind: 'skip' }
 /**
  * `gates`, if they are some. Without one every request would go through, and nobody would notice.
  *
- * @throws TypeError for no gates, and for something that is none
+ * @throws TypeError for no gates, for something that is none, and for a gate that would never be asked
  */
 export function checkGates(gates: readonly Gate[], taker: 'sallyport' | 'guardUpgrade' = 'sallyport'): readonly Gate[] {
-  const [one, two] =
-    taker === 'sallyport' ? ['guard', 'gateway, guard'] : ['guard, listener', '[gateway, guard], listener']
-  if (gates.length === 0) throw new TypeError(`${taker}() needs a gate: ${taker}(${one})`)
+  const written = (names: string) =>
+    taker === 'sallyport'
+      ? `sallyport(${names})`
+      : `guardUpgrade(${names.includes(',') ? `[${names}]` : names}, listener)`
+  if (gates.length === 0) throw new TypeError(`${taker}() needs a gate: ${written('guard')}`)
+  const nameOf = (index: number) =>
+    `${taker === 'sallyport' || gates.length === 1 ? 'argument' : 'gate'} ${index + 1} of ${taker}()`
   for (const [index, gate] of gates.entries()) {
     if (typeof (gate as Partial<Gate> | null | undefined)?.handle === 'function') continue
-    const hint = `createGuard() and createGateway() return gates; several are written ${taker}(${two})`
-    const which =
-      taker === 'sallyport' ? `argument ${index + 1}` : gates.length === 1 ? 'argument 1' : `gate ${index + 1}`
-    throw new TypeError(`${which} of ${taker}() is no gate: ${hint}`)
+    const several = `several are written ${written('gateway, guard')}`
+    throw new TypeError(`${nameOf(index)} is no gate: createGuard() and createGateway() return gates; ${several}`)
+  }
+  const last = gates.findIndex(({ decidesAll }) => decidesAll === true) + 1
+  if (last > 0 && last < gates.length) {
+    const mend = `write ${written('gateway, guard')}, or give the first guard unmatched: 'skip'`
+    throw new TypeError(`${nameOf(last)} is never asked: the guard before it decides every request; ${mend}`)
   }
   return gates
 }

@@ -87,6 +87,8 @@ export type Outcome =
 
 /** Decides about requests. `createGuard` and `createGateway` return gates, and anybody can write one. */
 export interface Gate {
+  /** Whether it decides every request and never skips: a gate behind it would never be asked, which is refused as a mistake. */
+  readonly decidesAll?: boolean
   /** Decides. Answers at once where it can; never rejects. */
   handle(request: GateRequest): Outcome | Promise<Outcome>
   /** Resolves once secrets and keys are there; rejects with what is missing. Calling it is optional. */

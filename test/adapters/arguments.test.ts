@@ -31,6 +31,15 @@ describe.each(Object.entries({ express, fastify, koa, node }))('%s', (_, sallypo
     expect(() => withAny(guard, wrong)).toThrow(/^argument 2 of sallyport\(\) is no gate: /)
   })
 
+  test('a gate behind a guard that decides every request', () => {
+    const own: Gate = { handle: () => ({ kind: 'skip' }), ready: async () => {}, close: async () => {} }
+    const skips = createGuard({ unmatched: 'skip', routes: [{ path: '/', auth: { type: 'none' } }] })
+    const words = /^argument 2 of sallyport\(\) is never asked: .* write sallyport\(gateway, guard\)/
+    expect(() => sallyport(guard, own)).toThrow(words)
+    expect(() => sallyport(guard, guard)).toThrow(words)
+    expect(() => sallyport(skips, own, guard)).not.toThrow()
+  })
+
   test('gates of any kind are taken', () => {
     const own: Gate = { handle: () => ({ kind: 'skip' }), ready: async () => {}, close: async () => {} }
     expect(() => sallyport(own, guard)).not.toThrow()

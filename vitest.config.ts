@@ -19,6 +19,8 @@ export default defineConfig({
     globalSetup: 'test/support/global-setup.ts',
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // The default of a second is over at once where a busy machine has stopped the process for as long.
+    expect: { poll: { timeout: 15_000 } },
     // Two also on two cores: much of the time goes to servers and databases that the tests wait for.
     maxWorkers: Math.max(2, availableParallelism() - 1),
   },

@@ -223,7 +223,7 @@ describe('what is told between calls', () => {
     onTestFinished(() => void vi.useRealTimers())
     listen(await send(url, { token, headers, method: 'GET' }))
     const gets = () => stub.requests.filter(({ method }) => method === 'GET').length
-    await vi.waitFor(() => expect(gets()).toBe(1))
+    await expect.poll(gets).toBe(1)
     for (let second = 0; second < 60; second++) await vi.advanceTimersByTimeAsync(1_000)
     expect(gets()).toBe(1)
   })

@@ -79,7 +79,7 @@ describe('G9 B1 refresher: when tokens are refreshed', () => {
     bench.time = tokens.expiresAt - 50_000
     expect(await refresher.tokens(key)).toMatchObject({ kind: 'tokens', tokens })
     answer.open()
-    await vi.waitFor(() => expect(bench.kinds()).toEqual(['refreshed']))
+    await expect.poll(bench.kinds).toEqual(['refreshed'])
     const found = await refresher.tokens(key)
     expect(found.kind === 'tokens' && bench.server.isGood(found.tokens)).toBe(true)
     expect(bench.server.redemptions()).toBe(1)
@@ -97,7 +97,7 @@ describe('G9 B1 refresher: when tokens are refreshed', () => {
     expect(bench.server.redemptions()).toBe(0)
     bench.time += 8_000
     expect(await refresher.tokens(key), 'a fifth of the time is left').toMatchObject({ tokens })
-    await vi.waitFor(() => expect(bench.server.redemptions()).toBe(1))
+    await expect.poll(bench.server.redemptions).toBe(1)
   })
 
   it('tokens that come expired cause one redemption for each question, not a storm', async () => {
@@ -286,8 +286,8 @@ describe('G13 G14 refresher: how old a look-up may be', () => {
     bench.redeem = async () => Promise.reject(new Error('503'))
     bench.time = tokens.expiresAt - 10_000
     await refresher.tokens(key)
-    await vi.waitFor(() => expect(bench.kinds()).toEqual(['failed']))
-    await vi.waitFor(async () => expect((await bench.record())?.state).toBe('connected'))
+    await expect.poll(bench.kinds).toEqual(['failed'])
+    await expect.poll(async () => (await bench.record())?.state).toBe('connected')
     await refresher.tokens(key)
     const { gets, leases } = count
     for (let index = 0; index < 20; index++) expect(await refresher.tokens(key)).toMatchObject({ tokens })

@@ -62,7 +62,7 @@ describeWith('redis', 'D4 Redis store on a connection that goes silent', () => {
       const store = make()
       await timeToFail(store.get(key))
       network.swallow(false)
-      await expect.poll(() => textAt(store, key).catch(() => 'failed'), { timeout: 5_000 }).toBeUndefined()
+      await expect.poll(() => textAt(store, key).catch(() => 'failed')).toBeUndefined()
       await store.close()
     })
   }
@@ -79,7 +79,7 @@ describeWith('redis', 'D4 Redis store on a connection that goes silent', () => {
     await store.put(key, Buffer.from('x'), { ifVersion: null })
     way.cut()
     await timeToFail(store.get(key))
-    await expect.poll(() => textAt(store, key).catch(() => 'failed'), { timeout: 5_000 }).toBe('x')
+    await expect.poll(() => textAt(store, key).catch(() => 'failed')).toBe('x')
     await store.close()
     client.disconnect()
     way.close()

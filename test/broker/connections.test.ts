@@ -287,7 +287,7 @@ describe('the store', () => {
     for (const answer of [await browser.load(url), await browser.submit(page, {})]) {
       expect(answer.status).toBe(503)
       expect(answer.headers['retry-after']).toBe('10')
-      expect(answer.body).not.toContain('away')
+      expect(answer.body).not.toContain('is away')
     }
     away = false
     expect((await browser.submit(await browser.load(url), {})).body).toContain('is connected')

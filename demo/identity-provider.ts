@@ -26,7 +26,7 @@ import {
 const ORDERS_SCOPE = 'orders:read orders:write'
 /** Long enough for an afternoon of pasting `curl` lines. */
 const TOKEN_SECONDS = 8 * 60 * 60
-const KIOSK_TOKEN_SECONDS = 2
+const KIOSK_TOKEN_SECONDS = 5
 /** Time for people to find their password. */
 const FORM_SECONDS = 15 * 60
 

@@ -10,7 +10,7 @@ export const BILLING_API = 'urn:demo:billing'
 export const TOOLS_API = 'urn:demo:tools'
 /** The client that people sign in to; the audience of their ID tokens. */
 export const APP_CLIENT = { id: 'demo-app', secret: 'demo-app-secret' }
-/** Like {@link APP_CLIENT}, but its access tokens live for two seconds. */
+/** Like {@link APP_CLIENT}, but its access tokens live for five seconds. */
 export const KIOSK_CLIENT = { id: 'demo-kiosk', secret: 'demo-kiosk-secret' }
 /** A service that gets tokens for itself (RFC 6749 §4.4). */
 export const JOB_CLIENT = { id: 'nightly-job', secret: 'nightly-job-secret' }

@@ -38,8 +38,8 @@ export interface Demo {
   close(): Promise<void>
 }
 
-/** How long the tokens last that people get for `/me/`, so that one sees them refreshed. */
-export const SHORT_SECONDS = 5
+/** How long the tokens last that people get for `/me/`, so that one sees them refreshed; they sign in on four servers first. */
+export const SHORT_SECONDS = 10
 /** How long access to an account at `dev/code` lasts without a refresh. */
 export const CODE_SECONDS = 8
 

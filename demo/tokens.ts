@@ -32,7 +32,7 @@ export async function getTokens(issuer: string) {
   } satisfies Record<string, Token>
 }
 
-/** A token that has expired two seconds later. */
+/** A token that has expired five seconds later. */
 export async function getShortToken(issuer: string): Promise<Token> {
   return { name: 'short-lived', jwt: (await signIn(issuer, KIOSK_CLIENT, 'alice', ORDERS_API)).access_token }
 }

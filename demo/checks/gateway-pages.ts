@@ -42,7 +42,7 @@ export const pages: GatewayChapter = async ({ demo: { targets }, walk, newBrowse
   await walk.onEach('G1', 'a token made there is shown once, and adds 2 and 3', '200 5', async (target) => {
     const page = await open(hers(target), target, alice, '/tokens')
     const made = await hers(target).submit(page, { name: 'made in the demo', lifetime: '7' }, `${PAGES}/tokens`)
-    const jwt = /spp_\w+/.exec(made.body)?.[0] ?? 'none'
+    const jwt = /spp_\w{49}/.exec(made.body)?.[0] ?? 'none'
     return callTool(target, { server: 'public/calculator', token: { name: 'made', jwt } }, 'add', { a: 2, b: 3 })
   })
   await walk.onEach(

@@ -10,7 +10,7 @@ function hears(heard: readonly (Key | 'all')[], { owner }: Key): boolean {
 /** Writes until a change is heard by its key: listening may take a moment to begin. */
 async function untilHeard(other: TokenStore, heard: readonly (Key | 'all')[]): Promise<void> {
   const keys = new Set<string>()
-  await eventually('hearing of a change', 4_000, async () => {
+  await eventually('hearing of a change', async () => {
     const key = newKey()
     keys.add(key.owner)
     await create(other, key, 'one')
@@ -36,7 +36,7 @@ export const changeTests: readonly KitTest[] = [
     for (const [name, change] of Object.entries(changes)) {
       heard.length = 0
       await change()
-      await eventually(`hearing of ${name}`, 3_000, () => (hears(heard, key) ? true : undefined))
+      await eventually(`hearing of ${name}`, () => (hears(heard, key) ? true : undefined))
     }
     const named = heard.find((one) => one !== 'all')
     if (named !== undefined) assert.deepEqual(named, key, 'a change names the key')
@@ -55,7 +55,7 @@ export const changeTests: readonly KitTest[] = [
     heard.length = 0
     const key = newKey()
     await create(other, key, 'one')
-    await eventually('the other listener hearing', 3_000, () => (hears(still, key) ? true : undefined))
+    await eventually('the other listener hearing', () => (hears(still, key) ? true : undefined))
     assert.deepEqual(heard, [])
     stopStill()
   }),

@@ -1,8 +1,8 @@
 /** Expiry: a record is there for its time, and not a moment longer. */
 import assert from 'node:assert/strict'
-import { bytes, create, type KitTest, newKey, newSpace, pass, storeTest, textOf } from './test-kit.ts'
+import { bytes, create, inTime, type KitTest, newKey, newSpace, pass, storeTest, textOf } from './test-kit.ts'
 
-/** Long enough for a slow machine to do a few things first where that matters, short enough to wait for. */
+/** Short enough to wait for; nothing has to be done in so little. */
 const SHORT_MS = 60
 
 export const expiryTests: readonly KitTest[] = [
@@ -59,35 +59,44 @@ export const expiryTests: readonly KitTest[] = [
   }),
 
   storeTest('put without ttlMs makes a record stay', async (store) => {
-    const key = newKey()
-    const version = await create(store, key, 'short', 400)
-    assert.notEqual(await store.put(key, bytes('long'), { ifVersion: version }), 'conflict')
-    await pass(400)
+    let key = newKey()
+    const ms = await inTime(async (ttlMs) => {
+      key = newKey()
+      const version = await create(store, key, 'short', ttlMs)
+      assert.notEqual(await store.put(key, bytes('long'), { ifVersion: version }), 'conflict')
+    })
+    await pass(ms)
     assert.equal(await textOf(store, key), 'long')
   }),
 
   storeTest('put with a new ttlMs counts from then', async (store) => {
-    const longer = newKey()
+    let longer = newKey()
+    const ms = await inTime(async (ttlMs) => {
+      longer = newKey()
+      const first = await create(store, longer, 'one', ttlMs)
+      assert.notEqual(await store.put(longer, bytes('two'), { ifVersion: first, ttlMs: 3_600_000 }), 'conflict')
+    })
     const shorter = newKey()
-    const first = await create(store, longer, 'one', 400)
     const second = await create(store, shorter, 'one', 3_600_000)
-    assert.notEqual(await store.put(longer, bytes('two'), { ifVersion: first, ttlMs: 3_600_000 }), 'conflict')
     assert.notEqual(await store.put(shorter, bytes('two'), { ifVersion: second, ttlMs: SHORT_MS }), 'conflict')
-    await pass(400)
+    await pass(ms)
     assert.equal(await textOf(store, longer), 'two')
     assert.equal(await textOf(store, shorter), undefined)
   }),
 
   storeTest("put with ttlMs 'keep' leaves the time that the record has", async (store) => {
-    const short = newKey()
+    let short = newKey()
+    const ms = await inTime(async (ttlMs) => {
+      short = newKey()
+      const version = await create(store, short, 'one', ttlMs)
+      assert.notEqual(await store.put(short, bytes('two'), { ifVersion: version, ttlMs: 'keep' }), 'conflict')
+    })
     const long = newKey()
     const fresh = newKey()
-    const shortVersion = await create(store, short, 'one', 400)
     const longVersion = await create(store, long, 'one')
-    assert.notEqual(await store.put(short, bytes('two'), { ifVersion: shortVersion, ttlMs: 'keep' }), 'conflict')
     assert.notEqual(await store.put(long, bytes('two'), { ifVersion: longVersion, ttlMs: 'keep' }), 'conflict')
     assert.notEqual(await store.put(fresh, bytes('two'), { ifVersion: null, ttlMs: 'keep' }), 'conflict')
-    await pass(400)
+    await pass(ms)
     assert.equal(await textOf(store, short), undefined, 'it expires when it would have')
     assert.equal(await textOf(store, long), 'two', 'without a time it stays')
     assert.equal(await textOf(store, fresh), 'two', 'a new record stays')

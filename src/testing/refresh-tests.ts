@@ -165,7 +165,7 @@ export const refreshTests: readonly KitTest[] = [
     assert.ok(a !== undefined && b !== undefined)
     const key = newKey()
     const flight = await refreshInFlight(a, key)
-    await eventually('deleting', 2_000, async () => ((await b.delete(key)) ? true : undefined))
+    await eventually('deleting', async () => ((await b.delete(key)) ? true : undefined))
     const { found } = await flight.end()
     assert.equal(found.kind, 'none')
     assert.equal(await b.get(key), undefined)

@@ -3,6 +3,7 @@ import { createAccess } from '../../src/access/access.ts'
 import type { AccessDecision, Wanted } from '../../src/access/decision.ts'
 import type { Grant } from '../../src/access/grants.ts'
 import { principalsOf } from '../../src/access/principals.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 import { members, nobody, person, virtualAccount } from './callers.ts'
 
 const ENGINEER = members('engineering')
@@ -343,14 +344,15 @@ describe('G4 many grants', () => {
   it('cost a caller with many groups next to nothing', () => {
     const access = createAccess(grants)
     const callers = Array.from({ length: 20 }, () => members(...groups))
-    const started = performance.now()
-    for (let round = 0; round < 100; round++) {
-      for (const principals of callers) {
-        expect(access.mayUse(principals, 'area4/server4')).toBe(true)
-        expect(access.mayUse(principals, 'area5/server5')).toBe(false)
+    const ms = cpuMs(() => {
+      for (let round = 0; round < 100; round++) {
+        for (const principals of callers) {
+          expect(access.mayUse(principals, 'area4/server4')).toBe(true)
+          expect(access.mayUse(principals, 'area5/server5')).toBe(false)
+        }
       }
-    }
+    })
     // Some 2 µs for a decision, and 100 µs for a caller who has not been seen before, or 10 ms in all.
-    expect(performance.now() - started).toBeLessThan(1000)
+    expect(ms).toBeLessThan(1000)
   })
 })

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type CallerHeaderRules, createCallerHeaders } from '../../src/broker/caller-headers.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 
 const EXPECTED = 'expected a JSON object with a text for each header, such as {"authorization": "Bearer ..."}'
 
@@ -265,16 +266,17 @@ describe('properties', () => {
   })
 
   it('a long field takes no time, whatever is in it', () => {
-    const started = performance.now()
-    for (const text of [
-      '['.repeat(8_000),
-      '{"a":'.repeat(1_600),
-      `{"a":"${'\\\\'.repeat(4_000)}"}`,
-      '"'.repeat(8_000),
-    ]) {
-      read(text)
-    }
-    expect(performance.now() - started).toBeLessThan(1_000)
+    const ms = cpuMs(() => {
+      for (const text of [
+        '['.repeat(8_000),
+        '{"a":'.repeat(1_600),
+        `{"a":"${'\\\\'.repeat(4_000)}"}`,
+        '"'.repeat(8_000),
+      ]) {
+        read(text)
+      }
+    })
+    expect(ms).toBeLessThan(1_000)
   })
 })
 

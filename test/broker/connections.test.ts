@@ -1,5 +1,5 @@
 /** Connections: told of, ended, kept to their owner, and never handed to another authorization server (G9, G13, G14). */
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { ConnectionEvent } from '../../src/broker/broker.ts'
 import { ConfigError, FetchError, SecretError, StoreError } from '../../src/core/errors.ts'
 import { generateKey } from '../../src/core/sealing.ts'
@@ -93,7 +93,7 @@ describe('G9 refresh', () => {
     const first = bureau.provider.last.accessToken
     bureau.clock.advance(3_550)
     expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ tokens: { accessToken: first } })
-    await vi.waitFor(() => expect(bureau.events.map(({ kind }: ConnectionEvent) => kind)).toContain('refreshed'))
+    await expect.poll(() => bureau.events.map(({ kind }: ConnectionEvent) => kind)).toContain('refreshed')
     const second = bureau.provider.last.accessToken
     expect(second).not.toBe(first)
     expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ tokens: { accessToken: second } })
@@ -287,7 +287,7 @@ describe('the store', () => {
     for (const answer of [await browser.load(url), await browser.submit(page, {})]) {
       expect(answer.status).toBe(503)
       expect(answer.headers['retry-after']).toBe('10')
-      expect(answer.body).not.toContain('away')
+      expect(answer.body).not.toContain('is away')
     }
     away = false
     expect((await browser.submit(await browser.load(url), {})).body).toContain('is connected')

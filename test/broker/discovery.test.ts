@@ -1,5 +1,5 @@
 /** B5: `{ url, auth: { type: 'oauth2' } }` is enough. What is found, in which order, by whom, and how it is remembered. */
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { generateKey } from '../../src/core/sealing.ts'
 import { sealed } from '../../src/store/sealed.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -124,13 +124,9 @@ describe('a server that follows the specification', () => {
     for (const { broker, clock } of [one, two, three]) {
       // What is remembered in a process is good for some seconds.
       clock.advance(10)
-      await vi.waitFor(
-        async () => {
-          const found = await broker.tokens(ALICE, SERVER)
-          expect(found).toMatchObject({ kind: 'tokens', tokens: { issuer: other.issuer } })
-        },
-        { timeout: 10_000 },
-      )
+      await expect
+        .poll(() => broker.tokens(ALICE, SERVER))
+        .toMatchObject({ kind: 'tokens', tokens: { issuer: other.issuer } })
     }
   })
 
@@ -755,7 +751,7 @@ describe('registration', () => {
     all.clock.advance(3601)
     // Looks for itself, in the background.
     expect(await all.broker.tokens(ALICE, SERVER)).toEqual({ kind: 'reauth_required' })
-    await vi.waitFor(() => expect(held).toHaveLength(1))
+    await expect.poll(() => held).toHaveLength(1)
     all.clock.advance(120)
     if (usual !== undefined) all.upstream.routes.set(RESOURCE_METADATA, usual)
     held[0]?.()

@@ -42,6 +42,8 @@ export async function startSite(routes: Readonly<Record<string, Route>> = {}): P
     if (route === undefined) response.writeHead(404, { 'content-type': 'text/html' }).end('<h1>Not here</h1>')
     else route(said, response)
   })
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {
     server.closeAllConnections()

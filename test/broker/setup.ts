@@ -73,6 +73,8 @@ export async function openBureau(options: BureauOptions = {}): Promise<Bureau> {
     )((_req, res) => res.end('the application'))
     handler(request, response)
   })
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = options.url ?? `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const reachedAt = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

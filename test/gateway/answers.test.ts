@@ -367,19 +367,22 @@ describe('requests', () => {
       server.close()
     })
     const { port } = server.address() as AddressInfo
-    const world = await startWorld({
-      servers: {
-        'dev/away': { url: 'http://127.0.0.1:9/mcp', auth: none },
-        'dev/slow': { url: `http://127.0.0.1:${port}/slow`, auth: none },
-        'dev/odd': { url: `http://127.0.0.1:${port}/odd`, auth: none },
-      },
-      access: [EVERYTHING],
-      limits: { answerMs: 200 },
-    })
-    const token = await world.jwt('alice')
+    const servers = {
+      'dev/away': { url: 'http://127.0.0.1:9/mcp', auth: none },
+      'dev/slow': { url: `http://127.0.0.1:${port}/slow`, auth: none },
+      'dev/odd': { url: `http://127.0.0.1:${port}/odd`, auth: none },
+    } as const
+    const patient = await startWorld({ servers, access: [EVERYTHING] })
+    const hasty = await startWorld({ servers, access: [EVERYTHING], limits: { answerMs: 200 } })
     const answers = await Promise.all(
-      ['dev/away', 'dev/slow', 'dev/odd'].map((name) =>
-        rpc(world.endpoint(name), { token, body: ask('ping', {}, 'p-1') }),
+      (
+        [
+          ['dev/away', patient],
+          ['dev/slow', hasty],
+          ['dev/odd', patient],
+        ] as const
+      ).map(async ([name, world]) =>
+        rpc(world.endpoint(name), { token: await world.jwt('alice'), body: ask('ping', {}, 'p-1') }),
       ),
     )
     expect(answers.map(({ status, json }) => [status, json.id])).toEqual([

@@ -48,6 +48,8 @@ export async function startStub(): Promise<Stub> {
       response.destroy()
     }
   })
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   server.on('connection', (socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))

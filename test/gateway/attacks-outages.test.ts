@@ -98,10 +98,7 @@ describe('the authorization server', () => {
     expect(notes.requests.filter(({ body }) => body.includes('tools/call')).length).toBeGreaterThan(0)
     provider.mode = 'ok'
     await expect
-      .poll(async () => (await rpc(url, { token, body: callTool('ok') })).json.result, {
-        timeout: 10_000,
-        interval: 200,
-      })
+      .poll(async () => (await rpc(url, { token, body: callTool('ok') })).json.result, { interval: 200 })
       .toBeDefined()
   })
 

@@ -1,7 +1,6 @@
 /** Upstreams that mean no good, or are broken as if they did, through the whole gateway. */
-import { setTimeout as pause } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { socketUpstream } from '../mcp/relay-wire.ts'
 import { done, event, listen, type Stub, startConsentWorld, startStub } from './attack-parts.ts'
 import {
@@ -169,9 +168,12 @@ describe('an answer that has no end or is not what it says', () => {
     expect((await rpc(url, { token, body: callTool('ok') })).status).toBe(504)
     expect((await rpc(url, { token, body: ask('tools/list') })).status).toBe(504)
     stub.answer = () => false
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
     const stream = listen(await send(url, { token, method: 'GET' }))
-    await pause(500)
-    expect([stream.text(), await Promise.race([stream.ended, Promise.resolve('open')])]).toEqual([': here\n\n', 'open'])
+    await expect.poll(stream.text).toBe(': here\n\n')
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await Promise.race([stream.ended, Promise.resolve('open')])).toBe('open')
   })
 
   test('of another type, coding or length is 502, and none of it is shown', async () => {

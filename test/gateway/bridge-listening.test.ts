@@ -105,7 +105,7 @@ describe.each(WAY_NAMES)('%s', (way) => {
     const stream = listen(await send(url, { token, headers, body: mine, signal: abort.signal }))
     await one.call(({ method, status }) => method === 'GET' && status === 200)
     const told = () => stream.text().match(/"method":"[^"]+"/g)?.length ?? 0
-    expect(told()).toBe(1)
+    await expect.poll(told).toBe(1)
     await one.resourceUpdated(README)
     await expect.poll(() => updated(stream.text())).toEqual([README])
     await one.toolsChanged()

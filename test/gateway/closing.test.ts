@@ -82,13 +82,12 @@ describe.each(['dev/one', 'dev/all'] as const)('closing, of %s', (name) => {
     expect([status, said.id, said.error.code]).toEqual([503, 'my ok', 5030])
     expect(said.error.message).toContain('the gateway is being closed')
     await events
-    await vi.waitFor(() => {
-      const reasons = world.audits.flatMap((each) =>
+    const reasons = () =>
+      world.audits.flatMap((each) =>
         each.type === 'request' && each.methods[0] === 'tools/call' ? [[each.outcome, each.reason]] : [],
       )
-      expect(reasons).toContainEqual(['failed', 'closing'])
-      expect(reasons).toHaveLength(2)
-    })
+    await expect.poll(reasons).toHaveLength(2)
+    expect(reasons()).toContainEqual(['failed', 'closing'])
   })
 
   test('is done at once where nothing is under way, and twice is once', async () => {

@@ -327,7 +327,7 @@ describe('accounts of the users’ own', () => {
           expect(answer.json.result.content[0].text).toBe('alice')
           return provider.asked.get('POST /token') ?? 0
         },
-        { timeout: 8_000, interval: 100 },
+        { interval: 100 },
       )
       .toBeGreaterThan(before)
   })

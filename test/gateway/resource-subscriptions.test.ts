@@ -72,11 +72,11 @@ describe('subscriptions', () => {
     let told = 0
     onTestFinished(here.watch(session, 'dev/one', async () => void told++))
     await there.add(session, 'dev/one', 'notes://x', 'notes://x')
-    await expect.poll(() => told, { timeout: 6_000 }).toBe(1)
+    await expect.poll(() => told).toBe(1)
     down = true
     await there.add(session, 'dev/one', 'notes://y', 'notes://y')
     down = false
-    await expect.poll(() => told, { timeout: 6_000 }).toBe(2)
+    await expect.poll(() => told).toBe(2)
   })
 
   test('that the store does not take are an error, not a promise', async () => {

@@ -10,6 +10,7 @@ import { type AuditEvent, createGateway, type RequestEvent } from 'sallyport/gat
 import { sallyport } from 'sallyport/node'
 import { sqliteStore } from 'sallyport/stores/sqlite'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../../src/core/clock.ts'
 import { AUDIENCE, startKeyServer } from '../support/identity-provider.ts'
 import { startSdk2Server } from '../support/mcp/sdk2-server.ts'
 import { temporaryFolder } from '../support/temp-server.ts'
@@ -120,13 +121,14 @@ describe('G23 changes while it runs', () => {
 })
 
 describe('open streams', () => {
-  async function openStream(options: { readonly recheckMs?: number } = {}) {
+  async function openStream({ recheckMs = 3_600_000, clock = systemClock } = {}) {
     const wiki = await upstream()
     const world = await startWorld({
       servers: { 'dev/one': { url: wiki.url, auth: none } },
       virtualAccounts: { ci: {} },
       access: [EVERYTHING, { to: 'virtual-account:ci', on: '*' }],
-      limits: { recheckMs: options.recheckMs ?? 3_600_000 },
+      limits: { recheckMs },
+      clock,
     })
     const url = world.endpoint('dev/one')
     const stream = async (token: string) => {
@@ -178,8 +180,10 @@ describe('open streams', () => {
   })
 
   test('a JWT that expires ends its streams', async () => {
-    const { world, stream } = await openStream({ recheckMs: 20 })
-    const { ended } = await stream(await world.jwt('alice', { exp: Math.floor(Date.now() / 1000) - 3 }))
+    let ahead = 0
+    const { world, stream } = await openStream({ recheckMs: 20, clock: { now: () => Date.now() + ahead } })
+    const { ended } = await stream(await world.jwt('alice'))
+    ahead = 306_000
     expect(await ended).toBe('cut')
   })
 

@@ -38,7 +38,7 @@ async function startBeside(bad: Pick<Stub, 'url'>, more: object = {}) {
       resources: { 'dev/good': '*', 'dev/bad': '*' },
       prompts: { 'dev/bad': '*' },
     },
-    { limits: { answerMs: 1_500 }, ...more },
+    more,
   )
   const headers = await openSession(world.url, world.token)
   const call = (body: object) => rpc(world.url, { token: world.token, headers, body })
@@ -78,7 +78,7 @@ test('a client that leaves while an answer of a member is read is what the audit
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': '500000' })
     response.write('{"jsonrpc":"2.0",', begun)
   })
-  const { world, headers } = await startBeside(slow, { limits: { answerMs: 10_000 } })
+  const { world, headers } = await startBeside(slow)
   const leaving = new AbortController()
   const call = rpc(world.url, { token: world.token, headers, body: callTool('ok'), signal: leaving.signal })
   await reading
@@ -151,7 +151,7 @@ describe('lists of a member', () => {
     const description = 'x'.repeat(10_000)
     const tools = Array.from({ length: 1_050 }, (_, index) => tool(`t${index}`, { description }))
     const bad = await hostile('tools/list', ({ id }, response) => reply(response, id, { tools }))
-    const beside = await startBeside(bad, { limits: { answerMs: 10_000, maxAnswerBytes: 4 * 1024 * 1024 } })
+    const beside = await startBeside(bad, { limits: { maxAnswerBytes: 4 * 1024 * 1024 } })
     const list = await beside.call(ask('tools/list'))
     expect(names(list.json.result)).toEqual(['echo', 'add'])
     expect((await beside.world.told(({ methods }) => methods[0] === 'tools/list')).detail).toContain('dev/bad')
@@ -197,7 +197,7 @@ describe('lists of a member', () => {
       pages++
       reply(response, id, { tools: [tool(`t${pages}`)], nextCursor: next(pages) })
     })
-    const beside = await startBeside(bad, { limits: { answerMs: 10_000 } })
+    const beside = await startBeside(bad)
     const list = await beside.call(ask('tools/list'))
     expect(pages).toBeLessThanOrEqual(50)
     expect(names(list.json.result).slice(-2)).toEqual(['echo', 'add'])
@@ -308,7 +308,8 @@ describe('a member that', () => {
   test('hangs costs its own calls, and lists no longer than a bound', async () => {
     const bad = await startStub()
     bad.answer = () => true
-    const beside = await startBeside(bad)
+    const now = Date.now()
+    const beside = await startBeside(bad, { limits: { answerMs: 1_500 }, clock: { now: () => now } })
     const list = await beside.call(ask('tools/list'))
     expect(names(list.json.result)).toEqual(['echo', 'add'])
     const answer = await beside.call(callTool('ok'))

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { McpCall } from '../support/mcp/calls.ts'
 import { startSdk1Server } from '../support/mcp/sdk1-server.ts'
 import { startSdk2Server } from '../support/mcp/sdk2-server.ts'
+import { freePort } from '../support/temp-server.ts'
 import { listen, modern, startStub } from './attack-parts.ts'
 import { client1, client2, during, open, startVirtual, textOf } from './virtual-parts.ts'
 import { ask, callTool, openSession, rpc, send } from './world.ts'
@@ -149,7 +150,7 @@ describe('what is told between calls', () => {
           params.uri,
         ]
       })
-    expect(told()).toEqual([['subscriptions/acknowledged', 'mine', undefined]])
+    await expect.poll(told).toEqual([['subscriptions/acknowledged', 'mine', undefined]])
     await one.toolsChanged()
     await expect.poll(told).toContainEqual(['tools/list_changed', 'mine', undefined])
     await two.resourceUpdated('notes://readme')
@@ -160,12 +161,13 @@ describe('what is told between calls', () => {
   })
 
   test.each([
-    ['a legacy member', 'a legacy client', (port = 0) => startSdk1Server({ port })],
-    ['a modern member', 'a legacy client', (port = 0) => startSdk2Server({ eras: 'modern', port })],
-    ['a legacy member', 'a modern client', (port = 0) => startSdk2Server({ eras: 'legacy', port })],
-    ['a modern member', 'a modern client', (port = 0) => startSdk2Server({ eras: 'modern', port })],
+    ['a legacy member', 'a legacy client', (port: number) => startSdk1Server({ port })],
+    ['a modern member', 'a legacy client', (port: number) => startSdk2Server({ eras: 'modern', port })],
+    ['a legacy member', 'a modern client', (port: number) => startSdk2Server({ eras: 'legacy', port })],
+    ['a modern member', 'a modern client', (port: number) => startSdk2Server({ eras: 'modern', port })],
   ])('of %s that was restarted reaches %s on the stream that it has', async (member, client, start) => {
-    const before = await start()
+    const port = await freePort()
+    const before = await start(port)
     const { url, token } = await startVirtual({ 'dev/one': open(before.url) }, { tools: { 'dev/one': '*' } })
     const mine = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
     const asked =
@@ -177,15 +179,16 @@ describe('what is told between calls', () => {
       status === 200 && (member === 'a legacy member' ? method === 'GET' : asks === 'subscriptions/listen')
     await before.call(isHeard)
     await before.close()
-    const after = await during(start(Number(new URL(before.url).port)))
+    const after = await during(start(port))
     await after.call(isHeard)
     await after.toolsChanged()
     await expect.poll(stream.text).toContain('list_changed')
   })
 
   test('of resources that were subscribed to is asked for again where a legacy member was restarted', async () => {
-    const start = (port = 0) => startSdk2Server({ eras: 'legacy', port })
-    const before = await start()
+    const start = (port: number) => startSdk2Server({ eras: 'legacy', port })
+    const port = await freePort()
+    const before = await start(port)
     const { url, token } = await startVirtual(
       { 'dev/one': open(before.url), 'dev/two': open((await during(startSdk2Server())).url) },
       { tools: {}, resources: { 'dev/two': '*', 'dev/one': '*' } },
@@ -202,7 +205,7 @@ describe('what is told between calls', () => {
       expect((await rpc(url, { token, headers, body: ask(method, { uri }) })).json.result).toEqual({})
     }
     await before.close()
-    const after = await during(start(Number(new URL(before.url).port)))
+    const after = await during(start(port))
     await after.call(({ method, status }) => method === 'GET' && status === 200)
     const asked = after.calls.filter(({ rpc: method }) => method === 'resources/subscribe')
     expect(asked).toHaveLength(1)
@@ -223,7 +226,7 @@ describe('what is told between calls', () => {
     onTestFinished(() => void vi.useRealTimers())
     listen(await send(url, { token, headers, method: 'GET' }))
     const gets = () => stub.requests.filter(({ method }) => method === 'GET').length
-    await vi.waitFor(() => expect(gets()).toBe(1))
+    await expect.poll(gets).toBe(1)
     for (let second = 0; second < 60; second++) await vi.advanceTimersByTimeAsync(1_000)
     expect(gets()).toBe(1)
   })

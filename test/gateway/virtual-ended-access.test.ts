@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { createGateway } from 'sallyport/gateway'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../../src/core/clock.ts'
 import { event, listen, modern, type Stub, startConsentWorld, startStub } from './attack-parts.ts'
 import { open, startVirtual } from './virtual-parts.ts'
 import { ask, callTool, openSession, rpc, send } from './world.ts'
@@ -12,12 +13,17 @@ const isOpen = (...streams: { readonly ended: Promise<string> }[]) =>
   Promise.race([...streams.map(({ ended }) => ended), Promise.resolve('open')])
 
 /** A virtual server over two members that go on and on: `stream` is the first one's, `two_stream` the other's. */
-async function startTwo(recheckMs = NEVER) {
+async function startTwo(recheckMs = NEVER, clock = systemClock) {
   const [one, two] = [await startStub(), await startStub()]
   const world = await startVirtual(
     { 'dev/one': open(one.url, { era: 'legacy' }), 'dev/two': open(two.url, { era: 'legacy' }) },
     { tools: { 'dev/one': ['ok', 'stream'], 'dev/two': { include: ['ok', 'stream'], prefix: 'two_' } } },
-    { virtualAccounts: { ci: {} }, access: [GRANT, { to: 'virtual-account:ci', on: 'team/*' }], limits: { recheckMs } },
+    {
+      virtualAccounts: { ci: {} },
+      access: [GRANT, { to: 'virtual-account:ci', on: 'team/*' }],
+      limits: { recheckMs },
+      clock,
+    },
   )
   return { ...world, one, two }
 }
@@ -45,9 +51,10 @@ describe('a stream and a long answer of a virtual server', () => {
   })
 
   test('end when the JWT expires', async () => {
-    const { jwt, told, url, one, two } = await startTwo(20)
-    const token = await jwt('alice', { exp: Math.floor(Date.now() / 1000) - 3 })
+    let ahead = 0
+    const { told, url, token, one, two } = await startTwo(20, { now: () => Date.now() + ahead })
     const { get, post } = await listenTwice(url, token, [one, two])
+    ahead = 306_000
     expect([await get.ended, await post.ended]).toEqual(['cut', 'cut'])
     expect(await told(({ reason }) => reason === 'access_ended')).toMatchObject({ outcome: 'unauthenticated' })
   })

@@ -44,6 +44,8 @@ export const EVERYTHING = { to: 'user:corp/*', on: '*' } as const
 export async function startWorld({ provider: given, mount, server: ready, ...options }: WorldOptions): Promise<World> {
   const provider = given ?? (await startKeyServer())
   const server = ready ?? createServer()
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   const sockets = new Set<Socket>()
   server.on('connection', (socket) => {
     sockets.add(socket)

@@ -30,7 +30,7 @@ afterEach(() => provider.close())
 
 /** A guard whose tokens live longer than any test. */
 function setUp(integration: object = {}) {
-  const made = jwtGuard(provider, { integration: { keys: { timeoutMs: 2_000 }, ...integration } })
+  const made = jwtGuard(provider, { integration: { keys: { timeoutMs: 10_000 }, ...integration } })
   const claims = (more: object = {}) => claimsFor(provider, made.clock, { exp: made.clock.now() / 1000 + 1e6, ...more })
   const token = (key: SigningKey, more: object = {}, header: Record<string, unknown> = {}) =>
     signToken(key, claims(more), header)
@@ -239,7 +239,9 @@ describe('A6 a provider that is down', () => {
     expect(new Set(answers)).toEqual(new Set([503]))
     expect(events.keys).toMatchObject([{ kind: 'failed', reason: expect.stringMatching(/within 100 ms/) }])
     expect(await ask(guard, asked)).toBe(503)
-    expect(provider.fetches).toBe(1)
+    // On a busy machine the deadline can be over before the provider has heard anything.
+    expect(events.keys).toHaveLength(1)
+    expect(provider.fetches).toBeLessThanOrEqual(1)
   })
 
   it('starts an answer and never ends it: the deadline covers that too', async () => {
@@ -399,7 +401,7 @@ describe('A6 ten thousand made-up kids', () => {
 
 describe('close in the middle', () => {
   it('a request that waits for keys is answered, and then all are 503', async () => {
-    const { guard, token } = setUp({ keys: { timeoutMs: 100 } })
+    const { guard, token } = setUp({ keys: { timeoutMs: 1_000 } })
     provider.answer = failing.silent
     const waiting = ask(guard, withToken(await token(one)))
     await expect.poll(() => provider.fetches).toBe(1)

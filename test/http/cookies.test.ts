@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readCookie } from '../../src/http/cookies.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 
 describe('readCookie', () => {
   it.each([
@@ -45,10 +46,11 @@ describe('readCookie', () => {
   })
 
   it('reads 16 KB of blanks in no time', () => {
-    const started = performance.now()
-    readCookie(`a${' \t'.repeat(8000)}b=${' '.repeat(16_000)}c`, 'id')
-    readCookie('id=x;'.repeat(4000), 'id')
-    expect(performance.now() - started).toBeLessThan(500)
+    const ms = cpuMs(() => {
+      readCookie(`a${' \t'.repeat(8000)}b=${' '.repeat(16_000)}c`, 'id')
+      readCookie('id=x;'.repeat(4000), 'id')
+    })
+    expect(ms).toBeLessThan(500)
   })
 
   it('reads back whatever is a cookie (RFC 6265 §4.1.1)', () => {

@@ -1,6 +1,7 @@
 /** Which requests show a page to a person. The headers are those that the browsers send. */
 import { describe, expect, it } from 'vitest'
 import { kindOfRequest, type RequestKind } from '../../src/http/navigation.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 import { gateRequest } from './request.ts'
 
 const CHROME = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8'
@@ -144,10 +145,11 @@ describe('A8 the kind of a request, without Fetch Metadata', () => {
   })
 
   it('reads the longest Accept in no time', () => {
-    const started = performance.now()
-    for (const piece of [',', ';', ' ', 'text/html;', 'application/+', 'q=0,', '\t;q='])
-      kindOf({ Accept: piece.repeat(16_000) })
-    expect(performance.now() - started).toBeLessThan(1000)
+    const ms = cpuMs(() => {
+      for (const piece of [',', ';', ' ', 'text/html;', 'application/+', 'q=0,', '\t;q='])
+        kindOf({ Accept: piece.repeat(16_000) })
+    })
+    expect(ms).toBeLessThan(1000)
   })
 })
 

@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readPath } from '../../src/http/path.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 import { hostileTargets } from './hostile-targets.ts'
 
 describe('A2 the path of a target that every parser reads alike', () => {
@@ -96,25 +97,26 @@ describe('A2 a target that has no path is refused', () => {
   })
 
   it('more readings than an honest target can have, in little time', () => {
-    const started = performance.now()
-    for (const part of [
-      'a;/..;/%2e/',
-      'a;x//%2e%2e/;b/./',
-      ';',
-      '/',
-      '%61',
-      '%25',
-      './',
-      '%2e',
-      'a/../',
-      ';/',
-      '%3f;%23',
-    ]) {
-      readPath(`/${part.repeat(16_000 / part.length)}`)
-    }
-    expect(readPath(`/${'a;/..;/%2e/'.repeat(1400)}`)).toBeUndefined()
+    const ms = cpuMs(() => {
+      for (const part of [
+        'a;/..;/%2e/',
+        'a;x//%2e%2e/;b/./',
+        ';',
+        '/',
+        '%61',
+        '%25',
+        './',
+        '%2e',
+        'a/../',
+        ';/',
+        '%3f;%23',
+      ]) {
+        readPath(`/${part.repeat(16_000 / part.length)}`)
+      }
+      expect(readPath(`/${'a;/..;/%2e/'.repeat(1400)}`)).toBeUndefined()
+    })
     // Some 20 ms; the readings without a bound take seconds.
-    expect(performance.now() - started).toBeLessThan(1000)
+    expect(ms).toBeLessThan(1000)
   })
 })
 

@@ -5,6 +5,7 @@ import { parseSetCookie } from 'set-cookie-parser'
 import { describe, expect, it } from 'vitest'
 import { readCookie } from '../../src/http/cookies.ts'
 import { type CookieAttributes, clearCookie, cookieNames, setCookie } from '../../src/http/set-cookie.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 
 const cookieLibrary: { parse(header: string, options: { decode(value: string): string }): Record<string, string> } =
   createRequire(import.meta.url)('cookie')
@@ -236,10 +237,11 @@ describe('cookieNames', () => {
   })
 
   it('reads 16 KB in no time', () => {
-    const started = performance.now()
-    cookieNames('a=;'.repeat(8000))
-    cookieNames(`${' \t'.repeat(8000)}a=1`)
-    cookieNames(';'.repeat(16_000))
-    expect(performance.now() - started).toBeLessThan(500)
+    const ms = cpuMs(() => {
+      cookieNames('a=;'.repeat(8000))
+      cookieNames(`${' \t'.repeat(8000)}a=1`)
+      cookieNames(';'.repeat(16_000))
+    })
+    expect(ms).toBeLessThan(500)
   })
 })

@@ -24,7 +24,7 @@ describe('what has been read lately', () => {
     expect(await cache.read('a')).toEqual({ n: 1 })
     vi.advanceTimersByTime(1)
     void cache.read('a')
-    await vi.waitFor(() => expect(under).toHaveLength(2))
+    await expect.poll(() => under).toHaveLength(2)
   })
 
   it('is read once for many who ask at once', async () => {

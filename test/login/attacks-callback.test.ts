@@ -30,7 +30,7 @@ describe('state', () => {
     ['cut short', (state) => state.slice(0, -1)],
     ['longer', (state) => `${state}A`],
     ['with a character changed', (state) => state.slice(0, 9) + changed(state[9] ?? '') + state.slice(10)],
-    ['with a character of what it carries changed', (state) => state.replace(/(?<=\.)\w(?=[\w-]{21}$)/, changed)],
+    ['with a character of what it carries changed', (state) => state.replace(/(?<=\.)[\w-](?=[\w-]{21}$)/, changed)],
     ['without what it carries', (state) => state.replace(/\..*/, '')],
     ['with a NUL behind it', (state) => `${state}\0`],
     ['with a line end behind it', (state) => `${state}\n`],

@@ -137,7 +137,7 @@ describe('sealed by us, but by another version', () => {
       const page = await stall.newBrowser().load(callback.href, { follow: false })
       if (page.status === 302) expectBegun(stall, page)
       else expect([page.status, page.body], what).toEqual([400, expect.stringContaining('<h1')])
-      expect(page.body, what).not.toMatch(/evil|javascript/)
+      expect(page.body, what).not.toMatch(/evil\.test|javascript/)
     }
     expect(stall.provider.count('POST /token')).toBe(0)
   })

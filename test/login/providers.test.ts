@@ -2,6 +2,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { request } from '../guard/harness.ts'
 import { API, type LoginProvider, startLoginProvider } from '../support/login-provider.ts'
+import { freePort } from '../support/temp-server.ts'
 import { openShop, type Shop, type ShopOptions, seen, visit } from './setup.ts'
 
 const OTHER = { id: 'partner-shop', secret: 'a-secret-of-the-partner-0123456789-012345' }
@@ -150,12 +151,3 @@ describe('A6 A8 several providers', () => {
     expect(alice.id).not.toBe(petra.id)
   })
 })
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net')
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

@@ -65,6 +65,8 @@ export async function startRogueProvider(clock: { now(): number }): Promise<Rogu
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => response.destroy(error as Error))
   })
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 

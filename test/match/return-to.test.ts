@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type HostPattern, parseHostPattern } from '../../src/match/host-pattern.ts'
 import { returnOrigins, safeReturnTo } from '../../src/match/return-to.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 import { BASE, HOSTILE, PIECES, wayOut } from './hostile-return-to.ts'
 
 const patterns = (...hosts: string[]) => hosts.map((host) => parseHostPattern(host) as HostPattern)
@@ -251,15 +252,16 @@ describe('A8 a hostile returnTo', () => {
   })
 
   it('is judged in no time', () => {
-    const started = performance.now()
-    for (const piece of ['%25', '%2f', '/', '/..', 'a.', '%ef%b7%ba', ';', '%', 'https:', '.']) {
-      for (const front of ['', '/', '/x', 'https://', BASE]) {
-        const value = front + piece.repeat(2048)
-        go(value)
-        go(value.slice(0, 2048))
+    const ms = cpuMs(() => {
+      for (const piece of ['%25', '%2f', '/', '/..', 'a.', '%ef%b7%ba', ';', '%', 'https:', '.']) {
+        for (const front of ['', '/', '/x', 'https://', BASE]) {
+          const value = front + piece.repeat(2048)
+          go(value)
+          go(value.slice(0, 2048))
+        }
       }
-    }
-    expect(performance.now() - started).toBeLessThan(1000)
+    })
+    expect(ms).toBeLessThan(1000)
   })
 })
 

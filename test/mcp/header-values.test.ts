@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeHeaderValue, encodeHeaderValue, trimHeaderValue } from '../../src/mcp/header-values.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 
 describe('values of header fields', () => {
   // The table of 2026-07-28, Value Encoding, and what lies next to it.
@@ -64,10 +65,11 @@ describe('values of header fields', () => {
   })
 
   it('take no time by the square of their length', () => {
-    const started = performance.now()
-    decodeHeaderValue(`a${' '.repeat(200_000)}\x01`)
-    decodeHeaderValue(`${'=?base64?'.repeat(20_000)}`)
-    encodeHeaderValue(`a${' \t'.repeat(100_000)}`)
-    expect(performance.now() - started).toBeLessThan(500)
+    const ms = cpuMs(() => {
+      decodeHeaderValue(`a${' '.repeat(200_000)}\x01`)
+      decodeHeaderValue(`${'=?base64?'.repeat(20_000)}`)
+      encodeHeaderValue(`a${' \t'.repeat(100_000)}`)
+    })
+    expect(ms).toBeLessThan(500)
   })
 })

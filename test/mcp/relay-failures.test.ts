@@ -1,6 +1,6 @@
 /** Upstreams that do not behave, clients that go away or do not read: what comes of it, for the client and for the gateway. */
 import { gzipSync } from 'node:zlib'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { askRaw, ConnectionEnded, connectRaw, type RawAnswer } from '../support/raw-client.ts'
 import { type Front, type FrontOptions, startFront } from './relay-front.ts'
 import {
@@ -17,6 +17,7 @@ import {
 
 const closers: (() => Promise<void>)[] = []
 afterEach(async () => {
+  vi.useRealTimers()
   for (const close of closers.splice(0).reverse()) await close()
 })
 
@@ -94,10 +95,23 @@ describe('no answer', () => {
       },
       { limits: { headersMs: 200, connections: 1 } },
     )
+    // Only the call that is to be late has its time go by.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const holder = await connectRaw(at.port)
     holder.send(post(message('tools/call', { name: 'stays' })))
     await holder.head()
-    expectError(await askRaw(at.port, CALL), 504, 5040)
+    let late: RawAnswer | undefined
+    const asking = askRaw(at.port, CALL).then((answer) => {
+      late = answer
+      expectError(answer, 504, 5040)
+    })
+    await expect
+      .poll(() => {
+        vi.advanceTimersByTime(100)
+        return late
+      })
+      .toBeDefined()
+    await asking
     await holder.close()
     expect((await askRaw(at.port, post(message('tools/call', { name: 'last' })))).status).toBe(200)
     expect(upstream.requests.map(({ body }) => JSON.parse(body).params.name)).toEqual(['stays', 'last'])

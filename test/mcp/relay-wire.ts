@@ -79,6 +79,8 @@ export async function httpUpstream(
   server.on('connection', () => {
     connections++
   })
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

@@ -1,6 +1,7 @@
 /** Challenges of other people's servers, as they are meant and as they come. */
 import { describe, expect, it } from 'vitest'
 import { readBearerChallenge } from '../../src/oauth/challenge-parameters.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 
 const nothing = { error: undefined, resourceMetadata: undefined, scopes: undefined }
 const url = 'https://a.example.com/.well-known/oauth-protected-resource/mcp?a=b,c'
@@ -41,9 +42,10 @@ describe('a Bearer challenge', () => {
   )
 
   it.each(['"', '\\', ',', 'a=', ' ', 'Bearer ', 'a="\\'])('takes no long time for many of %j', (piece) => {
-    const began = performance.now()
-    readBearerChallenge(`Bearer x="${piece.repeat(100_000)}`)
-    readBearerChallenge(piece.repeat(100_000))
-    expect(performance.now() - began).toBeLessThan(500)
+    const ms = cpuMs(() => {
+      readBearerChallenge(`Bearer x="${piece.repeat(100_000)}`)
+      readBearerChallenge(piece.repeat(100_000))
+    })
+    expect(ms).toBeLessThan(500)
   })
 })

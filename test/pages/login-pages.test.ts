@@ -82,7 +82,8 @@ describe.each([...barePages, ...everyPage('Plain words', '/somewhere')])('the pa
     expect(String(body).match(/<h1>[^<]+<\/h1>/g)).toHaveLength(1)
     expect(String(body).match(/<main>/g)).toHaveLength(1)
     expect(body).not.toMatch(/<script|\son\w+=|\sstyle=/)
-    expect(body).not.toMatch(/undefined|null|\[object/)
+    // A nonce is random, and can have a word in it.
+    expect(String(body).replaceAll(/ nonce="[^"]*"/g, '')).not.toMatch(/undefined|null|\[object/)
   })
 
   it('uses plain words', () => {

@@ -65,6 +65,8 @@ export async function startPortal(options: PortalWorldOptions = {}): Promise<Por
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

@@ -1,6 +1,7 @@
 /** What answers of token endpoints mean for a refresh token. */
 import { describe, expect, it } from 'vitest'
 import { classifyTokenError, failureOf, RedeemError } from '../../src/store/redeem-error.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 
 describe('B1 G9 classification of token endpoint errors', () => {
   it.each<[string, number, unknown]>([
@@ -56,8 +57,9 @@ describe('B1 G9 classification of token endpoint errors', () => {
 
   it('a description as long as it likes is looked at in no time', () => {
     const description = `refresh token ${'refresh token'.repeat(20_000)}`
-    const began = performance.now()
-    classifyTokenError(400, { error: 'invalid_request', error_description: description })
-    expect(performance.now() - began).toBeLessThan(500)
+    const ms = cpuMs(() => {
+      classifyTokenError(400, { error: 'invalid_request', error_description: description })
+    })
+    expect(ms).toBeLessThan(500)
   })
 })

@@ -1,5 +1,5 @@
 /** Refreshes that fail: at the authorization server, in the store, and on the way out. */
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { StoreError } from '../../src/core/errors.ts'
 import { RedeemError } from '../../src/store/redeem-error.ts'
 import { breakable, gate, HASTY, key, setUp } from './refresher-setup.ts'
@@ -94,7 +94,7 @@ describe('B1 refresher: the authorization server fails', () => {
     bench.redeem = async () => Promise.reject(new Error('503'))
     bench.time = tokens.expiresAt - 5_000
     for (let index = 0; index < 5; index++) expect(await refresher.tokens(key)).toMatchObject({ tokens })
-    await vi.waitFor(() => expect(bench.kinds()).toEqual(['failed']))
+    await expect.poll(bench.kinds).toEqual(['failed'])
   })
 
   it('another machine that has succeeded ends the pause here', async () => {
@@ -188,7 +188,7 @@ describe('B1 refresher: the store fails', () => {
     shaky.broken = true
     bench.time = tokens.expiresAt - 5_000
     expect(await refresher.tokens(key), 'still good').toMatchObject({ tokens })
-    await vi.waitFor(() => expect(bench.events).toMatchObject([{ kind: 'failed', detail: 'the store is down' }]))
+    await expect.poll(() => bench.events).toMatchObject([{ kind: 'failed', detail: 'the store is down' }])
     bench.time = tokens.expiresAt
     expect(await refresher.tokens(key)).toEqual({ kind: 'unavailable', retryAfterMs: 1_000 })
     expect(bench.server.redemptions()).toBe(0)
@@ -227,7 +227,7 @@ describe('B1 refresher: the store fails', () => {
     expect(bench.kinds()).toEqual(['unwritten'])
     expect(await there.tokens(key), 'others have to wait').toMatchObject({ kind: 'unavailable' })
     shaky.broken = false
-    await vi.waitFor(() => expect(bench.kinds()).toContain('refreshed'))
+    await expect.poll(bench.kinds).toContain('refreshed')
     const { tokens } = found.kind === 'tokens' ? found : { tokens: undefined }
     expect(await bench.refresher().tokens(key)).toMatchObject({ tokens })
     expect([bench.server.redemptions(), bench.server.reuse()]).toEqual([1, 0])
@@ -252,7 +252,7 @@ describe('B1 refresher: the store fails', () => {
     expect(found.kind === 'tokens' && bench.server.isGood(found.tokens)).toBe(true)
     expect(bench.kinds()).toEqual([])
     silence.open()
-    await vi.waitFor(() => expect(bench.kinds()).toEqual(['refreshed']))
+    await expect.poll(bench.kinds).toEqual(['refreshed'])
   })
 
   it('tokens in memory are not handed out once the connection was ended or made anew here', async () => {
@@ -293,7 +293,7 @@ describe('B1 refresher: the store fails', () => {
     await refresher.connect(key, bench.server.issue({ expiresInMs: 0 }))
     expect(await refresher.tokens(key)).toMatchObject({ kind: 'tokens' })
     expect(await bench.record()).toMatchObject({ state: 'connected' })
-    await vi.waitFor(() => expect(warnings).toMatchObject([{ message: expect.stringContaining('out of paper') }]))
+    await expect.poll(() => warnings).toMatchObject([{ message: expect.stringContaining('out of paper') }])
     process.off('warning', onWarning)
   })
 })
@@ -364,7 +364,7 @@ describe('B1 refresher: close()', () => {
       attempt: { id: 'of somebody else', deadline: bench.time + 50_000 },
     })
     const asking = refresher.tokens(key)
-    await vi.waitFor(async () => expect(await bench.store.lease(key, 1)).toBeUndefined())
+    await expect.poll(() => bench.store.lease(key, 1)).toBeUndefined()
     const began = performance.now()
     await refresher.close()
     expect(performance.now() - began).toBeLessThan(5_000)

@@ -10,7 +10,7 @@ import type { Key, TokenStore } from '../../src/store/token-store.ts'
 export const key: Key = { space: 'connections', owner: 'alice', id: 'github' }
 
 /** So short that whoever waits for a dead process does not wait long. */
-export const HASTY: Partial<RefreshTimes> = { leaseMs: 300, marginMs: 100, graceMs: 20, waitMs: 3_000 }
+export const HASTY: Partial<RefreshTimes> = { leaseMs: 300, marginMs: 100, graceMs: 20, waitMs: 15_000 }
 
 export interface Bench {
   readonly store: TokenStore

@@ -6,7 +6,7 @@ import { redisStore } from '../../src/stores/redis.ts'
 import { describeWith } from '../support/parts.ts'
 import { type RedisCluster, type RedisServer, startRedisCluster } from '../support/redis.ts'
 import { clusterKinds, makeClients } from '../support/redis-clients.ts'
-import { hear, scanAll, textAt } from '../support/store-checks.ts'
+import { answerOf, hear, scanAll, textAt } from '../support/store-checks.ts'
 
 describeWith('redis', 'D4 Redis store on a cluster', () => {
   const clients = makeClients()
@@ -22,7 +22,7 @@ describeWith('redis', 'D4 Redis store on a cluster', () => {
   /** Sixty owners, each with a record that says whose it is. */
   async function fill(store: TokenStore, space: string): Promise<Key[]> {
     const keys = Array.from({ length: 60 }, (_, index) => ({ space, owner: `o${index}`, id: 'x' }))
-    await Promise.all(keys.map((key) => store.put(key, Buffer.from(key.owner), { ifVersion: null })))
+    await Promise.all(keys.map((key) => answerOf(() => store.put(key, Buffer.from(key.owner), { ifVersion: null }))))
     return keys
   }
 
@@ -34,7 +34,7 @@ describeWith('redis', 'D4 Redis store on a cluster', () => {
         await next('all')
         const keys = await fill(store, 'killed')
         for (const node of cluster.nodes) expect(node.cli('--scan', '--pattern', '*{killed:*:r:*')).not.toBe('')
-        expect(await scanAll(store, 'killed', 7)).toHaveLength(60)
+        expect(await answerOf(() => scanAll(store, 'killed', 7))).toHaveLength(60)
 
         const listening = cluster.nodes.find((node) => node.cli('pubsub', 'channels').includes('sallyport:changes'))
         await listening?.stop('SIGKILL')
@@ -43,10 +43,10 @@ describeWith('redis', 'D4 Redis store on a cluster', () => {
         expect(failed.length).toBeGreaterThan(0)
         for (const { reason } of failed) expect(reason).toBeInstanceOf(StoreError)
         await listening?.start()
-        for (const key of keys) await eventually(() => textAt(store, key), key.owner)
+        for (const key of keys) expect(await answerOf(() => textAt(store, key))).toBe(key.owner)
         await next('all')
-        expect(await scanAll(store, 'killed')).toHaveLength(60)
-        for (const key of keys) await store.delete(key)
+        expect(await answerOf(() => scanAll(store, 'killed'))).toHaveLength(60)
+        for (const key of keys) await answerOf(() => store.delete(key))
         await store.close()
       }, 60_000)
 
@@ -63,21 +63,9 @@ describeWith('redis', 'D4 Redis store on a cluster', () => {
           expect(await store.put(key, Buffer.from('2'), { ifVersion: found?.version ?? null })).not.toBe('conflict')
         }
         expect(await scanAll(store, 'moving')).toHaveLength(60)
-        for (const key of keys) await store.delete(key)
+        for (const key of keys) await answerOf(() => store.delete(key))
         await store.close()
       }, 60_000)
     })
   }
 })
-
-/** Asks until the store answers again. */
-async function eventually<T>(ask: () => Promise<T>, expected: T): Promise<void> {
-  for (const deadline = Date.now() + 30_000; ; ) {
-    try {
-      expect(await ask()).toBe(expected)
-      return
-    } catch (error) {
-      if (!(error instanceof StoreError) || Date.now() > deadline) throw error
-    }
-  }
-}

@@ -9,7 +9,7 @@ import { createSilence } from '../../src/stores/redis-silence.ts'
 import { type CutNetwork, startCutNetwork } from '../support/cut-network.ts'
 import { describeWith } from '../support/parts.ts'
 import { type RedisServer, startRedis, startRedisCluster } from '../support/redis.ts'
-import { textAt, timeToFail } from '../support/store-checks.ts'
+import { answerOf, textAt, timeToFail, written } from '../support/store-checks.ts'
 
 const key = { space: 'connections', owner: 'alice', id: 'github' }
 const timeoutMs = 500
@@ -47,10 +47,7 @@ describeWith('redis', 'D4 Redis store on a connection that goes silent', () => {
   for (const [name, make] of Object.entries(makers)) {
     test(`over ${name} it connects anew when an operation's time is over`, async () => {
       const store = make()
-      // On a busy machine the first takes longer than its time.
-      await expect
-        .poll(() => store.put(key, Buffer.from('x'), { ifVersion: null }).catch(() => 'failed'))
-        .not.toBe('failed')
+      await written(store, key, 'x')
       network.cut()
       await timeToFail(store.get(key))
       await expect.poll(() => textAt(store, key).catch(() => 'failed')).toBe('x')
@@ -62,7 +59,7 @@ describeWith('redis', 'D4 Redis store on a connection that goes silent', () => {
       const store = make()
       await timeToFail(store.get(key))
       network.swallow(false)
-      await expect.poll(() => textAt(store, key).catch(() => 'failed'), { timeout: 5_000 }).toBeUndefined()
+      await expect.poll(() => textAt(store, key).catch(() => 'failed')).toBeUndefined()
       await store.close()
     })
   }
@@ -76,10 +73,10 @@ describeWith('redis', 'D4 Redis store on a connection that goes silent', () => {
     const client = new Cluster([{ host: '127.0.0.1', port: way.port }])
     client.on('error', () => {})
     const store = redisStore(client, { timeoutMs })
-    await store.put(key, Buffer.from('x'), { ifVersion: null })
+    await written(store, key, 'x')
     way.cut()
     await timeToFail(store.get(key))
-    await expect.poll(() => textAt(store, key).catch(() => 'failed'), { timeout: 5_000 }).toBe('x')
+    await expect.poll(() => textAt(store, key).catch(() => 'failed')).toBe('x')
     await store.close()
     client.disconnect()
     way.close()
@@ -88,7 +85,7 @@ describeWith('redis', 'D4 Redis store on a connection that goes silent', () => {
 
   test('over ioredis what is given up while the server hangs does not pile up', async () => {
     const store = redisStore(ioRedis(), { timeoutMs })
-    await store.get(key)
+    await answerOf(() => store.get(key))
     server.cli('config', 'resetstat')
     server.freeze()
     for (let round = 0; round < 10; round++) {

@@ -168,6 +168,8 @@ function sendJson(response: ServerResponse, status: number, value: unknown): voi
 
 async function listen(): Promise<{ server: Server; origin: string }> {
   const server = createServer()
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return { server, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }

@@ -123,6 +123,8 @@ export async function startProvider(...keys: SigningKey[]): Promise<ProviderServ
     response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json' })
     response.end(JSON.stringify(document ?? { error: 'not found' }))
   })
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const provider: ProviderServer = {

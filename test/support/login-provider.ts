@@ -60,6 +60,8 @@ export async function startLoginProvider(options: LoginProviderOptions): Promise
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   server.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

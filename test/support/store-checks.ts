@@ -63,6 +63,26 @@ export async function countUp(store: TokenStore, key: Key, times: number, count:
   }
 }
 
+/** What a store answers: tried until it does, since it is away still, or the machine too busy for the store's short time. */
+export async function answerOf<T>(ask: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + 15_000; ; ) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof StoreError) || Date.now() > deadline) throw error
+    }
+  }
+}
+
+/** Writes a record that is not there, for whom `put` may fail all the same. */
+export async function written(store: TokenStore, key: Key, text: string): Promise<void> {
+  await answerOf(() => store.put(key, Buffer.from(text), { ifVersion: null }))
+  expect(await answerOf(() => textAt(store, key))).toBe(text)
+}
+
+/** Far more than any of the stores of these tests is given, and far less than for ever. */
+export const BOUNDED_MS = 10_000
+
 /** The milliseconds that `work` takes to reject with a StoreError. */
 export async function timeToFail(work: Promise<unknown>): Promise<number> {
   const began = performance.now()

@@ -84,15 +84,28 @@ export async function end(running: Running, signal: NodeJS.Signals): Promise<voi
   clearTimeout(timer)
 }
 
-/** A port that nobody listens on now. */
+/**
+ * Ports that no system gives away by itself, neither to who listens on any nor to who connects (there, a client whose server is
+ * away can even get to itself); some for each process, so that another one does not take one before it is listened on.
+ */
+const PORTS = { first: 10_000 + (process.pid % 200) * 100, count: 100 }
+let next = Math.floor(Math.random() * PORTS.count)
+
+/** A port that nobody listens on, nor will. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (let tries = 0; tries < PORTS.count; tries++) {
+    const port = PORTS.first + (next++ % PORTS.count)
+    if (await isFree(port)) return port
+  }
+  throw new Error('no port')
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 /** Tries until it succeeds; fails when the program has ended or half a minute is over. */

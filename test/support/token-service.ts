@@ -69,6 +69,8 @@ class Refusal extends Error {
 export async function startTokenService(options: TokenServiceOptions): Promise<TokenService> {
   const { trusts = [], clients, scopes: offered, assertionsFor = {} } = options
   const server = createServer()
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

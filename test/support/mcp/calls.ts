@@ -52,6 +52,8 @@ export async function serveMcp(port: number, handler: McpHandler): Promise<McpFi
       else response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error))
     })
   })
+  // A process that was stopped would close what a client is taking just then.
+  server.keepAliveTimeout = 0
   // Streams that are silent for long are what is tested.
   server.requestTimeout = 0
   server.on('connection', (socket) => {

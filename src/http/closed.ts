@@ -10,7 +10,13 @@ export type Closable = Pick<ServerResponse, 'on' | 'off' | 'writableEnded' | 'wr
 
 /** Whether nobody waits for `answer` to `message` any more. */
 export function isClosed(message: IncomingMessage, answer: Closable): boolean {
-  return answer.destroyed || message.socket.destroyed
+  // An HTTP/2 response cannot be destroyed. Its stream can be closed before it is: while there is something of the body to read.
+  const { destroyed = isReset(answer) } = answer as { readonly destroyed?: boolean }
+  return destroyed || message.socket?.destroyed === true
+}
+
+function isReset(answer: Closable): boolean {
+  return (answer as { readonly stream?: { readonly closed?: boolean } }).stream?.closed === true
 }
 
 /** Whether `answer` has been sent whole. An HTTP/2 response that its client has reset claims to be finished without ever having been ended. */

@@ -3,9 +3,12 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
 import { endOfTurn } from '../core/turn.ts'
 import type { Gate, GateRequest, Outcome, Reply, ReplyHeaders } from './gate.ts'
+import type { NodeRequest } from './node-request.ts'
 import { problem } from './replies.ts'
 
 const SKIP: Outcome = { kind: 'skip' }
+/** For a client that has gone: an answer that goes nowhere, so that nothing else runs either. */
+const NOBODY: Outcome = { kind: 'reply', reply: problem(400) }
 
 /**
  * `gates`, if they are some. Without one every request would go through, and nobody would notice.
@@ -35,9 +38,14 @@ export function checkGates(gates: readonly Gate[], taker: 'sallyport' | 'guardUp
 
 /**
  * What `gates` decide about `request`, at once where they can. Never throws or rejects: a gate that does is answered
- * 500, and so is one whose outcome cannot be carried out.
+ * 500, and so is one whose outcome cannot be carried out. None is asked about a request of which it is not known any more where
+ * it came from: that would be another request to them.
  */
-export function decide(gates: readonly Gate[], request: GateRequest): Outcome | Promise<Outcome> {
+export function decide(
+  gates: readonly Gate[],
+  request: GateRequest & Partial<Pick<NodeRequest, 'isLost'>>,
+): Outcome | Promise<Outcome> {
+  if (request.isLost === true) return NOBODY
   try {
     for (let index = 0; index < gates.length; index++) {
       const outcome = (gates[index] as Gate).handle(request)
@@ -53,15 +61,17 @@ export function decide(gates: readonly Gate[], request: GateRequest): Outcome | 
 /**
  * The same for requests as they come: together with the others of this turn of the event loop, whose decisions and whose
  * applications then run right after each other. `carryOut` gets the outcome; what it throws, and what it returns, is the caller's.
+ * The application of a client that has gone meanwhile does not run: it would never hear that the connection has closed.
  */
 export async function decideInTurn<T>(
   gates: readonly Gate[],
-  request: GateRequest,
+  request: NodeRequest,
   carryOut: (outcome: Outcome) => T | Promise<T>,
 ): Promise<T> {
   await endOfTurn()
   // Waited for also where it is there: so all of the turn are decided before the first application runs.
-  return carryOut(await decide(gates, request))
+  const outcome = await decide(gates, request)
+  return carryOut(outcome.kind !== 'reply' && request.isGone ? NOBODY : outcome)
 }
 
 async function decideLater(rest: readonly Gate[], request: GateRequest, first: Promise<Outcome>): Promise<Outcome> {

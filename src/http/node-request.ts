@@ -4,9 +4,10 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Closable } from './closed.ts'
+import { type Closable, isComplete } from './closed.ts'
 import type { AbortSource, GateRequest, RequestBody } from './gate.ts'
 import { Gone } from './gone.ts'
+import { isLost } from './transport.ts'
 
 /** Where a framework leaves the body that it has parsed. */
 export interface BodyHolder {
@@ -40,11 +41,16 @@ export class NodeRequest implements GateRequest {
   readonly target: string
   readonly rawHeaders: readonly string[]
   readonly host: unknown
+  readonly localPort: number
+  /** Whether it could not be seen any more whom it is from, and on which port: then there is nothing to decide by. */
+  readonly isLost: boolean
   readonly #message: IncomingMessage
   readonly #answer: Closable
   readonly #bodyHolder: BodyHolder | undefined
   readonly #kind: 'upgrade' | undefined
+  readonly #socket: Socket & { readonly encrypted?: boolean }
   readonly #address: string
+  readonly #encrypted: boolean
   #gone: Gone | undefined
   #signal: AbortSignal | undefined
 
@@ -64,8 +70,14 @@ export class NodeRequest implements GateRequest {
     this.#answer = answer
     this.#bodyHolder = bodyHolder
     this.#kind = kind
-    // Of who has gone away by the time that an event is told, the socket does not know it any more.
-    this.#address = message.socket?.remoteAddress ?? ''
+    this.#socket = message.socket
+    // At once: of who has gone away by the time that a gate asks, the socket knows none of it any more.
+    const address = this.#socket?.remoteAddress
+    const port = this.#socket?.localPort
+    this.#address = address ?? ''
+    this.localPort = port ?? 0
+    this.#encrypted = this.#socket?.encrypted === true
+    this.isLost = (address === undefined || port === undefined) && isLost(message, answer)
   }
 
   /** Not by what it came through: plugins send upgrades through a framework's hooks too (`@fastify/websocket`). */
@@ -78,12 +90,12 @@ export class NodeRequest implements GateRequest {
   }
 
   get peer(): GateRequest['peer'] {
-    const socket: Socket & { encrypted?: boolean } = this.#message.socket
-    return { address: this.#address, encrypted: socket.encrypted === true }
+    return { address: this.#address, encrypted: this.#encrypted }
   }
 
-  get localPort(): number {
-    return this.#message.socket.localPort ?? 0
+  /** Whether the client has gone away without its answer. Asked for every request, of what is quick to look at also behind Express. */
+  get isGone(): boolean {
+    return this.#socket?.destroyed === true && !isComplete(this.#answer)
   }
 
   get body(): RequestBody {

@@ -189,7 +189,25 @@ describe.each(SERVERS)('$name', ({ start }) => {
         await closed
       }
       expectReached(await askRaw(app.port, { target: '/whoami' }))
+      // What waits for the connection to close would wait for ever.
+      expect(app.reached).toBe(1)
       expect(app.errors).toEqual([])
+    })
+
+    test('in the turn that its request comes in: a gate sees where it came from, and the application does not run', async () => {
+      const seen: unknown[] = []
+      const gate = gateOf((request) => {
+        if (request.target === '/gone/whoami') seen.push([request.localPort, request.peer])
+        return passing.handle(request)
+      })
+      await startApp({ gates: [gate] })
+      const connection = await connect()
+      // Node takes the first for a request, and breaks the connection at the second.
+      connection.write('POST /gone/whoami HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n\0garbage\r\n\r\n')
+      await connection.rest()
+      expectReached(await askRaw(app.port, { target: '/whoami' }))
+      expect(seen).toEqual([[app.port, { address: '127.0.0.1', encrypted: false }]])
+      expect(app.reached).toBe(1)
     })
 
     test('before a gate asks for the signal: it is aborted already', async () => {

@@ -217,6 +217,24 @@ test('the signal aborts when the client resets the stream, and not when it is an
   expect(answered.map(({ aborted: each }) => each)).toEqual([false, false])
 })
 
+test('a pass that comes after the client has reset the stream runs no application', async () => {
+  const asked = deferred<GateRequest>()
+  const decision = deferred<Outcome>()
+  const gate = gateOf((request) => {
+    asked.resolve(request)
+    return decision.promise
+  })
+  await start([gate])
+  const stream = session.request({ ':path': '/slow' }).on('error', () => {})
+  const { signal, host } = await asked.promise
+  const aborted = once(signal, 'abort')
+  stream.close(8)
+  await aborted
+  decision.resolve(await passing.handle({} as GateRequest))
+  expect((await ask({ ':path': '/' })).status).toBe(200)
+  expect(authOf(host as Parameters<typeof authOf>[0])).toBeUndefined()
+})
+
 test('many streams of one session do not warn of too many listeners', async () => {
   const warned = vi.fn()
   process.on('warning', warned)

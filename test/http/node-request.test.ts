@@ -1,31 +1,108 @@
-/** What is known of a client that has gone away: events are told of it afterwards. */
+/** What is known of a client that has gone away: events are told of it afterwards, and nothing is decided by what is not known. */
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
-import { type AddressInfo, connect } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { duplexPair } from 'node:stream'
+import type { GateRequest } from 'sallyport'
+import { sallyport } from 'sallyport/node'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { headOf, NodeRequest } from '../../src/http/node-request.ts'
 import { normalise } from '../../src/http/normalise.ts'
 
-test.each(['HTTP/1.1', 'HTTP/2'])('%s: its address', async (version) => {
+interface Arrived {
+  readonly message: IncomingMessage
+  readonly response: ServerResponse
+  readonly port: number
+  /** The connection, also where HTTP/2 hides it. */
+  readonly socket: Socket
+  /** Closes the connection from the other end; resolves when that has been noticed. */
+  leave(): Promise<void>
+}
+
+/** A request that somebody else is still busy with. */
+async function arrive(version: string): Promise<Arrived> {
   const server = version === 'HTTP/2' ? createHttp2Server() : createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => void server.close())
+  const connected = once(server, 'connection')
   const arrived = once(server, 'request')
   const { port } = server.address() as AddressInfo
   const leave = version === 'HTTP/2' ? askHttp2(port) : ask(port)
+  onTestFinished(leave)
+  const [socket] = await connected
   const [message, response] = await arrived
-  const request = new NodeRequest(message, response, headOf(message), message)
   const closed = once(response, 'close')
-  leave()
-  await closed
-  expect(request.peer.address).toBe('127.0.0.1')
-  expect(normalise(request)).toMatchObject({ clientAddress: '127.0.0.1' })
+  return {
+    ...{ message, response, port, socket },
+    async leave() {
+      leave()
+      await closed
+    },
+  }
+}
+
+/** What the node adapter makes of a request that it gets only now. */
+async function asked({ message, response }: Pick<Arrived, 'message' | 'response'>): Promise<string[]> {
+  const steps: string[] = []
+  const handle = ({ localPort, peer }: GateRequest) => {
+    steps.push(`gate: ${localPort} ${peer.address}`)
+    return { kind: 'skip' as const }
+  }
+  const application: RequestListener = () => void steps.push('application')
+  sallyport({ handle, ready: async () => {}, close: async () => {} })(application)(message, response)
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  return steps
+}
+
+describe.each(['HTTP/1.1', 'HTTP/2'])('%s', (version) => {
+  test('the address and port of who has gone away since', async () => {
+    const { message, response, port, leave } = await arrive(version)
+    const request = new NodeRequest(message, response, headOf(message), message)
+    await leave()
+    expect([request.peer.address, request.localPort, request.isLost]).toEqual(['127.0.0.1', port, false])
+    expect(normalise(request)).toMatchObject({ clientAddress: '127.0.0.1', port })
+    expect(request.isGone).toBe(true)
+  })
+
+  test('of who had gone away before, no gate is asked, and the application does not run', async () => {
+    const arrived = await arrive(version)
+    await arrived.leave()
+    expect(await asked(arrived)).toEqual([])
+  })
+
+  test('nor of who had gone away without that Node has noticed, so that only the address is missing', async () => {
+    const arrived = await arrive(version)
+    Object.defineProperty(arrived.socket, 'remoteAddress', { get: () => undefined })
+    expect(await asked(arrived)).toEqual([])
+  })
+
+  test('nor of one whose connection is closing', async () => {
+    const arrived = await arrive(version)
+    arrived.socket.destroy()
+    expect(await asked(arrived)).toEqual([])
+  })
+
+  test('of all others, gate and application are', async () => {
+    const arrived = await arrive(version)
+    expect(await asked(arrived)).toEqual([`gate: ${arrived.port} 127.0.0.1`, 'application'])
+  })
+})
+
+test('a connection that is no socket has no address, and is served', async () => {
+  const server = createServer()
+  const arrived = once(server, 'request')
+  const [client, connection] = duplexPair()
+  server.emit('connection', connection)
+  client.write('GET / HTTP/1.1\r\nhost: h\r\n\r\n')
+  const [message, response] = await arrived
+  const steps = await asked({ message, response })
+  expect(steps).toEqual(['gate: 0 ', 'application'])
 })
 
 function ask(port: number): () => void {
-  const socket = connect(port, '127.0.0.1')
+  const socket = connect(port, '127.0.0.1').on('error', () => {})
   socket.write('GET / HTTP/1.1\r\nhost: app.example.com\r\n\r\n')
   return () => socket.destroy()
 }

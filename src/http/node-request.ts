@@ -51,6 +51,7 @@ export class NodeRequest implements GateRequest {
   readonly #socket: Socket & { readonly encrypted?: boolean }
   readonly #address: string
   readonly #encrypted: boolean
+  #holds = false
   #gone: Gone | undefined
   #signal: AbortSignal | undefined
 
@@ -98,11 +99,30 @@ export class NodeRequest implements GateRequest {
     return this.#socket?.destroyed === true && !isComplete(this.#answer)
   }
 
+  /**
+   * Keeps back a body that flows already, since something in front listens to it: what came while a gate decides would be lost
+   * for the application. Whether there was something to keep back.
+   */
+  holdBody(): boolean {
+    if (this.method === 'GET' || this.#message.readableFlowing !== true || this.#message.readableEnded) return false
+    this.#message.pause()
+    this.#holds = true
+    return true
+  }
+
+  releaseBody(): void {
+    if (this.#holds) this.#message.resume()
+    this.#holds = false
+  }
+
   get body(): RequestBody {
     // Asked first, since some parsers leave an empty object where there was no body.
     if (this.kind === 'upgrade' || !hasContent(this.#message)) return { kind: 'none' }
     const { body: value, rawBody: raw } = this.#bodyHolder ?? {}
-    if (value === undefined || isLeftAlone(this.#message, value)) return { kind: 'stream', stream: this.#message }
+    if (value === undefined || isLeftAlone(this.#message, value)) {
+      this.releaseBody()
+      return { kind: 'stream', stream: this.#message }
+    }
     if (raw instanceof Uint8Array) return { kind: 'parsed', value, raw }
     // koa-bodyparser keeps a text.
     return typeof raw === 'string' ? { kind: 'parsed', value, raw: Buffer.from(raw) } : { kind: 'parsed', value }

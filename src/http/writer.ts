@@ -4,6 +4,7 @@
  */
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
+import { messageOf } from '../core/errors.ts'
 import { keptPrivate } from './cache-control.ts'
 import { isClosed, isQueued, onceClosed } from './closed.ts'
 import type { Reply, ReplyHeaders } from './gate.ts'
@@ -14,9 +15,14 @@ type InheritedHeaders = Readonly<Record<string, OutgoingHttpHeader | undefined>>
 /** Fields of which an answer can have several, from several parts of an application. */
 const ADDITIVE = new Set(['set-cookie', 'vary'])
 /** Fields that belong to a body, so that a framework's must not outlive the body it was meant for. */
-const OF_THE_BODY = ['content-length', 'content-encoding', 'content-type', 'etag', 'last-modified', 'transfer-encoding']
-/** Those that say how long it is. */
-const OF_THE_BODY_ITSELF = new Set(['content-length', 'transfer-encoding'])
+const OF_THE_BODY = [
+  ...['content-length', 'content-encoding', 'content-type', 'etag', 'last-modified'],
+  ...['trailer', 'transfer-encoding'],
+]
+/** Fields that are the connection's to set: Node cannot send some of them at all, and one that it sends says what is not so. */
+const OF_THE_CONNECTION = new Set(['keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding'])
+/** Those that HTTP/1.1 has a use for: the end of a connection, and what a 426 asks for. HTTP/2 has none (RFC 9113 §8.2.2). */
+const OF_HTTP_1 = new Set(['connection', 'upgrade'])
 /** Statuses whose answers have no body (RFC 9110 §6.4.1). */
 const BODYLESS = new Set([204, 304])
 
@@ -24,8 +30,35 @@ const BODYLESS = new Set([204, 304])
  * Sends `reply`. Headers go out at once, also when the body is a stream that stays silent for a while. A stream
  * is sent with backpressure, destroyed when the client goes away, and its failure breaks off the answer, so that the
  * client sees that it is incomplete. `inherited` are headers that the framework keeps apart from the response (Fastify).
+ * Never throws: what middleware in front has made of the response may not let the reply be sent, and nobody is there to catch that.
  */
 export function writeReply(response: ServerResponse, reply: Reply, inherited?: InheritedHeaders): void {
+  try {
+    write(response, reply, inherited)
+  } catch (error) {
+    if (reply.body instanceof Readable) reply.body.destroy()
+    process.emitWarning(`an answer could not be written: ${messageOf(error)}`, { code: 'SALLYPORT_ANSWER' })
+    giveUp(response)
+  }
+}
+
+/** A bare 500 in place of an answer that could not be sent; where that cannot be sent either, the connection ends. */
+function giveUp(response: ServerResponse): void {
+  try {
+    if (response.headersSent) response.destroy()
+    else {
+      for (const name of response.getHeaderNames()) response.removeHeader(name)
+      // What the failed answer was to be decides no more about how long this one is.
+      response.shouldKeepAlive = false
+      response.statusCode = 500
+      response.end()
+    }
+  } catch {
+    response.destroy()
+  }
+}
+
+function write(response: ServerResponse, reply: Reply, inherited: InheritedHeaders | undefined): void {
   const { body } = reply
   const stream = body instanceof Readable ? body : undefined
   if (response.headersSent || isClosed(response.req, response)) {
@@ -37,13 +70,13 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
   if (stream === undefined && inherited === undefined && isUntouched(response) && writeAtOnce(response, reply)) return
   response.statusCode = reply.status
   for (const [name, value] of Object.entries(inherited ?? {})) {
-    if (value !== undefined && !isFraming(name)) response.setHeader(name, value)
+    if (value !== undefined && !isOfConnection(name, response)) response.setHeader(name, value)
   }
   // Only what is there: Node remembers a removed Transfer-Encoding, and would end a stream by closing the connection,
   // so that one which breaks off looks complete.
   for (const name of OF_THE_BODY) if (response.hasHeader(name)) response.removeHeader(name)
   for (const [name, value] of Object.entries(reply.headers ?? {})) {
-    if (isFraming(name)) continue
+    if (isOfConnection(name, response)) continue
     if (ADDITIVE.has(name.toLowerCase())) addHeader(response, name, value)
     else response.setHeader(name, typeof value === 'string' ? value : [...value])
   }
@@ -57,7 +90,7 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
     }
     response.flushHeaders()
     onceClosed(response.req, response, () => stream.destroy())
-    pipeline(stream, response, (error) => {
+    pipeline(stream.readableObjectMode ? Readable.from(onlyBytes(stream)) : stream, response, (error) => {
       // A failure has destroyed the response, and with it the connection, unless it was not yet its turn.
       if (error && isQueued(response)) response.req.socket.destroy()
     })
@@ -70,12 +103,22 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
   else response.end(bytes)
 }
 
+/** What a stream of objects yields, as long as it can be sent: a response throws at anything else, at nobody who could catch it. */
+async function* onlyBytes(stream: AsyncIterable<unknown>): AsyncGenerator<string | Uint8Array> {
+  for await (const piece of stream) {
+    if (typeof piece !== 'string' && !(piece instanceof Uint8Array))
+      throw new TypeError('a body of neither text nor bytes')
+    yield piece
+  }
+}
+
 /**
- * How a body is cut into pieces is the connection's to say (RFC 9112 §6.1): a reply that says so itself would get a length as well,
- * and what has both is two messages to some readers (§6.3).
+ * How a body is cut into pieces, say, is the connection's to say (RFC 9112 §6.1): a reply that says so itself would get a length as
+ * well, and what has both is two messages to some readers (§6.3).
  */
-function isFraming(name: string): boolean {
-  return name.toLowerCase() === 'transfer-encoding'
+function isOfConnection(name: string, response: ServerResponse): boolean {
+  const field = name.toLowerCase()
+  return OF_THE_CONNECTION.has(field) || (OF_HTTP_1.has(field) && response.req.httpVersionMajor !== 1)
 }
 
 /** Whether nobody has set a header yet. */
@@ -90,7 +133,7 @@ function isUntouched(response: ServerResponse): boolean {
 function writeAtOnce(response: ServerResponse, { status, headers = {}, body }: Reply): boolean {
   const fields: Record<string, OutgoingHttpHeader> = {}
   for (const name of Object.keys(headers)) {
-    if (name !== name.toLowerCase() || OF_THE_BODY_ITSELF.has(name)) return false
+    if (name !== name.toLowerCase() || name === 'content-length' || isOfConnection(name, response)) return false
     fields[name] = headers[name] as OutgoingHttpHeader
   }
   const text = typeof body === 'string' ? Buffer.from(body) : (body as Uint8Array | undefined)

@@ -1,7 +1,7 @@
 /** Keys: hostile ones are not confused, impossible ones are refused. */
 import assert from 'node:assert/strict'
 import type { Key } from '../store/token-store.ts'
-import { bytes, create, type KitTest, newKey, newSpace, storeTest, textOf } from './test-kit.ts'
+import { bytes, create, type KitTest, listAll, newKey, newSpace, scanAll, storeTest, textOf } from './test-kit.ts'
 
 /** Parts that some encoding, collation, pattern or template takes for something else. */
 const HOSTILE: readonly string[] = [
@@ -64,7 +64,7 @@ export const keyTests: readonly KitTest[] = [
     const { space, owner } = newKey()
     const keys = HOSTILE.map((id) => ({ space, owner, id }))
     await holdTheirOwn(keys)
-    const { records } = await store.list(space, owner, { limit: 1_000 })
+    const records = await listAll(store, space, owner)
     assert.deepEqual(records.map(({ key }) => key.id).sort(), [...HOSTILE].sort())
 
     async function holdTheirOwn(all: readonly Key[]): Promise<void> {
@@ -77,13 +77,13 @@ export const keyTests: readonly KitTest[] = [
     const space = newSpace()
     for (const [index, owner] of HOSTILE.entries()) await create(store, { space, owner, id: 'record' }, `${index}`)
     for (const [index, owner] of HOSTILE.entries()) {
-      const { records } = await store.list(space, owner)
+      const records = await listAll(store, space, owner)
       assert.deepEqual(
         records.map(({ key, value }) => [key, new TextDecoder().decode(value)]),
         [[{ space, owner, id: 'record' }, `${index}`]],
       )
     }
-    const { records } = await store.scan(space, { limit: 1_000 })
+    const records = await scanAll(store, space)
     assert.deepEqual(records.map(({ key }) => key.owner).sort(), [...HOSTILE].sort())
     for (const owner of HOSTILE) assert.equal(await store.delete({ space, owner, id: 'record' }), true)
   }),
@@ -136,8 +136,8 @@ export const keyTests: readonly KitTest[] = [
     await create(store, longer, 'three')
     assert.equal(await store.delete(other), true)
     assert.equal(await textOf(store, key), 'one')
-    assert.deepEqual((await store.scan(key.space)).records.length, 1)
-    assert.deepEqual((await store.list(key.space, key.owner)).records.length, 1)
+    assert.equal((await scanAll(store, key.space)).length, 1)
+    assert.equal((await listAll(store, key.space, key.owner)).length, 1)
   }),
 
   storeTest('keys that cannot be are refused with a TypeError', async (store) => {

@@ -7,6 +7,7 @@ import {
   everywhere,
   handlesTest,
   type KitTest,
+  listAll,
   newKey,
   pass,
   storeTest,
@@ -99,7 +100,7 @@ export const leaseTests: readonly KitTest[] = [
     const lease = await store.lease(key, LONG_MS)
     assert.ok(lease, 'the record need not exist')
     assert.equal(await store.get(key), undefined)
-    assert.deepEqual((await store.list(key.space, key.owner)).records, [])
+    assert.deepEqual(await listAll(store, key.space, key.owner), [])
     assert.equal(await store.take(key), undefined)
     const version = await create(store, key, 'one')
     assert.notEqual(await store.put(key, bytes('two'), { ifVersion: version }), 'conflict')

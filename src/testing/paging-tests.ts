@@ -1,7 +1,17 @@
 /** Listings: everything once, in pages, while others write. */
 import assert from 'node:assert/strict'
 import type { PageRequest, TokenStore } from '../store/token-store.ts'
-import { create, handlesTest, type KitTest, newKey, newSpace, readAll, storeTest } from './test-kit.ts'
+import {
+  create,
+  handlesTest,
+  type KitTest,
+  listAll,
+  newKey,
+  newSpace,
+  readAll,
+  scanAll,
+  storeTest,
+} from './test-kit.ts'
 
 const names = (count: number, prefix = 'record') => Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
 
@@ -133,12 +143,12 @@ export const pagingTests: readonly KitTest[] = [
     const key = newKey({ space: newSpace() })
     await create(store, key, 'old')
     await store.delete(key)
-    assert.deepEqual((await store.list(key.space, key.owner)).records, [])
-    assert.deepEqual((await store.scan(key.space)).records, [])
+    assert.deepEqual(await listAll(store, key.space, key.owner), [])
+    assert.deepEqual(await scanAll(store, key.space), [])
     const version = await create(store, key, 'new')
-    for (const page of [await store.list(key.space, key.owner), await store.scan(key.space)]) {
+    for (const records of [await listAll(store, key.space, key.owner), await scanAll(store, key.space)]) {
       assert.deepEqual(
-        page.records.map((record) => [record.key, new TextDecoder().decode(record.value), record.version]),
+        records.map((record) => [record.key, new TextDecoder().decode(record.value), record.version]),
         [[key, 'new', version]],
       )
     }

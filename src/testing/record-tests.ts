@@ -1,7 +1,20 @@
 /** Records: written by version, read, taken once, deleted. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { at, bytes, create, everywhere, handlesTest, type KitTest, newKey, storeTest, textOf } from './test-kit.ts'
+import {
+  at,
+  bytes,
+  create,
+  everywhere,
+  handlesTest,
+  type KitTest,
+  listAll,
+  newKey,
+  newSpace,
+  scanAll,
+  storeTest,
+  textOf,
+} from './test-kit.ts'
 
 export const recordTests: readonly KitTest[] = [
   handlesTest('what one handle writes, the others read', 2, async ([a, b]) => {
@@ -131,14 +144,15 @@ export const recordTests: readonly KitTest[] = [
     const every = Uint8Array.from({ length: 256 }, (_, byte) => byte)
     const values = { every, none: new Uint8Array(0), megabyte: new Uint8Array(randomBytes(1_048_576)) }
     for (const [id, value] of Object.entries(values)) {
-      const key = newKey({ id })
+      const key = newKey({ space: newSpace(), id })
       const version = await store.put(key, value, { ifVersion: null })
       const found = await store.get(key)
       assert.ok(found, `${id}: the record is there`)
       assert.ok(found.value instanceof Uint8Array, `${id}: a value is a Uint8Array`)
       assert.ok(Buffer.from(found.value).equals(value), `${id}: the value is as it was written`)
-      const [listed] = (await store.list(key.space, key.owner)).records
-      assert.ok(listed && Buffer.from(listed.value).equals(value), `${id}: the value is listed as it was written`)
+      for (const listed of [await listAll(store, key.space, key.owner), await scanAll(store, key.space)]) {
+        assert.ok(Buffer.from(at(listed, 0).value).equals(value), `${id}: the value is listed as it was written`)
+      }
       assert.notEqual(await store.put(key, value, { ifVersion: version }), 'conflict')
       const taken = await store.take(key)
       assert.ok(taken && Buffer.from(taken.value).equals(value), `${id}: the value is taken as it was written`)

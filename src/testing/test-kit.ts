@@ -105,24 +105,38 @@ export async function pass(ms: number): Promise<void> {
   for (let left = ms + 30; left > 0; left = until - performance.now()) await pause(left)
 }
 
-/** Every record of a listing, page by page. */
+/** A record of a listing. */
+export type Listed = Page['records'][number]
+
+/** Every record of a listing, page by page; `limit` is left to the store where it is not said. */
 export async function readAll(
   page: (request: PageRequest) => Promise<Page>,
-  limit: number,
+  limit?: number,
   between: (pages: number) => Promise<void> = async () => {},
-): Promise<Page['records'][number][]> {
-  const records: Page['records'][number][] = []
+): Promise<Listed[]> {
+  const most = limit ?? 100
+  const records: Listed[] = []
   let after: string | undefined
   let pages = 0
   do {
-    const part = await page({ limit, ...(after === undefined ? {} : { after }) })
-    assert.ok(part.records.length <= limit, `a page has at most ${limit} records, not ${part.records.length}`)
+    const part = await page({ ...(limit === undefined ? {} : { limit }), ...(after === undefined ? {} : { after }) })
+    assert.ok(part.records.length <= most, `a page has at most ${most} records, not ${part.records.length}`)
     records.push(...part.records)
     after = part.next
     assert.ok(++pages < 10_000, 'a listing comes to its end')
     if (after !== undefined) await between(pages)
   } while (after !== undefined)
   return records
+}
+
+/** Every record of an owner. */
+export function listAll(store: TokenStore, space: string, owner: string): Promise<Listed[]> {
+  return readAll((page) => store.list(space, owner, page))
+}
+
+/** Every record of a space. */
+export function scanAll(store: TokenStore, space: string): Promise<Listed[]> {
+  return readAll((page) => store.scan(space, page))
 }
 
 /** Calls `attempt` until it gives something, at most so long. */

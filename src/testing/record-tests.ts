@@ -1,6 +1,7 @@
 /** Records: written by version, read, taken once, deleted. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { inParallel } from './in-parallel.ts'
 import {
   at,
   bytes,
@@ -143,7 +144,7 @@ export const recordTests: readonly KitTest[] = [
   storeTest('values are bytes: every byte, none at all, a megabyte', async (store) => {
     const every = Uint8Array.from({ length: 256 }, (_, byte) => byte)
     const values = { every, none: new Uint8Array(0), megabyte: new Uint8Array(randomBytes(1_048_576)) }
-    for (const [id, value] of Object.entries(values)) {
+    await inParallel(Object.entries(values), async ([id, value]) => {
       const key = newKey({ space: newSpace(), id })
       const version = await store.put(key, value, { ifVersion: null })
       const found = await store.get(key)
@@ -156,7 +157,7 @@ export const recordTests: readonly KitTest[] = [
       assert.notEqual(await store.put(key, value, { ifVersion: version }), 'conflict')
       const taken = await store.take(key)
       assert.ok(taken && Buffer.from(taken.value).equals(value), `${id}: the value is taken as it was written`)
-    }
+    })
   }),
 
   storeTest('values are copies: nobody changes one from outside', async (store) => {

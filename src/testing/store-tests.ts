@@ -40,14 +40,15 @@ const groups: Readonly<Record<string, readonly KitTest[]>> = {
 }
 
 /**
- * The tests that every token store passes. In vitest, jest and node:test alike:
+ * The tests that every token store passes. In vitest and jest, with a time limit; node:test has none, so there it is `it(name, run)`:
  *
  * ```ts
- * for (const { name, run } of storeTests(() => myStore('file'))) it(name, run)
+ * for (const { name, run } of storeTests(() => myStore('file'))) it(name, run, 30_000)
  * ```
  *
- * Keys are random, so the storage need not be empty, and several runs can share it. Each test takes a few seconds at
- * most, all of them less than 20. The kit closes what it opens.
+ * Keys are random, so the storage need not be empty, and several runs can share it. A test takes up to a few seconds, and up
+ * to ten where the store takes 150 ms for an answer. The kit deletes what it writes, also when a test fails, and closes what it
+ * opens. Leases stay up to an hour.
  */
 export function storeTests(
   makeStore: () => TokenStore | Promise<TokenStore>,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Key, Page, PageRequest, TokenStore } from '../store/token-store.ts'
+import { createLeftovers } from './leftovers.ts'
 
 /** See the top of the file. */
 export interface TestKit {
@@ -11,6 +12,7 @@ export interface TestKit {
   open(): Promise<TokenStore>
   /** So many of them. */
   openAll(count: number): Promise<TokenStore[]>
+  /** Deletes what was written, and closes the handles. */
   end(): Promise<void>
 }
 
@@ -43,14 +45,23 @@ export function handlesTest(
 /** Opens handles with `makeStore`. */
 export function createTestKit(makeStore: () => TokenStore | Promise<TokenStore>, oneHandle: boolean): TestKit {
   const handles: TokenStore[] = []
+  const closed = new Set<TokenStore>()
+  const leftovers = createLeftovers()
   const kit: TestKit = {
     oneHandle,
     async open() {
       const before = handles[0]
       if (oneHandle && before !== undefined) return before
-      const made = await makeStore()
-      handles.push(made)
-      return made
+      const watched = leftovers.watch(await makeStore())
+      const handle: TokenStore = {
+        ...watched,
+        close() {
+          closed.add(handle)
+          return watched.close()
+        },
+      }
+      handles.push(handle)
+      return handle
     },
     async openAll(count) {
       const opened: TokenStore[] = []
@@ -58,6 +69,7 @@ export function createTestKit(makeStore: () => TokenStore | Promise<TokenStore>,
       return opened
     },
     async end() {
+      if (leftovers.any()) await leftovers.remove(handles.find((handle) => !closed.has(handle)) ?? (await kit.open()))
       await Promise.all(handles.map((handle) => handle.close()))
     },
   }

@@ -3,6 +3,7 @@ import { memoryStore } from 'sallyport/stores/memory'
 import { type StoreTestOptions, storeTests } from 'sallyport/testing'
 import { StoreError } from '../../src/core/errors.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
+import { operatedStore } from '../../src/testing/failing-store.ts'
 
 /** What a store does otherwise than the one it is over. */
 export type Change = (store: TokenStore) => Partial<TokenStore>
@@ -35,8 +36,23 @@ export function changedHandles(change: Change): () => TokenStore {
   return () => closing({ ...storage, ...change(storage) })
 }
 
+/** A store that counts how often it was waited for: what is asked for meanwhile is the same wait. */
+export function waits(store: TokenStore): { readonly store: TokenStore; count(): number } {
+  let [busy, count] = [0, 0]
+  const waited = operatedStore(store, async (_, operation) => {
+    if (busy++ === 0) count++
+    await new Promise((resolve) => setImmediate(resolve))
+    try {
+      return await operation()
+    } finally {
+      busy--
+    }
+  })
+  return { store: waited, count: () => count }
+}
+
 /** A handle that closes without the storage behind it. */
-function closing(store: TokenStore): TokenStore {
+export function closing(store: TokenStore): TokenStore {
   let closed = false
   function open<A extends unknown[], R>(method: (...call: A) => Promise<R>): (...call: A) => Promise<R> {
     return async (...call) => {

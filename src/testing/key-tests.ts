@@ -1,8 +1,19 @@
 /** Keys: hostile ones are not confused, impossible ones are refused. */
 import assert from 'node:assert/strict'
-import type { Key, TokenStore } from '../store/token-store.ts'
+import type { Key, Page, PageRequest, TokenStore } from '../store/token-store.ts'
 import { inParallel } from './in-parallel.ts'
-import { bytes, create, type KitTest, listAll, newKey, newSpace, scanAll, storeTest, textOf } from './test-kit.ts'
+import {
+  bytes,
+  create,
+  type KitTest,
+  listAll,
+  newKey,
+  newSpace,
+  readAll,
+  scanAll,
+  storeTest,
+  textOf,
+} from './test-kit.ts'
 
 /** Parts that some encoding, collation, pattern or template takes for something else. */
 const HOSTILE: readonly string[] = [
@@ -106,6 +117,27 @@ export const keyTests: readonly KitTest[] = [
         { space, owner: `a${mark}`, id: `b${mark}` },
         { space, owner: 'a', id: `${mark}b${mark}` },
       ]),
+    )
+  }),
+
+  storeTest('hostile keys are listed page by page', async (store) => {
+    const [space, single] = [newSpace(), newSpace()]
+    const owner = 'a:b/c'
+    const owners = HOSTILE.map((part) => ({ space, owner: part, id: 'a:b/c' }))
+    const ids = HOSTILE.map((id) => ({ space: single, owner, id }))
+    await inParallel([...owners, ...ids], (key) => create(store, key, 'value'))
+    const readings: [readonly Key[], (page: PageRequest) => Promise<Page>][] = [
+      [owners, (page) => store.scan(space, page)],
+      [ids, (page) => store.scan(single, page)],
+      [ids, (page) => store.list(single, owner, page)],
+    ]
+    const text = (key: Key) => JSON.stringify([key.owner, key.id])
+    await inParallel(readings, ([keys, listing]) =>
+      // Two on a page, from the first record and from the second on: each of them is the last of a page once.
+      inParallel([1, 2], async (first) => {
+        const records = await readAll((page) => listing(page.after === undefined ? { limit: first } : page), 2)
+        assert.deepEqual(records.map(({ key }) => text(key)).sort(), keys.map(text).sort())
+      }),
     )
   }),
 

@@ -84,6 +84,19 @@ export const leaseTests: readonly KitTest[] = [
     assert.equal(await next.renew(LONG_MS), true)
   }),
 
+  storeTest("a late holder does neither to the next one's on the same handle", async (store) => {
+    const key = newKey()
+    const late = await store.lease(key, SHORT_MS)
+    assert.ok(late)
+    await pass(SHORT_MS)
+    const next = await store.lease(key, LONG_MS)
+    assert.ok(next)
+    assert.equal(await late.renew(LONG_MS), false)
+    await late.release()
+    assert.equal(await store.lease(key, LONG_MS), undefined)
+    assert.equal(await next.renew(LONG_MS), true)
+  }),
+
   storeTest('renew after release is refused, and a second release does nothing', async (store) => {
     const key = newKey()
     const first = await store.lease(key, LONG_MS)

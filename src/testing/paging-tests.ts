@@ -20,6 +20,14 @@ async function fill(store: TokenStore, space: string, owner: string, ids: readon
   await inParallel(ids, (id) => create(store, { space, owner, id }, id))
 }
 
+/** So many records of one owner, alone in their space. */
+async function many(store: TokenStore, count: number) {
+  const key = newKey({ space: newSpace() })
+  const ids = names(count).sort()
+  await fill(store, key.space, key.owner, ids)
+  return { ...key, ids }
+}
+
 export const pagingTests: readonly KitTest[] = [
   storeTest('list has every record of the owner once, with key, value and version', async (store) => {
     const { space, owner } = newKey()
@@ -61,6 +69,21 @@ export const pagingTests: readonly KitTest[] = [
       assert.ok((await store.list(space, owner, { limit })).records.length <= 1, `limit ${limit}`)
     })
     assert.equal((await readAll((page) => store.list(space, owner, page), 1e9)).length, 3)
+  }),
+
+  storeTest('a listing without a limit goes on after its first page', async (store) => {
+    const { space, owner, ids } = await many(store, 250)
+    for (const records of await Promise.all([listAll(store, space, owner), scanAll(store, space)]))
+      assert.deepEqual(records.map(({ key }) => key.id).sort(), ids)
+  }),
+
+  storeTest('a listing does not end at the largest page', async (store) => {
+    const { space, owner, ids } = await many(store, 1_010)
+    const listings = await Promise.all([
+      readAll((page) => store.list(space, owner, page), 1_000),
+      readAll((page) => store.scan(space, page), 1_000),
+    ])
+    for (const records of listings) assert.deepEqual(records.map(({ key }) => key.id).sort(), ids)
   }),
 
   storeTest('scan has every record of the space once, and nothing of others', async (store) => {

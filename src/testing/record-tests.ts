@@ -32,6 +32,29 @@ export const recordTests: readonly KitTest[] = [
     assert.equal(found?.version, version, 'get tells the version that put has returned')
   }),
 
+  handlesTest('what one handle changes, another that has read it sees at once', 2, async ([a, b]) => {
+    assert.ok(a !== undefined && b !== undefined)
+    const key = newKey({ space: newSpace() })
+    const isThere = async (text: string | undefined) => {
+      assert.equal(await textOf(b, key), text, 'get')
+      for (const listed of [await listAll(b, key.space, key.owner), await scanAll(b, key.space)])
+        assert.deepEqual(
+          listed.map(({ value }) => new TextDecoder().decode(value)),
+          text === undefined ? [] : [text],
+        )
+    }
+    const version = await create(a, key, 'one')
+    await isThere('one')
+    await a.put(key, bytes('two'), { ifVersion: version })
+    await isThere('two')
+    assert.equal(await a.delete(key), true)
+    await isThere(undefined)
+    await create(a, key, 'three')
+    await isThere('three')
+    assert.ok(await a.take(key))
+    await isThere(undefined)
+  }),
+
   storeTest('put with ifVersion null writes only what is not there', async (store) => {
     const key = newKey()
     await create(store, key, 'one')

@@ -7,6 +7,7 @@ import { expiryTests } from './expiry-tests.ts'
 import { keyTests } from './key-tests.ts'
 import { leaseTests } from './lease-tests.ts'
 import { pagingTests } from './paging-tests.ts'
+import { raceTests } from './race-tests.ts'
 import { recordTests } from './record-tests.ts'
 import { refreshTests } from './refresh-tests.ts'
 import { createTestKit, type KitTest } from './test-kit.ts'
@@ -33,6 +34,7 @@ const groups: Readonly<Record<string, readonly KitTest[]>> = {
   expiry: expiryTests,
   listing: pagingTests,
   leases: leaseTests,
+  races: raceTests,
   changes: changeTests,
   closing: closeTests,
   refresh: refreshTests,

@@ -128,11 +128,17 @@ export async function readAll(
 ): Promise<Listed[]> {
   const most = limit ?? 100
   const records: Listed[] = []
+  const seen = new Set<string>()
   let after: string | undefined
   let pages = 0
   do {
     const part = await page({ ...(limit === undefined ? {} : { limit }), ...(after === undefined ? {} : { after }) })
     assert.ok(part.records.length <= most, `a page has at most ${most} records, not ${part.records.length}`)
+    for (const { key, version } of part.records) {
+      const name = JSON.stringify([key.owner, key.id, version])
+      assert.ok(!seen.has(name), 'what is there all the time is listed once')
+      seen.add(name)
+    }
     records.push(...part.records)
     after = part.next
     assert.ok(++pages < 10_000, 'a listing comes to its end')

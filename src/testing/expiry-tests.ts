@@ -1,6 +1,18 @@
 /** Expiry: a record is there for its time, and not a moment longer. */
 import assert from 'node:assert/strict'
-import { bytes, create, inTime, type KitTest, newKey, newSpace, pass, storeTest, textOf } from './test-kit.ts'
+import {
+  bytes,
+  create,
+  inTime,
+  type KitTest,
+  listAll,
+  newKey,
+  newSpace,
+  pass,
+  scanAll,
+  storeTest,
+  textOf,
+} from './test-kit.ts'
 
 /** Short enough to wait for; nothing has to be done in so little. */
 const SHORT_MS = 60
@@ -11,7 +23,7 @@ export const expiryTests: readonly KitTest[] = [
     await create(store, key, 'one', 3_600_000)
     await pass(20)
     assert.equal(await textOf(store, key), 'one')
-    assert.equal((await store.list(key.space, key.owner)).records.length, 1)
+    assert.equal((await listAll(store, key.space, key.owner)).length, 1)
     assert.ok(await store.take(key))
   }),
 
@@ -24,12 +36,12 @@ export const expiryTests: readonly KitTest[] = [
     await pass(SHORT_MS)
     assert.equal(await store.get(key), undefined, 'get')
     assert.deepEqual(
-      (await store.list(space, key.owner)).records.map((record) => record.key.id),
+      (await listAll(store, space, key.owner)).map((record) => record.key.id),
       ['staying'],
       'list',
     )
     assert.deepEqual(
-      (await store.scan(space)).records.map((record) => record.key.id),
+      (await scanAll(store, space)).map((record) => record.key.id),
       ['staying'],
       'scan',
     )

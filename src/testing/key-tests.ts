@@ -1,7 +1,19 @@
 /** Keys: hostile ones are not confused, impossible ones are refused. */
 import assert from 'node:assert/strict'
-import type { Key } from '../store/token-store.ts'
-import { bytes, create, type KitTest, newKey, newSpace, storeTest, textOf } from './test-kit.ts'
+import type { Key, Page, PageRequest, TokenStore } from '../store/token-store.ts'
+import { inParallel } from './in-parallel.ts'
+import {
+  bytes,
+  create,
+  type KitTest,
+  listAll,
+  newKey,
+  newSpace,
+  readAll,
+  scanAll,
+  storeTest,
+  textOf,
+} from './test-kit.ts'
 
 /** Parts that some encoding, collation, pattern or template takes for something else. */
 const HOSTILE: readonly string[] = [
@@ -59,70 +71,81 @@ const HOSTILE: readonly string[] = [
   '字'.repeat(512),
 ]
 
+/** What some encoding puts between owner and id. */
+const MARKS = [':', '::', '/', '%', '%2F', '{', '}', '|', '\\', '\n', ' ', '.', '-', '_', ',', '\u0001', '\u{1f511}']
+
+/** Each has the value that was written there. */
+async function holdTheirOwn(store: TokenStore, keys: readonly Key[]): Promise<void> {
+  await inParallel(keys, (key, index) => create(store, key, `${index}`))
+  await inParallel(keys, async (key, index) => assert.equal(await textOf(store, key), `${index}`, JSON.stringify(key)))
+}
+
 export const keyTests: readonly KitTest[] = [
   storeTest('hostile ids are not confused', async (store) => {
     const { space, owner } = newKey()
-    const keys = HOSTILE.map((id) => ({ space, owner, id }))
-    await holdTheirOwn(keys)
-    const { records } = await store.list(space, owner, { limit: 1_000 })
+    await holdTheirOwn(
+      store,
+      HOSTILE.map((id) => ({ space, owner, id })),
+    )
+    const records = await listAll(store, space, owner)
     assert.deepEqual(records.map(({ key }) => key.id).sort(), [...HOSTILE].sort())
-
-    async function holdTheirOwn(all: readonly Key[]): Promise<void> {
-      for (const [index, key] of all.entries()) await create(store, key, `${index}`)
-      for (const [index, key] of all.entries()) assert.equal(await textOf(store, key), `${index}`, JSON.stringify(key))
-    }
   }),
 
   storeTest('hostile owners are not confused, and each is listed alone', async (store) => {
     const space = newSpace()
-    for (const [index, owner] of HOSTILE.entries()) await create(store, { space, owner, id: 'record' }, `${index}`)
-    for (const [index, owner] of HOSTILE.entries()) {
-      const { records } = await store.list(space, owner)
+    const keys = HOSTILE.map((owner) => ({ space, owner, id: 'record' }))
+    await holdTheirOwn(store, keys)
+    await inParallel(keys, async (key, index) => {
+      const records = await listAll(store, space, key.owner)
       assert.deepEqual(
-        records.map(({ key, value }) => [key, new TextDecoder().decode(value)]),
-        [[{ space, owner, id: 'record' }, `${index}`]],
+        records.map((record) => [record.key, new TextDecoder().decode(record.value)]),
+        [[key, `${index}`]],
       )
-    }
-    const { records } = await store.scan(space, { limit: 1_000 })
+    })
+    const records = await scanAll(store, space)
     assert.deepEqual(records.map(({ key }) => key.owner).sort(), [...HOSTILE].sort())
-    for (const owner of HOSTILE) assert.equal(await store.delete({ space, owner, id: 'record' }), true)
+    await inParallel(keys, async (key) => assert.equal(await store.delete(key), true))
   }),
 
   storeTest('the border between owner and id is not confused', async (store) => {
     const space = newSpace()
-    const marks = [
-      ':',
-      '::',
-      '/',
-      '%',
-      '%2F',
-      '{',
-      '}',
-      '|',
-      '\\',
-      '\n',
-      ' ',
-      '.',
-      '-',
-      '_',
-      ',',
-      '\u0001',
-      '\u{1f511}',
+    await holdTheirOwn(
+      store,
+      MARKS.flatMap((mark) => [
+        { space, owner: `a${mark}b`, id: 'c' },
+        { space, owner: 'a', id: `b${mark}c` },
+        { space, owner: `a${mark}`, id: `b${mark}` },
+        { space, owner: 'a', id: `${mark}b${mark}` },
+      ]),
+    )
+  }),
+
+  storeTest('hostile keys are listed page by page', async (store) => {
+    const [space, single] = [newSpace(), newSpace()]
+    const owner = 'a:b/c'
+    const owners = HOSTILE.map((part) => ({ space, owner: part, id: 'a:b/c' }))
+    const ids = HOSTILE.map((id) => ({ space: single, owner, id }))
+    await inParallel([...owners, ...ids], (key) => create(store, key, 'value'))
+    const readings: [readonly Key[], (page: PageRequest) => Promise<Page>][] = [
+      [owners, (page) => store.scan(space, page)],
+      [ids, (page) => store.scan(single, page)],
+      [ids, (page) => store.list(single, owner, page)],
     ]
-    const keys = marks.flatMap((mark) => [
-      { space, owner: `a${mark}b`, id: 'c' },
-      { space, owner: 'a', id: `b${mark}c` },
-      { space, owner: `a${mark}`, id: `b${mark}` },
-      { space, owner: 'a', id: `${mark}b${mark}` },
-    ])
-    for (const [index, key] of keys.entries()) await create(store, key, `${index}`)
-    for (const [index, key] of keys.entries()) assert.equal(await textOf(store, key), `${index}`, JSON.stringify(key))
+    const text = (key: Key) => JSON.stringify([key.owner, key.id])
+    await inParallel(readings, ([keys, listing]) =>
+      // Two on a page, from the first record and from the second on: each of them is the last of a page once.
+      inParallel([1, 2], async (first) => {
+        const records = await readAll((page) => listing(page.after === undefined ? { limit: first } : page), 2)
+        assert.deepEqual(records.map(({ key }) => text(key)).sort(), keys.map(text).sort())
+      }),
+    )
   }),
 
   storeTest('hostile keys have leases of their own', async (store) => {
     const { space, owner } = newKey()
-    for (const id of HOSTILE) assert.ok(await store.lease({ space, owner, id }, 60_000), JSON.stringify(id))
-    for (const id of HOSTILE) assert.equal(await store.lease({ space, owner, id }, 60_000), undefined)
+    const lease = (id: string) => store.lease({ space, owner, id }, 60_000)
+    await inParallel(HOSTILE, async (id) => assert.ok(await lease(id), JSON.stringify(id)))
+    await inParallel(HOSTILE, async (id) => assert.equal(await lease(id), undefined))
   }),
 
   storeTest('the same owner and id in two spaces are two records', async (store) => {
@@ -136,8 +159,8 @@ export const keyTests: readonly KitTest[] = [
     await create(store, longer, 'three')
     assert.equal(await store.delete(other), true)
     assert.equal(await textOf(store, key), 'one')
-    assert.deepEqual((await store.scan(key.space)).records.length, 1)
-    assert.deepEqual((await store.list(key.space, key.owner)).records.length, 1)
+    assert.equal((await scanAll(store, key.space)).length, 1)
+    assert.equal((await listAll(store, key.space, key.owner)).length, 1)
   }),
 
   storeTest('keys that cannot be are refused with a TypeError', async (store) => {
@@ -148,7 +171,7 @@ export const keyTests: readonly KitTest[] = [
       ...parts.map((owner) => newKey({ owner })),
       ...parts.map((id) => newKey({ id })),
     ]
-    for (const key of bad) {
+    await inParallel(bad, async (key) => {
       const calls: Record<string, () => Promise<unknown>> = {
         get: async () => store.get(key),
         put: async () => store.put(key, bytes(''), { ifVersion: null }),
@@ -158,12 +181,12 @@ export const keyTests: readonly KitTest[] = [
       }
       for (const [name, call] of Object.entries(calls))
         await assert.rejects(call, TypeError, `${name} of ${JSON.stringify(key)}`)
-    }
-    for (const space of spaces) {
+    })
+    await inParallel(spaces, async (space) => {
       await assert.rejects(async () => store.scan(space), TypeError, JSON.stringify(space))
       await assert.rejects(async () => store.list(space, 'owner'), TypeError, JSON.stringify(space))
-    }
-    for (const owner of parts) await assert.rejects(async () => store.list('kit', owner), TypeError)
+    })
+    await inParallel(parts, (owner) => assert.rejects(async () => store.list('kit', owner), TypeError))
   }),
 
   storeTest('times that cannot be are refused with a TypeError', async (store) => {

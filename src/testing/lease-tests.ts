@@ -8,6 +8,7 @@ import {
   handlesTest,
   inTime,
   type KitTest,
+  listAll,
   newKey,
   pass,
   storeTest,
@@ -86,6 +87,19 @@ export const leaseTests: readonly KitTest[] = [
     assert.equal(await next.renew(LONG_MS), true)
   }),
 
+  storeTest("a late holder does neither to the next one's on the same handle", async (store) => {
+    const key = newKey()
+    const late = await store.lease(key, SHORT_MS)
+    assert.ok(late)
+    await pass(SHORT_MS)
+    const next = await store.lease(key, LONG_MS)
+    assert.ok(next)
+    assert.equal(await late.renew(LONG_MS), false)
+    await late.release()
+    assert.equal(await store.lease(key, LONG_MS), undefined)
+    assert.equal(await next.renew(LONG_MS), true)
+  }),
+
   storeTest('renew after release is refused, and a second release does nothing', async (store) => {
     const key = newKey()
     const first = await store.lease(key, LONG_MS)
@@ -102,7 +116,7 @@ export const leaseTests: readonly KitTest[] = [
     const lease = await store.lease(key, LONG_MS)
     assert.ok(lease, 'the record need not exist')
     assert.equal(await store.get(key), undefined)
-    assert.deepEqual((await store.list(key.space, key.owner)).records, [])
+    assert.deepEqual(await listAll(store, key.space, key.owner), [])
     assert.equal(await store.take(key), undefined)
     const version = await create(store, key, 'one')
     assert.notEqual(await store.put(key, bytes('two'), { ifVersion: version }), 'conflict')

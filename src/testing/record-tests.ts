@@ -1,7 +1,21 @@
 /** Records: written by version, read, taken once, deleted. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { at, bytes, create, everywhere, handlesTest, type KitTest, newKey, storeTest, textOf } from './test-kit.ts'
+import { inParallel } from './in-parallel.ts'
+import {
+  at,
+  bytes,
+  create,
+  everywhere,
+  handlesTest,
+  type KitTest,
+  listAll,
+  newKey,
+  newSpace,
+  scanAll,
+  storeTest,
+  textOf,
+} from './test-kit.ts'
 
 export const recordTests: readonly KitTest[] = [
   handlesTest('what one handle writes, the others read', 2, async ([a, b]) => {
@@ -16,6 +30,29 @@ export const recordTests: readonly KitTest[] = [
       'makeStore() must open another handle onto the same storage; or say oneHandle',
     )
     assert.equal(found?.version, version, 'get tells the version that put has returned')
+  }),
+
+  handlesTest('what one handle changes, another that has read it sees at once', 2, async ([a, b]) => {
+    assert.ok(a !== undefined && b !== undefined)
+    const key = newKey({ space: newSpace() })
+    const isThere = async (text: string | undefined) => {
+      assert.equal(await textOf(b, key), text, 'get')
+      for (const listed of [await listAll(b, key.space, key.owner), await scanAll(b, key.space)])
+        assert.deepEqual(
+          listed.map(({ value }) => new TextDecoder().decode(value)),
+          text === undefined ? [] : [text],
+        )
+    }
+    const version = await create(a, key, 'one')
+    await isThere('one')
+    await a.put(key, bytes('two'), { ifVersion: version })
+    await isThere('two')
+    assert.equal(await a.delete(key), true)
+    await isThere(undefined)
+    await create(a, key, 'three')
+    await isThere('three')
+    assert.ok(await a.take(key))
+    await isThere(undefined)
   }),
 
   storeTest('put with ifVersion null writes only what is not there', async (store) => {
@@ -130,19 +167,20 @@ export const recordTests: readonly KitTest[] = [
   storeTest('values are bytes: every byte, none at all, a megabyte', async (store) => {
     const every = Uint8Array.from({ length: 256 }, (_, byte) => byte)
     const values = { every, none: new Uint8Array(0), megabyte: new Uint8Array(randomBytes(1_048_576)) }
-    for (const [id, value] of Object.entries(values)) {
-      const key = newKey({ id })
+    await inParallel(Object.entries(values), async ([id, value]) => {
+      const key = newKey({ space: newSpace(), id })
       const version = await store.put(key, value, { ifVersion: null })
       const found = await store.get(key)
       assert.ok(found, `${id}: the record is there`)
       assert.ok(found.value instanceof Uint8Array, `${id}: a value is a Uint8Array`)
       assert.ok(Buffer.from(found.value).equals(value), `${id}: the value is as it was written`)
-      const [listed] = (await store.list(key.space, key.owner)).records
-      assert.ok(listed && Buffer.from(listed.value).equals(value), `${id}: the value is listed as it was written`)
+      for (const listed of [await listAll(store, key.space, key.owner), await scanAll(store, key.space)]) {
+        assert.ok(Buffer.from(at(listed, 0).value).equals(value), `${id}: the value is listed as it was written`)
+      }
       assert.notEqual(await store.put(key, value, { ifVersion: version }), 'conflict')
       const taken = await store.take(key)
       assert.ok(taken && Buffer.from(taken.value).equals(value), `${id}: the value is taken as it was written`)
-    }
+    })
   }),
 
   storeTest('values are copies: nobody changes one from outside', async (store) => {

@@ -7,6 +7,7 @@ import { expiryTests } from './expiry-tests.ts'
 import { keyTests } from './key-tests.ts'
 import { leaseTests } from './lease-tests.ts'
 import { pagingTests } from './paging-tests.ts'
+import { raceTests } from './race-tests.ts'
 import { recordTests } from './record-tests.ts'
 import { refreshTests } from './refresh-tests.ts'
 import { createTestKit, type KitTest } from './test-kit.ts'
@@ -33,6 +34,7 @@ const groups: Readonly<Record<string, readonly KitTest[]>> = {
   expiry: expiryTests,
   listing: pagingTests,
   leases: leaseTests,
+  races: raceTests,
   changes: changeTests,
   closing: closeTests,
   refresh: refreshTests,
@@ -40,14 +42,15 @@ const groups: Readonly<Record<string, readonly KitTest[]>> = {
 }
 
 /**
- * The tests that every token store passes. In vitest, jest and node:test alike:
+ * The tests that every token store passes. In vitest and jest, with a time limit; node:test has none, so there it is `it(name, run)`:
  *
  * ```ts
- * for (const { name, run } of storeTests(() => myStore('file'))) it(name, run)
+ * for (const { name, run } of storeTests(() => myStore('file'))) it(name, run, 30_000)
  * ```
  *
- * Keys are random, so the storage need not be empty, and several runs can share it. Each test takes a few seconds at
- * most, all of them less than 20. The kit closes what it opens.
+ * Keys are random, so the storage need not be empty, and several runs can share it. A test takes up to a few seconds, and up
+ * to ten where the store takes 150 ms for an answer. The kit deletes what it writes, also when a test fails, and closes what it
+ * opens. Leases stay up to an hour.
  */
 export function storeTests(
   makeStore: () => TokenStore | Promise<TokenStore>,

@@ -1,5 +1,5 @@
 /** An identity provider for tests of an application that stands behind a guard or a gateway: its tokens are real ones, and it listens nowhere. */
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { suggest } from '../core/suggest.ts'
 import type { Fetch } from '../net/fetch.ts'
 
@@ -9,7 +9,7 @@ export interface TestIssuerOptions {
   readonly issuer?: string
   /** `aud`; `test` by default. Of an application that people sign in to with a browser it is the `clientId`. */
   readonly audience?: string
-  /** Asked for what is not this issuer's: `globalThis.fetch` by default, or the `fetch` of another test issuer. */
+  /** Asked for what is not this issuer's: `globalThis.fetch` by default, or the `fetch` of a test issuer of another name. */
   readonly fetch?: Fetch
 }
 
@@ -29,6 +29,10 @@ export interface TestIssuer {
 const LIFE_SECONDS = 300
 const OPTIONS = ['issuer', 'audience', 'fetch']
 
+/** On a test issuer's `fetch`: whose keys it answers for, its own and those further down the chain. */
+const ANSWERED = Symbol('answered')
+type TestFetch = Fetch & { readonly [ANSWERED]?: readonly string[] }
+
 /**
  * An issuer with a key of its own. It has metadata, so that browsers are sent to sign in; nobody answers them there.
  *
@@ -38,24 +42,32 @@ const OPTIONS = ['issuer', 'audience', 'fetch']
  * const headers = { authorization: `Bearer ${await issuer.token({ email: 'ann@example.com' })}` }
  * ```
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an option that there is not, and for an issuer that `fetch` answers for already
  */
 export async function testIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
-  const { issuer = 'https://issuer.test/', audience = 'test', fetch = globalThis.fetch } = options
+  const { issuer = 'https://issuer.test/', audience = 'test' } = options
+  const fetch: TestFetch = options.fetch ?? globalThis.fetch
   const [unknown] = Object.keys(options).filter((name) => !OPTIONS.includes(name))
   if (unknown !== undefined) throw new TypeError(`testIssuer() has no option "${unknown}"${suggest(unknown, OPTIONS)}`)
+  // Below the issuer's path: realms of one origin have keys of their own.
+  const jwksUri = under(issuer, '/.well-known/jwks.json')
+  const answered = fetch[ANSWERED] ?? []
+  if (answered.includes(jwksUri)) {
+    throw new TypeError(`the fetch of this testIssuer() answers for ${issuer} already: name another issuer`)
+  }
   const { publicKey, privateKey } = await generateKeyPair('ES256')
-  const header = { alg: 'ES256', kid: 'test', typ: 'JWT' }
-  const jwksUri = new URL('/.well-known/jwks.json', issuer).href
-  const keys = [{ ...(await exportJWK(publicKey)), alg: 'ES256', kid: 'test', use: 'sig' }]
-  const documents = new Map<string, object>([[jwksUri, { keys }]])
+  const jwk = await exportJWK(publicKey)
+  const kid = await calculateJwkThumbprint(jwk)
+  const header = { alg: 'ES256', kid, typ: 'JWT' }
+  const documents = new Map<string, object>([[jwksUri, { keys: [{ ...jwk, alg: 'ES256', kid, use: 'sig' }] }]])
   for (const url of metadataUrls(issuer)) documents.set(url, metadataOf(issuer, jwksUri))
+  const answer: Fetch = (url, init) => {
+    const document = documents.get(url)
+    return document === undefined ? fetch(url, init) : Promise.resolve(Response.json(document))
+  }
   return {
     integration: { issuer, audience, jwksUri },
-    fetch(url, init) {
-      const document = documents.get(url)
-      return document === undefined ? fetch(url, init) : Promise.resolve(Response.json(document))
-    },
+    fetch: Object.assign(answer, { [ANSWERED]: [...answered, jwksUri] }),
     token(claims = {}) {
       const now = Math.floor(Date.now() / 1000)
       const all = { iss: issuer, aud: audience, sub: 'ann', iat: now, exp: now + LIFE_SECONDS, ...claims }
@@ -64,13 +76,18 @@ export async function testIssuer(options: TestIssuerOptions = {}): Promise<TestI
   }
 }
 
+/** A path below the issuer's own. */
+function under(issuer: string, path: string): string {
+  const { origin, pathname } = new URL(issuer)
+  return `${origin}${pathname.replace(/\/$/, '')}${path}`
+}
+
 /** OpenID Connect Discovery 1.0 §4, RFC 8414 §3. */
 function metadataUrls(issuer: string): string[] {
   const { origin, pathname } = new URL(issuer)
-  const path = pathname.replace(/\/$/, '')
   return [
-    `${origin}${path}/.well-known/openid-configuration`,
-    `${origin}/.well-known/oauth-authorization-server${path}`,
+    under(issuer, '/.well-known/openid-configuration'),
+    `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`,
   ]
 }
 
@@ -78,8 +95,8 @@ function metadataOf(issuer: string, jwksUri: string): object {
   return {
     issuer,
     jwks_uri: jwksUri,
-    authorization_endpoint: new URL('/authorize', issuer).href,
-    token_endpoint: new URL('/token', issuer).href,
+    authorization_endpoint: under(issuer, '/authorize'),
+    token_endpoint: under(issuer, '/token'),
     response_types_supported: ['code'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['ES256'],

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Key, Page, PageRequest, TokenStore } from '../store/token-store.ts'
+import { createLeftovers } from './leftovers.ts'
 
 /** How long a test waits for what is to happen at some time: far more than a busy machine needs. */
 const PATIENCE_MS = 10_000
@@ -14,6 +15,7 @@ export interface TestKit {
   open(): Promise<TokenStore>
   /** So many of them. */
   openAll(count: number): Promise<TokenStore[]>
+  /** Deletes what was written, and closes the handles. */
   end(): Promise<void>
 }
 
@@ -46,14 +48,23 @@ export function handlesTest(
 /** Opens handles with `makeStore`. */
 export function createTestKit(makeStore: () => TokenStore | Promise<TokenStore>, oneHandle: boolean): TestKit {
   const handles: TokenStore[] = []
+  const closed = new Set<TokenStore>()
+  const leftovers = createLeftovers()
   const kit: TestKit = {
     oneHandle,
     async open() {
       const before = handles[0]
       if (oneHandle && before !== undefined) return before
-      const made = await makeStore()
-      handles.push(made)
-      return made
+      const watched = leftovers.watch(await makeStore())
+      const handle: TokenStore = {
+        ...watched,
+        close() {
+          closed.add(handle)
+          return watched.close()
+        },
+      }
+      handles.push(handle)
+      return handle
     },
     async openAll(count) {
       const opened: TokenStore[] = []
@@ -61,6 +72,7 @@ export function createTestKit(makeStore: () => TokenStore | Promise<TokenStore>,
       return opened
     },
     async end() {
+      if (leftovers.any()) await leftovers.remove(handles.find((handle) => !closed.has(handle)) ?? (await kit.open()))
       await Promise.all(handles.map((handle) => handle.close()))
     },
   }
@@ -125,24 +137,44 @@ export async function inTime(work: (ms: number) => Promise<void>): Promise<numbe
   }
 }
 
-/** Every record of a listing, page by page. */
+/** A record of a listing. */
+export type Listed = Page['records'][number]
+
+/** Every record of a listing, page by page; `limit` is left to the store where it is not said. */
 export async function readAll(
   page: (request: PageRequest) => Promise<Page>,
-  limit: number,
+  limit?: number,
   between: (pages: number) => Promise<void> = async () => {},
-): Promise<Page['records'][number][]> {
-  const records: Page['records'][number][] = []
+): Promise<Listed[]> {
+  const most = limit ?? 100
+  const records: Listed[] = []
+  const seen = new Set<string>()
   let after: string | undefined
   let pages = 0
   do {
-    const part = await page({ limit, ...(after === undefined ? {} : { after }) })
-    assert.ok(part.records.length <= limit, `a page has at most ${limit} records, not ${part.records.length}`)
+    const part = await page({ ...(limit === undefined ? {} : { limit }), ...(after === undefined ? {} : { after }) })
+    assert.ok(part.records.length <= most, `a page has at most ${most} records, not ${part.records.length}`)
+    for (const { key, version } of part.records) {
+      const name = JSON.stringify([key.owner, key.id, version])
+      assert.ok(!seen.has(name), 'what is there all the time is listed once')
+      seen.add(name)
+    }
     records.push(...part.records)
     after = part.next
     assert.ok(++pages < 10_000, 'a listing comes to its end')
     if (after !== undefined) await between(pages)
   } while (after !== undefined)
   return records
+}
+
+/** Every record of an owner. */
+export function listAll(store: TokenStore, space: string, owner: string): Promise<Listed[]> {
+  return readAll((page) => store.list(space, owner, page))
+}
+
+/** Every record of a space. */
+export function scanAll(store: TokenStore, space: string): Promise<Listed[]> {
+  return readAll((page) => store.scan(space, page))
 }
 
 /** Calls `attempt` until it gives something. */

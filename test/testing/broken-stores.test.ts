@@ -1,32 +1,9 @@
 /** The kit catches stores that break the contract, each by the test that is meant for it. */
-import { memoryStore } from 'sallyport/stores/memory'
-import { storeTests } from 'sallyport/testing'
 import { describe, expect, it } from 'vitest'
 import { type Key, keyText, type Lease, type TokenStore } from '../../src/store/token-store.ts'
+import { type Change, changed, failing } from './kit-runs.ts'
 
 const soon = () => new Promise((resolve) => setImmediate(resolve))
-
-/** A store that is fine but for what `broken` does instead. */
-type Break = (store: TokenStore) => Partial<TokenStore>
-
-async function failing(broken: Break): Promise<string[]> {
-  const tests = storeTests(
-    () => {
-      const store = memoryStore()
-      return { ...store, ...broken(store) }
-    },
-    { oneHandle: true },
-  ).filter(({ name }) => !name.startsWith('crashes: '))
-  const results = await Promise.all(
-    tests.map(({ name, run }) =>
-      run().then(
-        () => undefined,
-        () => name,
-      ),
-    ),
-  )
-  return results.filter((name) => name !== undefined)
-}
 
 /** Writes whatever the version is now. */
 async function force(store: TokenStore, ...[key, value, options]: Parameters<TokenStore['put']>) {
@@ -37,7 +14,7 @@ async function force(store: TokenStore, ...[key, value, options]: Parameters<Tok
   }
 }
 
-const breaks: Readonly<Record<string, readonly [Break, ...string[]]>> = {
+const breaks: Readonly<Record<string, readonly [Change, ...string[]]>> = {
   'put ignores ifVersion': [
     (store) => ({ put: (...call) => force(store, ...call) }),
     'records: put with ifVersion null writes only what is not there',
@@ -269,12 +246,17 @@ function renamedVersions(store: TokenStore, name: (count: number, value: Uint8Ar
 
 describe('B10 the kit fails stores that break the contract', () => {
   it('and passes one that keeps it', { timeout: 30_000 }, async () => {
-    expect(await failing(() => ({}))).toEqual([])
+    expect(
+      await failing(
+        changed(() => ({})),
+        { oneHandle: true },
+      ),
+    ).toEqual([])
   })
 
   for (const [name, [broken, ...expected]] of Object.entries(breaks)) {
     it(name, { timeout: 60_000 }, async () => {
-      const failed = await failing(broken)
+      const failed = await failing(changed(broken), { oneHandle: true })
       expect(expected.filter((test) => !failed.includes(test))).toEqual([])
     })
   }

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { memoryStore } from 'sallyport/stores/memory'
 import { rotatingServer, storeTests } from 'sallyport/testing'
 import { describe, expect, it } from 'vitest'
+import type { TokenStore } from '../../src/store/token-store.ts'
+import { closing, waits } from './kit-runs.ts'
 
 describe('B10 the kit in other runners', () => {
   it('runs in node:test with one line', { timeout: 60_000 }, async () => {
@@ -37,6 +39,40 @@ describe('B10 the kit in other runners', () => {
   it('passes on what makeStore throws', async () => {
     const tests = storeTests(() => Promise.reject(new Error('no server')))
     for (const { run } of tests) await expect(run()).rejects.toThrow('no server')
+  })
+
+  it('leaves no record behind', { timeout: 60_000 }, async () => {
+    const storage = memoryStore()
+    const spaces = new Set<string>()
+    const noting: TokenStore = {
+      ...storage,
+      async put(key, ...rest) {
+        const version = await storage.put(key, ...rest)
+        spaces.add(key.space)
+        return version
+      },
+    }
+    await Promise.all(storeTests(() => closing(noting)).map(({ run }) => run()))
+    expect(spaces.size).toBeGreaterThan(10)
+    for (const space of spaces) expect(await storage.scan(space), space).toEqual({ records: [] })
+  })
+
+  it('leaves no record behind where a test fails', async () => {
+    const storage = memoryStore()
+    const [first] = storeTests(() => closing({ ...storage, get: async () => undefined }))
+    await expect(first?.run()).rejects.toThrow('makeStore()')
+    expect(await storage.scan('kit')).toEqual({ records: [] })
+  })
+
+  it('does not wait for a slow store again and again where no order matters', async () => {
+    const names = storeTests(() => memoryStore()).map(({ name }) => name)
+    for (const name of names.filter((each) => /^(keys|listing): /.test(each))) {
+      const { store, count } = waits(memoryStore())
+      await storeTests(() => store, { oneHandle: true })
+        .find((test) => test.name === name)
+        ?.run()
+      expect(count(), name).toBeLessThan(50)
+    }
   })
 })
 

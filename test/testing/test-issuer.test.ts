@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import express from 'express'
+import { decodeProtectedHeader } from 'jose'
 import { createGuard, generateKey } from 'sallyport'
 import { authOf, sallyport } from 'sallyport/express'
 import { createGateway } from 'sallyport/gateway'
@@ -56,7 +57,7 @@ test('its tokens are known to a gateway', async () => {
 
 test('what is not its own is fetched as ever', async () => {
   const issuer = await testIssuer({ issuer: 'https://login.example.com/realm' })
-  expect(issuer.integration.jwksUri).toBe('https://login.example.com/.well-known/jwks.json')
+  expect(issuer.integration.jwksUri).toBe('https://login.example.com/realm/.well-known/jwks.json')
   await expect(issuer.fetch('http://127.0.0.1:9/', {})).rejects.toThrow()
 })
 
@@ -82,7 +83,7 @@ test.each(['https://issuer.test/', 'https://login.example.com/realms/corp'])(
       return answer
     }
     const { statusCode, headers } = await load({ accept: 'text/html' })
-    const authorize = new URL('/authorize', name).href
+    const authorize = `${name.replace(/\/$/, '')}/authorize`
     expect([statusCode, headers.location?.split('?')[0]]).toEqual([302, authorize])
     const answer = await load({ authorization: `Bearer ${await issuer.token()}` })
     expect(Buffer.concat(await answer.toArray()).toString()).toBe('ann')
@@ -94,6 +95,35 @@ test('two of them share a fetch, and each answers for its own', async () => {
   const customers = await testIssuer({ issuer: 'https://customers.test/', fetch: staff.fetch })
   for (const { jwksUri } of [staff.integration, customers.integration]) {
     expect((await customers.fetch(jwksUri, {})).status).toBe(200)
+  }
+})
+
+test('two of them are realms of one origin, and the tokens of both are good', async () => {
+  const staff = await testIssuer({ issuer: 'https://sso.test/realms/staff' })
+  const customers = await testIssuer({ issuer: 'https://sso.test/realms/customers', fetch: staff.fetch })
+  const guard = createGuard({
+    integrations: { staff: staff.integration, customers: customers.integration },
+    fetch: customers.fetch,
+    routes: [{ path: '/', auth: { type: 'jwt', integration: ['staff', 'customers'] } }],
+  })
+  const app = express()
+    .use(sallyport(guard))
+    .get('/', (req, res) => void res.send(authOf(req)?.integration))
+  const { url, close } = await localServer(app)
+  onTestFinished(close)
+  for (const [name, issuer] of Object.entries({ staff, customers })) {
+    const response = await fetch(url, { headers: { authorization: `Bearer ${await issuer.token()}` } })
+    expect([response.status, await response.text()]).toEqual([200, name])
+  }
+  const keyIds = [staff, customers].map(async (issuer) => decodeProtectedHeader(await issuer.token()).kid)
+  expect(new Set(await Promise.all(keyIds)).size).toBe(2)
+})
+
+test('an issuer that the fetch beside it answers for already is refused', async () => {
+  const first = await testIssuer()
+  const second = await testIssuer({ issuer: 'https://second.test/', fetch: first.fetch })
+  for (const issuer of ['https://issuer.test/', 'https://issuer.test', 'https://second.test/']) {
+    await expect(testIssuer({ issuer, fetch: second.fetch })).rejects.toThrow(`answers for ${issuer} already`)
   }
 })
 

@@ -240,6 +240,8 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
             closing: closing.signal,
             redeem: settings.redeem,
             needed,
+            spent: (record) =>
+              freshness(record) === 'expired' || (rejected !== undefined && stampOf(record) === rejected),
             now: () => clock.now(),
             report: (kind, detail) => report(key, kind, detail),
             land: (redeemed) => landings.start(key, redeemed, onHeld),

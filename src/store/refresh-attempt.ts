@@ -35,7 +35,8 @@ export function pauseOf(
 }
 
 /** What an attempt works with. */
-export interface AttemptContext<Tokens> extends Pick<RefreshSettings<Tokens>, 'store' | 'redeem'> {
+export interface AttemptContext<Tokens>
+  extends Pick<RefreshSettings<Tokens>, 'store' | 'redeem' | 'keepsRefreshToken'> {
   readonly times: RefreshTimes
   /** Aborts when nothing new is to be begun. */
   readonly closing: AbortSignal
@@ -109,7 +110,9 @@ export async function attemptRefresh<Tokens>(
     return true
   }
   await keeper.end()
-  await context.land({ connection, attempt, tokens: redeemed, version, obtainedAt: Math.round(context.now()) })
+  const sameRefreshToken = context.keepsRefreshToken?.(tokens, redeemed) ?? false
+  const obtainedAt = Math.round(context.now())
+  await context.land({ connection, attempt, tokens: redeemed, sameRefreshToken, version, obtainedAt })
   return true
 
   /** Renews the lease, and the deadline in the record, for as long as the authorization server takes its time. */

@@ -144,6 +144,29 @@ describe('the ID token', () => {
 })
 
 describe('the access token that is judged', () => {
+  it('ends when it says so itself, whatever expires_in says, and another is had', async () => {
+    const stall = await openStall()
+    stall.provider.hooks.accessToken = (claims) => ({ ...claims, exp: Number(claims.iat) + 60 })
+    await stall.browser.load(`${stall.origin}/`)
+    stall.clock.advance(50)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+    const before = stall.provider.count('POST /token')
+    stall.clock.advance(1800)
+    const page = await stall.browser.script(`${stall.origin}/`)
+    expect(JSON.parse(page.body).auth.claims.exp).toBeGreaterThan(stall.clock.now() / 1000)
+    expect(stall.provider.count('POST /token')).toBe(before + 1)
+  })
+
+  it('is no matter where an ID token is judged: the session goes on after its end, for as long as expires_in says', async () => {
+    const stall = await openStall({ integration: { jwtSource: 'id_token', audience: 'shop' } })
+    stall.provider.hooks.idToken = (claims) => ({ ...claims, exp: Number(claims.iat) + 60 })
+    await stall.browser.load(`${stall.origin}/`)
+    const before = stall.provider.count('POST /token')
+    stall.clock.advance(1800)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+    expect(stall.provider.count('POST /token')).toBe(before)
+  })
+
   it.each(wrongs)('%s', async (_what, wrong) => {
     await expectNoSession({ accessToken: (claims) => wrong(claims, () => undefined as never) })
   })

@@ -25,6 +25,24 @@ describe('G13 a user sees and ends connections', () => {
     })
   })
 
+  it('scopes that commas separate (GitHub, Slack) are told like others, and known as granted', async () => {
+    const bureau = await openWith('standard', {
+      async fetch(url, init) {
+        const response = await fetch(url, init)
+        if (!url.endsWith('/token')) return response
+        return Response.json({ ...((await response.json()) as object), scope: 'tools:read,tools:write, , admin' })
+      },
+    })
+    await connect(bureau)
+    expect(await bureau.broker.list(alice)).toMatchObject([{ scope: 'tools:read tools:write admin' }])
+    const challenge = (scope: string) => `Bearer error="insufficient_scope", scope="${scope}"`
+    expect(await bureau.broker.stepUp(alice, SERVER, challenge('admin tools:read'))).toBeUndefined()
+    expect(await bureau.broker.stepUp(alice, SERVER, challenge('gists'))).toEqual({
+      scopes: ['tools:read', 'tools:write', 'admin', 'gists'],
+      count: 1,
+    })
+  })
+
   it('G14 is its owner’s alone', async () => {
     const bureau = await openWith()
     await connect(bureau)

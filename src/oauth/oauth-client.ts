@@ -206,6 +206,8 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         const response = await oauth.revocationRequest(toServer(server), client, auth, token, options)
         if (response.ok) return
         const failure = readFailure(response, await readJson(response), secrets)
+        // RFC 7009 §2.2: one that is no more is as good as revoked. Google says so of the second token of a grant.
+        if (failure.error === 'invalid_token') return
         throw refused(`the revocation endpoint of ${server.issuer}`, failure)
       }),
 

@@ -69,6 +69,17 @@ describe('G13 a user sees and ends connections', () => {
     expect(bureau.events.map(({ kind }) => kind)).toEqual(['consent_started', 'connected', 'disconnected'])
   })
 
+  it('and the second token may have ended with the first (Google)', async () => {
+    const answers = [new Response('{}'), Response.json({ error: 'invalid_token' }, { status: 400 })]
+    const bureau = await openWith('google', {
+      fetch: async (url, init) => (url.endsWith('/revoke') ? (answers.shift() as Response) : fetch(url, init)),
+    })
+    await connect(bureau)
+    expect(await bureau.broker.disconnect(alice, SERVER)).toBe(true)
+    expect(answers).toEqual([])
+    expect(bureau.events.map(({ kind }) => kind)).toEqual(['consent_started', 'connected', 'disconnected'])
+  })
+
   it("here only, with revocation: 'never'", async () => {
     const bureau = await openWith('standard', { auth: { revocation: 'never' } })
     await connect(bureau)

@@ -658,6 +658,12 @@ describe('A8 other endpoints', () => {
     })
   })
 
+  it('a revocation of a token that is no more: it is done (RFC 7009 §2.2)', async () => {
+    server.answer = json({ error: 'invalid_token', error_description: 'Token expired or revoked' }, 400)
+    await createClient().revoke(REFRESH, 'refresh_token')
+    expect(server.received).toHaveLength(1)
+  })
+
   it.each<[string, Answer, string]>([
     ['unsupported_token_type', json({ error: 'unsupported_token_type' }, 400), 'rejected'],
     ['503', text('', 503), 'unavailable'],

@@ -129,6 +129,7 @@ describe('A8 errors in a callback (RFC 6749 §4.1.2.1)', () => {
     ['interaction_required', 'denied'],
     ['account_selection_required', 'denied'],
     ['user_cancelled_authorize', 'denied'],
+    ['unauthorized', 'denied'],
     ['invalid_scope', 'rejected'],
     ['unauthorized_client', 'rejected'],
     ['unsupported_response_type', 'rejected'],

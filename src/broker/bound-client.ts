@@ -58,6 +58,7 @@ export function createBoundClient(settings: BoundClientSettings): BoundClient {
       ...auth.authorizationParameters,
     },
     responseMode: auth.responseMode ?? 'query',
+    revocation: auth.revocation ?? 'auto',
     idTokens: 'ignore',
     ...(auth.tokensIn === undefined ? {} : { tokensIn: auth.tokensIn }),
     ...(resource === null ? {} : { resource }),

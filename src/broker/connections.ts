@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { SealError } from '../core/errors.ts'
 import { createLastUse, type LastUseOptions } from '../identity/last-use.ts'
 import { AuthorizationError } from '../oauth/authorization-error.ts'
+import { splitScope } from '../oauth/scopes.ts'
 import { decodeRecord } from '../store/connection-record.ts'
 import { everyRecord } from '../store/every-record.ts'
 import { RedeemError } from '../store/redeem-error.ts'
@@ -82,6 +83,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
       return toUpstreamTokens(tokens.server, upstream.origin, set, Math.round(clock.now()), tokens)
     },
     revoke,
+    keepsRefreshToken: (before, redeemed) => before.refreshToken === redeemed.refreshToken,
     report: ({ key, kind, detail }) => {
       const event = EVENTS[kind]
       if (event === undefined) return
@@ -135,13 +137,14 @@ export function createConnections({ store, clock, times, client, servers, tell }
     if (state === 'reauth_required' || tokens === undefined) return { server, state: 'reauth_required' }
     const { connectedAt, expiresAt, scope } = tokens
     const over = expiresAt !== undefined && expiresAt <= clock.now() && tokens.refreshToken === undefined
-    if (over || clientOf(tokens) === undefined) return { server, state: 'reauth_required', connectedAt }
+    const upstream = clientOf(tokens)
+    if (over || upstream === undefined) return { server, state: 'reauth_required', connectedAt }
     return {
       server,
       state: 'connected',
       connectedAt,
       ...(expiresAt === undefined ? {} : { expiresAt }),
-      ...(scope === undefined ? {} : { scope }),
+      ...(scope === undefined ? {} : { scope: splitScope(scope, tokens.requested ?? upstream.scopes).join(' ') }),
     }
   }
 

@@ -3,7 +3,7 @@
  * Step-Up Authorization Flow).
  */
 import { readBearerChallenge } from '../oauth/challenge-parameters.ts'
-import { unionOf } from '../oauth/scopes.ts'
+import { splitScope, unionOf } from '../oauth/scopes.ts'
 import type { StepUp } from './broker.ts'
 import type { UpstreamTokens } from './tokens.ts'
 
@@ -27,11 +27,12 @@ export function stepUpFor(
   if (error !== 'insufficient_scope' || wanted === undefined) return undefined
   const { scope, requested = scopes, stepUps = 0 } = tokens
   if (stepUps >= MAX_STEP_UPS) return undefined
-  const granted = scope?.split(' ') ?? requested
+  const given = scope === undefined ? undefined : splitScope(scope, requested)
+  const granted = given ?? requested
   const isGranted = wanted.every((each) => granted.includes(each))
   const wasAsked = wanted.every((each) => requested.includes(each))
   // Once more, for who has unticked a box: the first time counts as no step.
   if (isGranted || (wasAsked && stepUps > 0)) return undefined
-  const all = unionOf(requested, scope?.split(' ').filter((each) => each !== '') ?? [], wanted)
+  const all = unionOf(requested, given ?? [], wanted)
   return all.length > MAX_SCOPES ? undefined : { scopes: all, count: stepUps + 1 }
 }

@@ -34,6 +34,7 @@ export const upstreamAuthSchemas = {
     authorizationUrl: text.optional(),
     tokenUrl: text.optional(),
     revocationUrl: text.optional(),
+    revocation: z.enum(['auto', 'never']).optional(),
     resource: resource.optional(),
     authorizationParameters: z.record(z.string(), z.string()).optional(),
     responseMode: z.enum(['query', 'form_post']).optional(),

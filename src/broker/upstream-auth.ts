@@ -67,6 +67,11 @@ export interface OAuth2UpstreamAuth {
   /** RFC 7009; tokens are then revoked there too when somebody disconnects. */
   readonly revocationUrl?: string
   /**
+   * `auto` (the default) revokes where the authorization server offers that. `never` is for those that end all of the person's
+   * tokens for this client with it (Google), where several servers have the same client.
+   */
+  readonly revocation?: 'auto' | 'never'
+  /**
    * `resource` of RFC 8707, the same on authorize, redeem and refresh: the server's URL by default (`true`), another one, or
    * `false` for authorization servers that refuse it (Microsoft Entra).
    */

@@ -60,6 +60,7 @@ export const oauth2Schema = strict({
   authorizationParameters: z.record(z.string(), z.string()).optional(),
   responseMode: z.enum(['query', 'form_post']).optional(),
   pushedAuthorizationRequests: z.enum(['auto', 'never']).optional(),
+  revocation: z.enum(['auto', 'never']).optional(),
   userInfo: z.boolean().optional(),
   logoutReturnParameter: text.optional(),
   label: text.optional(),

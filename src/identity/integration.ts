@@ -68,6 +68,11 @@ export interface OAuth2 {
   readonly responseMode?: 'query' | 'form_post'
   /** RFC 9126: `auto` (the default) uses pushed authorization requests where the provider offers them. */
   readonly pushedAuthorizationRequests?: 'auto' | 'never'
+  /**
+   * RFC 7009: `auto` (the default) revokes the tokens of a session that ends, where the provider offers that. `never` is for
+   * providers that end all of the person's sessions with it (Google).
+   */
+  readonly revocation?: 'auto' | 'never'
   /** Whether to ask the userinfo endpoint at sign-in and with each refresh; what the token says wins over it. */
   readonly userInfo?: boolean
   /** What the provider's sign-out page calls the URL to come back to; `post_logout_redirect_uri` by default, `logout_uri` at Cognito. */

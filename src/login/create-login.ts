@@ -12,7 +12,7 @@ import { createPeople } from '../identity/people.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
 import { safeReturnTo } from '../match/return-to.ts'
 import { loginFailedPage, noAccessPage, sessionEndedPage } from '../pages/login-pages.ts'
-import { RedeemError } from '../store/redeem-error.ts'
+import { failureOf, isOfTheClient, RedeemError } from '../store/redeem-error.ts'
 import { createRefresher } from '../store/refresher.ts'
 import { isSealed, type SealedStore, sealed } from '../store/sealed.ts'
 import type { LoginConfig } from './config.ts'
@@ -166,7 +166,9 @@ export function createLogin(settings: LoginSettings): Login {
         async redeem(tokens, signal) {
           const provider = providers.get(tokens.integration)
           if (provider === undefined) throw new RedeemError('dead', 'its integration is no longer configured')
-          const set = await provider.client.refresh(tokens.refreshToken ?? '', signal)
+          const set = await provider.client
+            .refresh(tokens.refreshToken ?? '', signal)
+            .catch((error: unknown) => Promise.reject(asEnd(error, tokens)))
           const fresh = await refreshedSession(provider, set, tokens)
           const { id = '', subject = '' } = provider.judged.identify(fresh.claims)
           tell({ kind: 'refreshed', integration: provider.name, id, subject })
@@ -198,6 +200,12 @@ export function createLogin(settings: LoginSettings): Login {
     const provider = tokens && providers.get(tokens.integration)
     if (tokens === undefined || provider === undefined) return undefined
     return expectedIssuer(provider.integration, tokens.claims) === tokens.claims.iss ? tokens : undefined
+  }
+
+  /** Whatever the words of a refusal mean, a session that is over can begin anew, and nothing is lost. */
+  function asEnd(error: unknown, { expiresAt }: SessionTokens): unknown {
+    const isRefused = failureOf(error) === 'rejected' && !isOfTheClient(error)
+    return isRefused && expiresAt <= clock.now() ? new RedeemError('dead', messageOf(error)) : error
   }
 
   /** What has been redeemed is never thrown away: where it cannot be checked right now, the session goes on with what it knew. */

@@ -50,6 +50,7 @@ export function createProvider(
     authorizationParameters: oauth2.authorizationParameters ?? {},
     responseMode: oauth2.responseMode ?? 'query',
     pushedAuthorizationRequests: oauth2.pushedAuthorizationRequests ?? 'auto',
+    revocation: oauth2.revocation ?? 'auto',
     clockToleranceSeconds: integration.clockToleranceSeconds ?? 5,
     idTokenAlgorithms: integration.algorithms ?? ALGORITHMS,
     idTokenIssuer: (claims) => expectedIssuer(integration, claims) ?? integration.issuer,

@@ -78,12 +78,7 @@ export async function makeSession(
       claims: { ...more, ...claims },
       providerSubject: subject,
       accessToken: set.accessToken,
-      expiresAt: endOf(
-        set,
-        source === 'id_token' && set.idToken === undefined ? {} : claims,
-        clock.now(),
-        refreshToken,
-      ),
+      expiresAt: endOf(provider, set, claims, clock.now(), refreshToken),
       startedAt: before?.startedAt ?? clock.now(),
       ...(typeof issuedAt === 'number' ? { issuedAt } : {}),
       ...(session === undefined ? {} : { providerSession: session }),
@@ -98,15 +93,20 @@ export async function makeSession(
  * that is an ID token that can be had anew.
  */
 function endOf(
-  { expiresInSeconds }: TokenSet,
+  { judged, integration }: Provider,
+  { expiresInSeconds, idToken }: TokenSet,
   claims: Readonly<Record<string, unknown>>,
   now: number,
   refreshToken: string | undefined,
 ): number {
+  const { source } = judged.expected
   const told = expiresInSeconds === undefined ? undefined : now + expiresInSeconds * 1000
-  const exp = typeof claims.exp === 'number' ? claims.exp * 1000 : undefined
-  if (refreshToken !== undefined) return told ?? exp ?? now + DEFAULT_LIFETIME_MS
-  return Math.min(told ?? Number.POSITIVE_INFINITY, exp ?? now + DEFAULT_LIFETIME_MS)
+  const isOld = source === 'id_token' && idToken === undefined
+  const exp = typeof claims.exp === 'number' && !isOld ? claims.exp * 1000 : undefined
+  if (refreshToken === undefined) return Math.min(told ?? Number.POSITIVE_INFINITY, exp ?? now + DEFAULT_LIFETIME_MS)
+  if (source === 'id_token' || told === undefined || exp === undefined) return told ?? exp ?? now + DEFAULT_LIFETIME_MS
+  // As long as it is accepted: one that is new must not be over by the clock here, and be asked for again and again.
+  return Math.min(told, exp + (integration.clockToleranceSeconds ?? 5) * 1000)
 }
 
 function textOf(value: unknown): string | undefined {

@@ -28,7 +28,10 @@ export class AuthorizationError extends Error {
   }
 }
 
-/** OpenID Connect Core §3.1.2.6, and what LinkedIn and Apple say when a person clicks on "cancel". */
+/**
+ * OpenID Connect Core §3.1.2.6, what LinkedIn and Apple say when a person clicks on "cancel", and what Auth0 says of one
+ * who is blocked.
+ */
 const DENIED = new Set([
   'access_denied',
   'login_required',
@@ -37,6 +40,7 @@ const DENIED = new Set([
   'account_selection_required',
   'user_cancelled_login',
   'user_cancelled_authorize',
+  'unauthorized',
 ])
 const UNAVAILABLE = new Set(['server_error', 'temporarily_unavailable'])
 

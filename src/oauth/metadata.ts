@@ -154,7 +154,7 @@ export function readDocument(document: Readonly<Record<string, unknown>>, issuer
 
   return {
     issuer,
-    jwksUri: url('jwks_uri'),
+    jwksUri: endpoint('jwks_uri'),
     authorizationUrl: endpoint('authorization_endpoint'),
     tokenUrl: endpoint('token_endpoint'),
     userInfoUrl: endpoint('userinfo_endpoint'),

@@ -27,6 +27,8 @@ export interface OAuthClientSettings extends AuthorizationSettings, ClientReques
   readonly server: () => Promise<ServerMetadata>
   /** RFC 9126: `auto`, the default, uses it where the server offers it. */
   readonly pushedAuthorizationRequests?: 'auto' | 'never'
+  /** `never` leaves tokens to their end: some servers revoke all that a person has given a client with any one of them. */
+  readonly revocation?: 'auto' | 'never'
   /** For `exp` and `nbf` of ID tokens; 5 by default. */
   readonly clockToleranceSeconds?: number
   /** `alg` of ID tokens. By default those that the server announces, but no unsigned and no symmetric ones; else RS256. */
@@ -76,7 +78,7 @@ export interface OAuthClient {
    */
   refresh(refreshToken: string, signal: AbortSignal): Promise<TokenSet>
   /**
-   * Revokes a token (RFC 7009). Resolves at once where the server offers no revocation.
+   * Revokes a token (RFC 7009). Resolves at once where the server offers no revocation, or it is never to be used.
    *
    * @throws AuthorizationError
    */
@@ -196,6 +198,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
 
     revoke: (token, hint) =>
       reportingAs(AuthorizationError, [token], async (secrets) => {
+        if (settings.revocation === 'never') return
         const server = await settings.server()
         if (server.revocationUrl === undefined) return
         const auth = await authenticate(secrets)
@@ -203,6 +206,8 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         const response = await oauth.revocationRequest(toServer(server), client, auth, token, options)
         if (response.ok) return
         const failure = readFailure(response, await readJson(response), secrets)
+        // RFC 7009 §2.2: one that is no more is as good as revoked. Google says so of the second token of a grant.
+        if (failure.error === 'invalid_token') return
         throw refused(`the revocation endpoint of ${server.issuer}`, failure)
       }),
 

@@ -14,6 +14,15 @@ export function readScopes(value: unknown): readonly string[] | undefined {
   return once.length === 0 ? undefined : once
 }
 
+/**
+ * The scopes in the `scope` of an answer. GitHub and Slack put commas between them, which are part of a scope by RFC 6749 §3.3:
+ * so they are taken for one where a scope that was asked for has one.
+ */
+export function splitScope(scope: string, asked: readonly string[]): readonly string[] {
+  const separator = asked.some((each) => each.includes(',')) ? ' ' : /[ ,]/
+  return scope.split(separator).filter((each) => each !== '')
+}
+
 /** All scopes of some lists, each once, in the order in which they come first. */
 export function unionOf(...lists: readonly (readonly string[])[]): readonly string[] {
   return [...new Set(lists.flat())]

@@ -27,6 +27,8 @@ export interface ConnectionRecord<Tokens> {
   /** Failed tries in a row, and when the next may be made (epoch milliseconds). */
   readonly failures?: number
   readonly retryAt?: number
+  /** Refusals of the refresh token in words that are not known here, and when the first came (epoch milliseconds). */
+  readonly refused?: { readonly times: number; readonly since: number }
 }
 
 /** A connection as it was read. */

@@ -15,6 +15,8 @@ export interface Redeemed<Tokens> {
   readonly connection: string
   readonly attempt: string
   readonly tokens: Tokens
+  /** Whether the refresh token is the one that was redeemed. */
+  readonly sameRefreshToken: boolean
   /** Of the record that the attempt wrote last. */
   readonly version: string
   /** Epoch milliseconds. */
@@ -74,6 +76,9 @@ export function createLandings<Tokens>(context: LandingContext<Tokens>): Landing
           record.state === 'revoked' ||
           record.connection !== connection
         ) {
+          const isAnew = record !== undefined && record.state !== 'revoked'
+          // Nothing here is new but an access token, and some servers end the new connection with it (Google).
+          if (isAnew && redeemed.sameRefreshToken) return report(key, 'superseded')
           // The person has ended this connection, or made another: nobody must be left holding a token of it.
           report(key, 'revoked_late')
           return await context.revoke(key, tokens)

@@ -12,7 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../core/errors.ts'
 import { type ConnectionRecord, decodeRecord, encodeRecord, type ReadConnection } from './connection-record.ts'
 import type { Redeemed } from './landing.ts'
-import { failureOf, RedeemError } from './redeem-error.ts'
+import { failureOf, isRefusal, RedeemError } from './redeem-error.ts'
 import type { RefreshEvent, RefreshSettings, RefreshTimes } from './refresh-settings.ts'
 import type { Key, Lease } from './token-store.ts'
 
@@ -20,6 +20,9 @@ import type { Key, Lease } from './token-store.ts'
 const MAX_ASKED_MS = 3_600_000
 /** Pauses are up to a quarter longer or shorter. */
 const MAX_SPREAD = 1.25
+/** A server that refuses a token so often, over so long, means it. In between, whoever runs it may have made a mistake. */
+const REFUSED_TIMES = 3
+const REFUSED_MS = 6 * 3_600_000
 
 /** How long nobody may try again. A time further away than anybody waits was written by a clock that is wrong: there is no pause. */
 export function pauseOf(
@@ -32,7 +35,8 @@ export function pauseOf(
 }
 
 /** What an attempt works with. */
-export interface AttemptContext<Tokens> extends Pick<RefreshSettings<Tokens>, 'store' | 'redeem'> {
+export interface AttemptContext<Tokens>
+  extends Pick<RefreshSettings<Tokens>, 'store' | 'redeem' | 'keepsRefreshToken'> {
   readonly times: RefreshTimes
   /** Aborts when nothing new is to be begun. */
   readonly closing: AbortSignal
@@ -40,6 +44,8 @@ export interface AttemptContext<Tokens> extends Pick<RefreshSettings<Tokens>, 's
   report(kind: RefreshEvent['kind'], detail?: string): void
   /** Whether the connection, as just read, still needs this refresh. */
   needed(current: ReadConnection<Tokens>): boolean
+  /** Whether its tokens are of no use as they are. */
+  spent(record: ConnectionRecord<Tokens>): boolean
   /** Writes redeemed tokens until they are stored or superseded. */
   land(redeemed: Redeemed<Tokens>): Promise<void>
 }
@@ -104,7 +110,9 @@ export async function attemptRefresh<Tokens>(
     return true
   }
   await keeper.end()
-  await context.land({ connection, attempt, tokens: redeemed, version, obtainedAt: Math.round(context.now()) })
+  const sameRefreshToken = context.keepsRefreshToken?.(tokens, redeemed) ?? false
+  const obtainedAt = Math.round(context.now())
+  await context.land({ connection, attempt, tokens: redeemed, sameRefreshToken, version, obtainedAt })
   return true
 
   /** Renews the lease, and the deadline in the record, for as long as the authorization server takes its time. */
@@ -152,27 +160,40 @@ export async function attemptRefresh<Tokens>(
     return true
   }
 
-  /** `invalid_grant` ends the connection; anything else leaves it as it was, with a pause before the next try. */
+  /** A dead refresh token ends the connection; anything else leaves it as it was, with a pause before the next try. */
   async function writeFailure(error: unknown): Promise<void> {
-    const dead = failureOf(error) === 'dead'
+    const now = context.now()
+    const refused = isRefusal(error) ? refusedOnceMore(record, now) : record.refused
+    const dead = failureOf(error) === 'dead' || (isRefusal(error) && isMeant(refused, now) && context.spent(record))
     const failures = (record.failures ?? 0) + 1
     const asked = error instanceof RedeemError ? Math.min(error.retryAfterMs ?? 0, MAX_ASKED_MS) : 0
     const backoff =
       Math.min(times.maxBackoffMs, times.backoffMs * 2 ** Math.min(failures - 1, 20)) * (MAX_SPREAD - Math.random() / 2)
     const { attempt: _, ...before } = record
-    const retryAt = Math.round(context.now() + Math.max(asked, backoff))
+    const retryAt = Math.round(now + Math.max(asked, backoff))
     const next: ConnectionRecord<Tokens> = dead
       ? { state: 'reauth_required', connection }
-      : { ...before, state: 'connected', failures, retryAt }
+      : { ...before, state: 'connected', failures, retryAt, ...(refused === undefined ? {} : { refused }) }
     let written = await store.put(key, encodeRecord(next), { ifVersion: version, ttlMs: 'keep' })
     for (let tries = 0; written === 'conflict' && tries < 5; tries++) {
       // Sealed anew, perhaps. Only while the attempt is still ours: a late loser must not end a winner's connection.
-      const now = await read()
-      if (now?.record.attempt?.id !== attempt) return
-      written = await store.put(key, encodeRecord(next), { ifVersion: now.version, ttlMs: 'keep' })
+      const found = await read()
+      if (found?.record.attempt?.id !== attempt) return
+      written = await store.put(key, encodeRecord(next), { ifVersion: found.version, ttlMs: 'keep' })
     }
     context.report(dead ? 'reauth_required' : 'failed', messageOf(error))
   }
+}
+
+/** A time that is still to come was written by a clock that is wrong: it begins again. */
+function refusedOnceMore({ refused }: ConnectionRecord<unknown>, now: number): ConnectionRecord<unknown>['refused'] {
+  return refused === undefined || refused.since > now
+    ? { times: 1, since: Math.floor(now) }
+    : { times: refused.times + 1, since: refused.since }
+}
+
+function isMeant(refused: ConnectionRecord<unknown>['refused'], now: number): boolean {
+  return refused !== undefined && refused.times >= REFUSED_TIMES && now - refused.since >= REFUSED_MS
 }
 
 /** Waits until an attempt that nobody holds a lease for is over, so that its token is not redeemed twice at once. */

@@ -53,7 +53,7 @@ export interface RefreshEvent {
     | 'failed'
     /** An attempt of a process that is gone was taken over. */
     | 'taken_over'
-    /** Tokens redeemed too late: another process has stored its own, which stay. */
+    /** Tokens redeemed too late: others have been stored, which stay. */
     | 'superseded'
     /** Tokens redeemed for a connection that was ended meanwhile; they were revoked. */
     | 'revoked_late'
@@ -78,6 +78,11 @@ export interface RefreshSettings<Tokens> {
   redeem(tokens: Tokens, signal: AbortSignal): Promise<Tokens>
   /** Revokes tokens at the authorization server (RFC 7009), where it offers that. */
   revoke?(tokens: Tokens): Promise<void>
+  /**
+   * Whether the server has left the refresh token as it was: it may be good for a connection that was made anew meanwhile, which
+   * a revocation would end too. By default it is taken for a new one.
+   */
+  keepsRefreshToken?(before: Tokens, redeemed: Tokens): boolean
   /** When the access token expires, in epoch milliseconds; `undefined` when the server did not say. */
   expiresAt(tokens: Tokens): number | undefined
   /** Whether there is anything to redeem. */

@@ -25,6 +25,24 @@ describe('G13 a user sees and ends connections', () => {
     })
   })
 
+  it('scopes that commas separate (GitHub, Slack) are told like others, and known as granted', async () => {
+    const bureau = await openWith('standard', {
+      async fetch(url, init) {
+        const response = await fetch(url, init)
+        if (!url.endsWith('/token')) return response
+        return Response.json({ ...((await response.json()) as object), scope: 'tools:read,tools:write, , admin' })
+      },
+    })
+    await connect(bureau)
+    expect(await bureau.broker.list(alice)).toMatchObject([{ scope: 'tools:read tools:write admin' }])
+    const challenge = (scope: string) => `Bearer error="insufficient_scope", scope="${scope}"`
+    expect(await bureau.broker.stepUp(alice, SERVER, challenge('admin tools:read'))).toBeUndefined()
+    expect(await bureau.broker.stepUp(alice, SERVER, challenge('gists'))).toEqual({
+      scopes: ['tools:read', 'tools:write', 'admin', 'gists'],
+      count: 1,
+    })
+  })
+
   it('G14 is its owner’s alone', async () => {
     const bureau = await openWith()
     await connect(bureau)
@@ -48,6 +66,26 @@ describe('G13 a user sees and ends connections', () => {
     ])
     expect(bureau.provider.isGood(accessToken)).toBe(false)
     expect(await bureau.broker.disconnect(alice, SERVER)).toBe(false)
+    expect(bureau.events.map(({ kind }) => kind)).toEqual(['consent_started', 'connected', 'disconnected'])
+  })
+
+  it('and the second token may have ended with the first (Google)', async () => {
+    const answers = [new Response('{}'), Response.json({ error: 'invalid_token' }, { status: 400 })]
+    const bureau = await openWith('google', {
+      fetch: async (url, init) => (url.endsWith('/revoke') ? (answers.shift() as Response) : fetch(url, init)),
+    })
+    await connect(bureau)
+    expect(await bureau.broker.disconnect(alice, SERVER)).toBe(true)
+    expect(answers).toEqual([])
+    expect(bureau.events.map(({ kind }) => kind)).toEqual(['consent_started', 'connected', 'disconnected'])
+  })
+
+  it("here only, with revocation: 'never'", async () => {
+    const bureau = await openWith('standard', { auth: { revocation: 'never' } })
+    await connect(bureau)
+    expect(await bureau.broker.disconnect(alice, SERVER)).toBe(true)
+    expect(await bureau.broker.tokens(alice, SERVER)).toEqual({ kind: 'revoked' })
+    expect(bureau.provider.asked.filter(({ path }) => path === '/revoke')).toEqual([])
     expect(bureau.events.map(({ kind }) => kind)).toEqual(['consent_started', 'connected', 'disconnected'])
   })
 
@@ -120,6 +158,35 @@ describe('G9 refresh', () => {
     bureau.provider.mode = 'ok'
     bureau.clock.advance(60)
     expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ kind: 'tokens' })
+  })
+
+  it('that is under way while the person connects again does not end the new connection (Google)', async () => {
+    let answer = (): void => {}
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    let begin = (): void => {}
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const bureau = await openWith('google', {
+      async fetch(url, init) {
+        const response = await fetch(url, init)
+        if (!String(init.body).includes('grant_type=refresh_token')) return response
+        begin()
+        await answered
+        return response
+      },
+    })
+    await connect(bureau)
+    bureau.clock.advance(86_400)
+    const asking = bureau.broker.tokens(alice, SERVER)
+    await begun
+    expect((await connect(bureau)).body).toContain('is connected')
+    answer()
+    expect((await asking).kind).toBe('tokens')
+    await expect.poll(() => bureau.events.at(-1)).toMatchObject({ kind: 'refresh_failed', reason: 'superseded' })
+    expect(bureau.provider.asked.filter(({ path }) => path === '/revoke')).toEqual([])
   })
 
   it('close() waits for a refresh that is under way', async () => {

@@ -93,6 +93,51 @@ describe.each(kinds)('%s', (kind) => {
   })
 })
 
+describe('a refresh token that is dead in other words', () => {
+  /** What is found, each time a day later, when every refresh is answered so. */
+  async function foundDaily(days: number, status: number, answer: object) {
+    let dead = false
+    const bureau = await openWith('standard', {
+      fetch: async (url, init) =>
+        dead && String(init.body).includes('grant_type=refresh_token')
+          ? Response.json(answer, { status })
+          : fetch(url, init),
+    })
+    await connect(bureau)
+    dead = true
+    const kinds: string[] = []
+    for (let day = 0; day < days; day++) {
+      bureau.clock.advance(DAY)
+      kinds.push((await bureau.broker.tokens(alice, SERVER)).kind)
+    }
+    return { bureau, kinds }
+  }
+
+  it.each([
+    ['HubSpot', 400, { status: 'BAD_REFRESH_TOKEN', message: 'missing or invalid refresh token' }],
+    ['Zoho', 200, { error: 'invalid_code' }],
+    ['Atlassian', 403, { error: 'unauthorized_client', error_description: 'refresh_token is invalid' }],
+    ['Auth0', 500, { error: 'access_denied', error_description: 'user is blocked' }],
+  ])('of %s: consent is needed at once', async (_, status, answer) => {
+    expect((await foundDaily(1, status, answer)).kinds).toEqual(['reauth_required'])
+  })
+
+  it('in words that say nothing (Metabase): after some days, and the list says so', async () => {
+    const answer = { error: 'invalid_request', error_description: 'The token request is invalid.' }
+    const { bureau, kinds } = await foundDaily(4, 400, answer)
+    expect(kinds).toEqual(['unavailable', 'unavailable', 'reauth_required', 'reauth_required'])
+    expect(await bureau.broker.list(alice)).toMatchObject([{ server: SERVER, state: 'reauth_required' }])
+    expect(bureau.events.at(-1)).toMatchObject({ kind: 'reauth_required', server: SERVER, owner: alice })
+  })
+
+  it("is not meant by invalid_client: that is the operator's to mend, however long it takes", async () => {
+    const answer = { error: 'invalid_client', error_description: 'Invalid refresh token or client' }
+    const { bureau, kinds } = await foundDaily(10, 401, answer)
+    expect(new Set(kinds)).toEqual(new Set(['unavailable']))
+    expect(await bureau.broker.list(alice)).toMatchObject([{ server: SERVER, state: 'connected' }])
+  })
+})
+
 describe('what the configuration has to say for them', () => {
   it('Slack without tokensIn would store the token of a bot; with it, an answer without the person is refused', async () => {
     const wrong = await openWith('slack', { auth: { tokensIn: 'somebody_else' } })

@@ -133,8 +133,11 @@ describe('A6 metadata that cannot be used: 503, and the reason is told', () => {
     expect(provider.fetches).toBe(0)
   })
 
-  it('without a jwks_uri', async () => {
-    provider.documents.set(OIDC, { issuer: provider.url })
+  it.each([
+    ['without a jwks_uri', {}],
+    ['with an empty jwks_uri', { jwks_uri: '' }],
+  ])('%s', async (_, part) => {
+    provider.documents.set(OIDC, { issuer: provider.url, ...part })
     expect(await failureOf()).toBe(`the metadata of ${provider.url} names no jwks_uri`)
   })
 
@@ -144,7 +147,6 @@ describe('A6 metadata that cannot be used: 503, and the reason is told', () => {
     'file:///etc/passwd',
     '/jwks',
     'not a URL',
-    '',
     'data:application/json,{"keys":[]}',
   ])('with the jwks_uri %s', async (jwksUri) => {
     provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: jwksUri })

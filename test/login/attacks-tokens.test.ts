@@ -144,6 +144,29 @@ describe('the ID token', () => {
 })
 
 describe('the access token that is judged', () => {
+  it('ends when it says so itself, whatever expires_in says, and another is had', async () => {
+    const stall = await openStall()
+    stall.provider.hooks.accessToken = (claims) => ({ ...claims, exp: Number(claims.iat) + 60 })
+    await stall.browser.load(`${stall.origin}/`)
+    stall.clock.advance(50)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+    const before = stall.provider.count('POST /token')
+    stall.clock.advance(1800)
+    const page = await stall.browser.script(`${stall.origin}/`)
+    expect(JSON.parse(page.body).auth.claims.exp).toBeGreaterThan(stall.clock.now() / 1000)
+    expect(stall.provider.count('POST /token')).toBe(before + 1)
+  })
+
+  it('is no matter where an ID token is judged: the session goes on after its end, for as long as expires_in says', async () => {
+    const stall = await openStall({ integration: { jwtSource: 'id_token', audience: 'shop' } })
+    stall.provider.hooks.idToken = (claims) => ({ ...claims, exp: Number(claims.iat) + 60 })
+    await stall.browser.load(`${stall.origin}/`)
+    const before = stall.provider.count('POST /token')
+    stall.clock.advance(1800)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+    expect(stall.provider.count('POST /token')).toBe(before)
+  })
+
   it.each(wrongs)('%s', async (_what, wrong) => {
     await expectNoSession({ accessToken: (claims) => wrong(claims, () => undefined as never) })
   })
@@ -279,6 +302,45 @@ describe('a refresh', () => {
     stall.clock.advance(600)
     expect([403, 503]).toContain((await stall.browser.script(`${stall.origin}/`)).status)
     for (const secret of stall.provider.secrets) expect(stall.told()).not.toContain(secret)
+  })
+
+  it.each<[what: string, status: number, answer: string, ends: boolean]>([
+    ['in words that nobody knows', 400, '{"error":"invalid_request","error_description":"No."}', true],
+    ['without a word', 403, '', true],
+    ['by an Action of Auth0', 500, '{"error":"access_denied","error_description":"user is blocked"}', true],
+    ['for a mistake of the operator', 401, '{"error":"invalid_client"}', false],
+    ['because the provider is in trouble', 503, '{"error":"server_error"}', false],
+  ])('that is refused %s, once the session is over', async (_what, status, answer, ends) => {
+    const stall = await openStall()
+    await stall.browser.load(`${stall.origin}/`)
+    stall.provider.hooks.token = (sent, response) => {
+      if (sent.get('grant_type') !== 'refresh_token') return false
+      response.writeHead(status, { 'content-type': 'application/json' }).end(answer)
+      return true
+    }
+    stall.clock.advance(3601)
+    expect((await stall.browser.script(`${stall.origin}/`)).status).toBe(ends ? 403 : 503)
+    expect(stall.logins.at(-1)).toMatchObject({
+      kind: 'refresh_failed',
+      reason: ends ? 'reauth_required' : 'failed',
+      detail: expect.stringContaining(`answered ${status}`),
+    })
+    stall.provider.hooks = {}
+    stall.clock.advance(600)
+    expect((await stall.browser.script(`${stall.origin}/`)).status).toBe(ends ? 403 : 200)
+  })
+
+  it('that is refused in words that nobody knows does not end a session whose tokens are good', async () => {
+    const stall = await openStall()
+    await stall.browser.load(`${stall.origin}/`)
+    stall.provider.hooks.token = (_sent, response) => {
+      response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"invalid_request"}')
+      return true
+    }
+    stall.clock.advance(3595)
+    expect((await stall.browser.script(`${stall.origin}/`)).status).toBe(200)
+    await expect.poll(() => stall.logins.at(-1)).toMatchObject({ kind: 'refresh_failed', reason: 'failed' })
+    expect((await stall.browser.script(`${stall.origin}/`)).status).toBe(200)
   })
 
   it('with a subject that differs from token to token, as pairwise ones do, goes on with either token', async () => {

@@ -65,7 +65,7 @@ const made: [string, () => Integration, Integration][] = [
       issuer: 'https://accounts.google.com',
       audience: 'the-client',
       jwtSource: 'id_token',
-      oauth2: { clientId: 'the-client', clientSecret, scopes: ['openid', 'email'] },
+      oauth2: { clientId: 'the-client', clientSecret, scopes: ['openid', 'email'], revocation: 'never' },
     },
   ],
   [
@@ -87,6 +87,7 @@ const made: [string, () => Integration, Integration][] = [
         clientSecret,
         scopes: ['openid', 'email'],
         authorizationParameters: { access_type: 'offline', prompt: 'consent', hd: 'example.com' },
+        revocation: 'never',
         userInfo: true,
         label: 'Google',
       },

@@ -1,6 +1,7 @@
 /** Signing out: by a click, by a form, at the provider, from afar. */
 import { describe, expect, it } from 'vitest'
 import { openShop, seen, visit } from './setup.ts'
+import { openStall, whoIs } from './stall.ts'
 
 const click = { 'sec-fetch-site': 'same-origin', 'sec-fetch-user': '?1' }
 
@@ -97,6 +98,25 @@ describe('sign-out by the person', () => {
     expect(page.status).toBe(303)
     provider.mode = 'ok'
     expect((await browser.script(`${origin}/`)).status).toBe(403)
+  })
+
+  it.each([
+    ['auto', 1],
+    ['never', 0],
+  ] as const)('revocation: %s', async (revocation, revoked) => {
+    const stall = await openStall({ oauth2: { revocation } })
+    const page = `${stall.origin}/`
+    const laptop = stall.browser
+    const phone = stall.newBrowser()
+    for (const browser of [laptop, phone]) {
+      await browser.load(page)
+      expect(await whoIs(browser, page)).toBe('alice')
+    }
+    await laptop.load(`${stall.origin}/.sallyport/sign-out`, { headers: click, follow: false })
+    expect(await whoIs(laptop, page)).toBe(null)
+    expect(stall.provider.count('POST /revoke')).toBe(revoked)
+    // With one token some providers (Google) revoke those of the person's other browsers.
+    expect(await whoIs(phone, page)).toBe('alice')
   })
 })
 

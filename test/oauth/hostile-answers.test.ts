@@ -129,6 +129,7 @@ describe('A8 errors in a callback (RFC 6749 §4.1.2.1)', () => {
     ['interaction_required', 'denied'],
     ['account_selection_required', 'denied'],
     ['user_cancelled_authorize', 'denied'],
+    ['unauthorized', 'denied'],
     ['invalid_scope', 'rejected'],
     ['unauthorized_client', 'rejected'],
     ['unsupported_response_type', 'rejected'],
@@ -656,6 +657,12 @@ describe('A8 other endpoints', () => {
       client_id: 'app',
       client_secret: SECRET,
     })
+  })
+
+  it('a revocation of a token that is no more: it is done (RFC 7009 §2.2)', async () => {
+    server.answer = json({ error: 'invalid_token', error_description: 'Token expired or revoked' }, 400)
+    await createClient().revoke(REFRESH, 'refresh_token')
+    expect(server.received).toHaveLength(1)
   })
 
   it.each<[string, Answer, string]>([

@@ -57,6 +57,110 @@ describe('B1 refresher: the authorization server fails', () => {
     expect((await bench.record())?.failures, 'all is forgotten').toBeUndefined()
   })
 
+  describe('a refresh token that is refused in words that nobody knows', () => {
+    const HOUR = 3_600_000
+    const refused = new RedeemError('rejected', 'invalid_request', { error: 'invalid_request' })
+
+    /** What is found, each time that many hours later. */
+    async function foundAfter(hours: readonly number[], fail: (round: number) => Error, expiresInMs = 0) {
+      const bench = setUp()
+      const refresher = bench.refresher()
+      await refresher.connect(key, bench.server.issue({ expiresInMs }))
+      let round = 0
+      bench.redeem = async () => Promise.reject(fail(round))
+      const kinds: string[] = []
+      for (const each of hours) {
+        bench.time += each * HOUR
+        kinds.push((await refresher.tokens(key)).kind)
+        // With tokens that are still good nobody waits for a refresh.
+        await expect.poll(() => bench.events.length).toBe(++round)
+      }
+      return { bench, kinds }
+    }
+
+    it('is dead at the third time, six hours after the first', async () => {
+      const { bench, kinds } = await foundAfter([0, 1, 1, 3.9, 0.1], () => refused)
+      expect(kinds).toEqual([...Array(4).fill('unavailable'), 'reauth_required'])
+      expect(bench.kinds().at(-1)).toBe('reauth_required')
+      expect(await bench.record()).toEqual({ state: 'reauth_required', connection: expect.any(String) })
+    })
+
+    it('is not dead at the second time, however late', async () => {
+      expect((await foundAfter([0, 100], () => refused)).kinds).toEqual(['unavailable', 'unavailable'])
+      expect((await foundAfter([0, 100, 1], () => refused)).kinds).toContain('reauth_required')
+    })
+
+    it('is not dead for answers that say nothing of it, not even after a year', async () => {
+      const errors = [
+        new RedeemError('rejected', 'invalid_client', { error: 'invalid_client' }),
+        new RedeemError('rejected', 'answered 404 and no JSON'),
+        new RedeemError('transient', 'answered 503'),
+        new TypeError('fetch failed'),
+      ]
+      const { bench, kinds } = await foundAfter(Array(12).fill(30 * 24), (round) => errors[round % 4] ?? refused)
+      expect(new Set(kinds)).toEqual(new Set(['unavailable']))
+      expect((await bench.record())?.refused).toBeUndefined()
+    })
+
+    it('nor for them after refusals', async () => {
+      const invalidClient = new RedeemError('rejected', 'invalid_client', { error: 'invalid_client' })
+      const { bench, kinds } = await foundAfter([0, 1, 1, 10, 10], (round) => (round < 3 ? refused : invalidClient))
+      expect(new Set(kinds)).toEqual(new Set(['unavailable']))
+      expect((await bench.record())?.refused?.times, 'which are not forgotten either').toBe(3)
+    })
+
+    it('is not dead while the access token is good', async () => {
+      const day = 24 * HOUR
+      const times = { earlyMs: day }
+      const bench = setUp()
+      const refresher = bench.refresher({ times })
+      const tokens = bench.server.issue({ expiresInMs: 5 * day })
+      await refresher.connect(key, tokens)
+      bench.redeem = async () => Promise.reject(refused)
+      bench.time += 4.2 * day
+      for (let round = 1; round <= 4; round++) {
+        expect(await refresher.tokens(key)).toMatchObject({ tokens })
+        await expect.poll(async () => (await bench.record())?.refused?.times).toBe(round)
+        await expect.poll(async () => (await bench.record())?.state).toBe('connected')
+        bench.time += 4 * HOUR
+      }
+      bench.time = tokens.expiresAt
+      expect(await refresher.tokens(key)).toEqual({ kind: 'reauth_required' })
+    })
+
+    it('is dead too where the server never says when tokens expire, and the resource refuses them', async () => {
+      const bench = setUp()
+      const refresher = bench.refresher({ expiresAt: () => undefined })
+      await refresher.connect(key, bench.server.issue())
+      bench.redeem = async () => Promise.reject(refused)
+      const found = await refresher.tokens(key)
+      const rejected = found.kind === 'tokens' ? found.stamp : ''
+      for (let round = 0; round < 2; round++) {
+        expect(await refresher.tokens(key, { rejected })).toMatchObject({ kind: 'unavailable' })
+        bench.time += 3 * HOUR
+      }
+      expect(await refresher.tokens(key, { rejected })).toEqual({ kind: 'reauth_required' })
+    })
+
+    it('a redemption that goes well forgets all of that', async () => {
+      const { bench } = await foundAfter([0, 7], () => refused)
+      bench.time += HOUR
+      bench.redeem = bench.server.redeem
+      expect(await bench.refresher().tokens(key)).toMatchObject({ kind: 'tokens' })
+      expect((await bench.record())?.refused).toBeUndefined()
+    })
+
+    it('a time that a machine whose clock is ahead has written does not count', async () => {
+      const bench = setUp()
+      const tokens = bench.server.issue({ expiresInMs: 0 })
+      const ahead = { times: 2, since: bench.time + HOUR }
+      await bench.write({ state: 'connected', connection: 'one', tokens, refused: ahead })
+      bench.redeem = async () => Promise.reject(refused)
+      await bench.refresher().tokens(key)
+      expect((await bench.record())?.refused).toEqual({ times: 1, since: Math.floor(bench.time) })
+    })
+  })
+
   it('waits as long as it is asked to', async () => {
     const bench = setUp()
     const refresher = bench.refresher()

@@ -330,6 +330,49 @@ describe('G13 refresher: connections end and begin', () => {
     expect(await refresher.tokens(key)).toMatchObject({ tokens })
   })
 
+  it.each([
+    ['the same', false],
+    ['a new one', true],
+  ])('connected again while a refresh is under way, which brings %s refresh token', async (_, rotates) => {
+    const bench = setUp()
+    const [asked, answer] = [gate(), gate()]
+    bench.redeem = async (tokens) => {
+      asked.open()
+      await answer.passed
+      return { ...tokens, access: 'late', ...(rotates && { refresh: `${tokens.refresh}-2` }) }
+    }
+    const refresher = bench.refresher({ keepsRefreshToken: (before, after) => before.refresh === after.refresh })
+    await refresher.connect(key, bench.server.issue({ expiresInMs: 0 }))
+    const asking = refresher.tokens(key)
+    await asked.passed
+    const tokens = bench.server.issue()
+    await refresher.connect(key, tokens)
+    answer.open()
+    expect(await asking).toMatchObject({ tokens })
+    // At Google the new connection would end with a token of the one before.
+    expect(bench.kinds()).toEqual([rotates ? 'revoked_late' : 'superseded'])
+    expect(bench.revoked.map(({ access }) => access)).toEqual(rotates ? ['late'] : [])
+  })
+
+  it('ended while a refresh is under way: what it brings is revoked, whatever refresh token that is', async () => {
+    const bench = setUp()
+    const [asked, answer] = [gate(), gate()]
+    bench.redeem = async (tokens) => {
+      asked.open()
+      await answer.passed
+      return { ...tokens, access: 'late' }
+    }
+    const refresher = bench.refresher({ keepsRefreshToken: () => true })
+    await refresher.connect(key, bench.server.issue({ expiresInMs: 0 }))
+    const asking = refresher.tokens(key)
+    await asked.passed
+    await refresher.disconnect(key)
+    answer.open()
+    expect(await asking).toEqual({ kind: 'revoked' })
+    expect(bench.kinds()).toEqual(['revoked_late'])
+    expect(bench.revoked.at(-1)?.access).toBe('late')
+  })
+
   it('what cannot be read any more is replaced or ended', async () => {
     const bench = setUp()
     const refresher = bench.refresher()

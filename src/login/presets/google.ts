@@ -33,6 +33,10 @@ export function google(options: GoogleOptions): SignInIntegration {
     issuer: 'https://accounts.google.com',
     audience: clientId,
     jwtSource: 'id_token',
-    oauth2: clientOf(options, ['openid', 'email'], hostedDomain === undefined ? {} : { hd: hostedDomain }),
+    oauth2: {
+      ...clientOf(options, ['openid', 'email'], hostedDomain === undefined ? {} : { hd: hostedDomain }),
+      // With any one token Google revokes all that the person has given this client: other browsers, other devices.
+      revocation: 'never',
+    },
   }
 }

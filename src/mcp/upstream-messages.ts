@@ -40,6 +40,16 @@ export class UpstreamReadError extends Error {
   }
 }
 
+/** What `make` makes of the bytes of a message: JSON for sure, but maybe nested deeper than what is read. @throws UpstreamReadError */
+export function ofUpstream<Made>(make: () => Made): Made {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof JsonReadError)) throw error
+    throw new UpstreamReadError('nonsense', `a message that cannot be read: ${error.message}`)
+  }
+}
+
 /** What reading has failed with, as a reason. */
 export function faultReason({ fault }: UpstreamReadError): 'too_large' | 'timeout' | 'nonsense' | 'unreachable' {
   return fault === 'broken' ? 'unreachable' : fault

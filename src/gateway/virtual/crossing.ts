@@ -64,6 +64,8 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
   } catch (error) {
     if (!(error instanceof UpstreamReadError)) throw error
     if (context.exchange.request.signal.aborted) return
+    const detail = `${call.member.server.name}: ${error.message}`
+    context.exchange.failure = { outcome: 'failed', reason: error.fault, detail }
     const what = error.fault === 'broken' ? 'broke off' : FAILURE_FORMS[faultReason(error)].text
     yield failure(call, what)
   } finally {

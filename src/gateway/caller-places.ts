@@ -67,8 +67,7 @@ export function createCallerPlaces({ callsPerCaller, streamsPerCaller }: PlaceLi
       const kind = kindOf(exchange)
       const count = countOf(exchange)
       if (count[kind] >= most[kind]) return tooMany(exchange, kind)
-      count[kind]++
-      exchange.place = new Place(count, kind)
+      exchange.place = new Place(count, kind, most[kind])
       return undefined
     },
   }
@@ -83,7 +82,8 @@ export function leavePlace({ place }: Exchange, { body }: Reply): void {
 }
 
 function kindOf({ request, messages }: Exchange): keyof UnderWay {
-  if (isLasting(request.method, messages)) return 'streams'
+  // Nothing in a batch is answered with a stream that lasts, whatever it begins with.
+  if (messages?.batch !== true && isLasting(request.method, messages)) return 'streams'
   for (const message of messages?.messages ?? []) if (message.kind === 'request') return 'calls'
   return 'others'
 }
@@ -119,8 +119,18 @@ const SAID: Readonly<Record<keyof UnderWay, string>> = {
 }
 
 function tooMany(exchange: Exchange, kind: keyof UnderWay): Ended {
-  const name = nameOf(exchange)
-  const message = `Too many ${SAID[kind]} of yours are under way${name === undefined ? '' : ` at ${name}`}: wait until one of them has ended`
-  const reply = errorsReply(429, GatewayCode.TOO_MANY_CALLS, message, exchange.messages, RETRY_AFTER)
+  const reply = errorsReply(
+    429,
+    GatewayCode.TOO_MANY_CALLS,
+    tooManyText(exchange, kind),
+    exchange.messages,
+    RETRY_AFTER,
+  )
   return { reply, outcome: 'refused', reason: 'too_many_calls', detail: kind }
+}
+
+/** What somebody is told who has no place. */
+export function tooManyText(exchange: Exchange, kind: keyof UnderWay): string {
+  const name = nameOf(exchange)
+  return `Too many ${SAID[kind]} of yours are under way${name === undefined ? '' : ` at ${name}`}: wait until one of them has ended`
 }

@@ -226,6 +226,7 @@ export function createGateway(config: GatewayConfig): Gateway {
     virtual.close()
     await drained
     streams.close()
+    await virtual.endSessions()
     await Promise.allSettled([relay.close(), broker.close(), people.close(), portal?.close()])
     people.letGo()
   }

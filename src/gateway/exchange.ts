@@ -6,6 +6,7 @@ import type { NormalisedRequest } from '../http/normalise.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { MessageBody } from '../mcp/messages.ts'
 import type { Target } from '../mcp/targets.ts'
+import type { Ending } from './audit.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { LiveServer } from './live-server.ts'
 import type { LiveState } from './live-state.ts'
@@ -39,6 +40,8 @@ export interface Exchange {
   /** Of a virtual server: the member that a message has gone to, the last of several. */
   member?: string
   upstreamStatus: number | null
+  /** What went wrong with an answer that had begun, where its client was told so in the rest of it. */
+  failure?: Ending | undefined
   /** The place that the caller has at the server for it, where one was taken. */
   place: Place | undefined
   /** Of a virtual server: members whose connection of the caller's an answer comes through. It ends with any of them. */

@@ -121,6 +121,7 @@ export function createPipeline(
       rule: undefined,
       credential: undefined,
       upstreamStatus: null,
+      failure: undefined,
       place: undefined,
       connections: undefined,
     }
@@ -196,7 +197,8 @@ export function createPipeline(
       const { gone = exchange.request.signal } = exchange.request
       const ending = ended.outcome === 'relayed' ? endingOfStream(body, stream.ended, gone.aborted) : ended
       oneLess()
-      audit.tell(exchange, status, ending)
+      // It is whole, and says itself that what was called for broke off.
+      audit.tell(exchange, status, ending.outcome === 'relayed' ? (exchange.failure ?? ending) : ending)
     }
     // It may have broken off before it has come this far: nobody would hear of it any more.
     if (body.closed) onClose()

@@ -40,6 +40,16 @@ export class UpstreamReadError extends Error {
   }
 }
 
+/** What `make` makes of the bytes of a message: JSON for sure, but maybe nested deeper than what is read. @throws UpstreamReadError */
+export function ofUpstream<Made>(make: () => Made): Made {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof JsonReadError)) throw error
+    throw new UpstreamReadError('nonsense', `a message that cannot be read: ${error.message}`)
+  }
+}
+
 /** What reading has failed with, as a reason. */
 export function faultReason({ fault }: UpstreamReadError): 'too_large' | 'timeout' | 'nonsense' | 'unreachable' {
   return fault === 'broken' ? 'unreachable' : fault
@@ -74,9 +84,10 @@ export async function* eventMessages(
   mark: StreamMark = { lastEventId: undefined, retryMs: undefined },
 ): AsyncGenerator<UpstreamMessage> {
   const reader = createSseReader(maxAnswerBytes)
+  const read: EventId = { id: mark.lastEventId, afterCr: false }
   try {
     for await (const chunk of body instanceof Uint8Array ? [body] : (body as AsyncIterable<Uint8Array>)) {
-      for (const piece of reader.push(chunk)) yield* messagesOfPiece(piece, mark)
+      for (const piece of reader.push(chunk)) yield* messagesOfPiece(piece, mark, read)
     }
   } catch (error) {
     if (error instanceof UpstreamReadError) throw error
@@ -84,10 +95,29 @@ export async function* eventMessages(
   }
 }
 
-function* messagesOfPiece(piece: SsePiece, mark: StreamMark): Generator<UpstreamMessage> {
+/** The id that has been read last; it counts once its event is whole (HTML standard, Server-sent events). */
+interface EventId {
+  id: string | undefined
+  /** Whether the bytes before ended with a CR, to which a LF belongs. */
+  afterCr: boolean
+}
+
+function* messagesOfPiece(piece: SsePiece, mark: StreamMark, read: EventId): Generator<UpstreamMessage> {
   if (piece.kind === 'too_long') throw new UpstreamReadError('too_large', 'an event is longer than what is read')
-  readMark(piece.kind === 'event' ? piece.rest : piece.bytes, mark)
+  const bytes = piece.kind === 'event' ? piece.rest : piece.bytes
+  readFields(bytes, mark, read)
+  // Gone on from the id of an event that broke off, a stream would never bring that event.
+  if (piece.kind === 'event' || isEmptyLine(bytes, read)) mark.lastEventId = read.id
+  read.afterCr = bytes.at(-1) === CR
   if (piece.kind === 'event' && isForReaders(piece)) yield* messagesIn(piece.data)
+}
+
+const LF = 0x0a
+const CR = 0x0d
+
+/** Bytes without data come line by line; the LF of a line end that two chunks share comes alone. */
+function isEmptyLine([first]: Uint8Array, { afterCr }: EventId): boolean {
+  return first === CR || (first === LF && !afterCr)
 }
 
 /** Events without data carry an id only, and those of another type are for nobody who reads messages. */
@@ -97,14 +127,14 @@ function isForReaders({ data, type, complete }: SseEvent): boolean {
 
 const MAX_EVENT_ID = 1024
 
-function readMark(bytes: Uint8Array, mark: StreamMark): void {
+function readFields(bytes: Uint8Array, mark: StreamMark, read: EventId): void {
   if (bytes.length < 3) return
   for (const line of Buffer.from(bytes)
     .toString('utf8')
     .split(/\r\n|\r|\n/)) {
     const [, field, value = ''] = /^(id|retry)(?:: ?(.*))?$/.exec(line) ?? []
     // It goes back in a header field.
-    if (field === 'id' && value.length <= MAX_EVENT_ID && /^[ -~]*$/.test(value)) mark.lastEventId = value || undefined
+    if (field === 'id' && value.length <= MAX_EVENT_ID && /^[ -~]*$/.test(value)) read.id = value || undefined
     if (field === 'retry' && /^\d{1,9}$/.test(value)) mark.retryMs = Number(value)
   }
 }

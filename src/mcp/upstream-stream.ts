@@ -12,8 +12,11 @@ export interface UpstreamWay {
   readonly limits: MessageLimits
 }
 
-/** Times that a stream without its response is gone on with. */
-const MAX_RESUMPTIONS = 20
+/** Times in a row that a stream is gone on with and brings nothing: a server may close it as often as it likes. */
+const MAX_FRUITLESS = 20
+/** From so many resumptions on they are not made any faster than this, whatever the server says. */
+const MANY = 20
+const SLOWLY_MS = 250
 const DEFAULT_RETRY_MS = 1_000
 const MAX_RETRY_MS = 30_000
 
@@ -32,9 +35,13 @@ export async function* untilResponse(
   signal: AbortSource,
 ): AsyncGenerator<UpstreamMessage> {
   let current = first
-  for (let tries = 0; ; tries++) {
+  let fruitless = 0
+  for (let resumed = 0; ; resumed++) {
+    const from = mark.lastEventId
+    let isTold = false
     try {
       for await (const message of current.messages) {
+        isTold = true
         if (message.kind !== 'response') yield message
         // What answers something else is nobody's here. An error without an id can only be about what was asked.
         else if (id !== undefined && (message.id === id || (message.id === undefined && current.type === 'json'))) {
@@ -47,12 +54,14 @@ export async function* untilResponse(
     }
     if (signal.aborted) return
     const canResume = link.era === 'legacy' && current.type === 'events' && mark.lastEventId !== undefined
-    if (!canResume || tries >= MAX_RESUMPTIONS) {
+    fruitless = isTold || mark.lastEventId !== from ? 0 : fruitless + 1
+    if (!canResume || fruitless >= MAX_FRUITLESS) {
       if (id === undefined) return
       const fault = current.type === 'json' ? 'nonsense' : 'broken'
       throw new UpstreamReadError(fault, 'the answer ended without a response')
     }
-    await pause(Math.min(mark.retryMs ?? DEFAULT_RETRY_MS, MAX_RETRY_MS), signal)
+    const least = resumed < MANY ? 0 : SLOWLY_MS
+    await pause(Math.max(least, Math.min(mark.retryMs ?? DEFAULT_RETRY_MS, MAX_RETRY_MS)), signal)
     if (signal.aborted) return
     const { lastEventId } = mark
     const more = await exchangeWith(upstreams, limits, peer, link, {

@@ -135,6 +135,76 @@ describe('calls at the same time', () => {
     expect((await rpc(url, { token, headers, body: ask('tools/list') })).status).toBe(200)
   })
 
+  test('to a virtual server count one by one where they come in a batch', async () => {
+    const { world, token, held, stub, arrived, letGo } = await open({ callsPerCaller: 3 })
+    const url = world.endpoint('all/tools')
+    const headers = await openSession(url, token, '2025-03-26')
+    const listed = stub.requests.length
+    const first = rpc(url, { token, headers, body: slow('alone') })
+    await arrived(1)
+    // What it begins with makes no stream of it.
+    const body = [ask('subscriptions/listen', { notifications: {} }, 0), ...[1, 2, 3, 4].map(slow)]
+    const batch = rpc(url, { token, headers, body })
+    await arrived(2)
+    expect((await rpc(url, { token, headers, body: slow(9) })).status).toBe(429)
+    expect((await rpc(url, { token: await world.jwt('bob'), body: ask('ping') })).status).not.toBe(429)
+    letGo()
+    const { status, json } = await batch
+    expect([status, (await first).status]).toEqual([200, 200])
+    expect(json.map(({ id, error }: { id: number; error?: { code: number } }) => [id, error?.code])).toEqual([
+      [0, -32601],
+      [1, undefined],
+      [2, 4290],
+      [3, 4290],
+      [4, 4290],
+    ])
+    expect(json[2].error.message).toContain('Too many calls of yours are under way at all/tools')
+    expect(stub.requests.slice(listed).filter(({ body }) => body.includes('"slow"'))).toHaveLength(2)
+    expect(await world.told(({ methods }) => methods.length === 5)).toMatchObject({
+      outcome: 'refused',
+      reason: 'method',
+    })
+    // All of them are given back, also by a client that goes away.
+    for (let round = 1; round <= 2; round++) {
+      const going = new AbortController()
+      const three = [5, 6, 7].map(slow)
+      const gone = rpc(url, { token, headers, body: three, signal: going.signal }).catch(() => 'gone')
+      await arrived(3)
+      going.abort()
+      expect(await gone).toBe('gone')
+      await expect.poll(() => aborted(world)).toBe(round)
+      held.length = 0
+    }
+    const whole = rpc(url, { token, headers, body: [5, 6, 7].map(slow) })
+    await arrived(3)
+    letGo()
+    expect((await whole).json.filter(({ result }: { result?: object }) => result !== undefined)).toHaveLength(3)
+  })
+
+  test('to a virtual server that ask for no answer go one after the other where they come in a batch', async () => {
+    const stub = await startStub()
+    const world = await startWorld({
+      servers: { 'dev/one': { url: stub.url, auth: { type: 'none' }, era: 'legacy' } },
+      virtualServers: { 'all/tools': { tools: { 'dev/one': ['*'] } } },
+      access: [EVERYTHING],
+    })
+    const [url, token] = [world.endpoint('all/tools'), await world.jwt('alice')]
+    const headers = await openSession(url, token, '2025-03-26')
+    const call = () => rpc(url, { token, headers, body: callTool('ok') })
+    await call()
+    const held: ServerResponse[] = []
+    stub.answer = (_request, response, body) => body.includes('notifications/cancelled') && held.push(response) > 0
+    const cancel = (requestId: number) => ({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } })
+    const told = rpc(url, { token, headers, body: [1, 2, 3].map(cancel) })
+    for (let count = 1; count <= 3; count++) {
+      await expect.poll(() => held.length).toBe(count)
+      expect((await call()).status).toBe(200)
+      expect(held).toHaveLength(count)
+      held.at(-1)?.writeHead(202).end()
+    }
+    expect((await told).status).toBe(202)
+  })
+
   test('leave room to give one up, or to answer the server: those are counted apart', async () => {
     const { world, url, token, stub, held, arrived, letGo } = await open()
     const two = [rpc(url, { token, body: slow(1) }), rpc(url, { token, body: slow(2) })]

@@ -7,7 +7,7 @@ import { spliceJson } from '../../mcp/json-splice.ts'
 import { valueBytes } from '../../mcp/json-values.ts'
 import { isJsonObject } from '../../mcp/messages.ts'
 import { elicitationIdOf } from '../../mcp/signal.ts'
-import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
+import { ofUpstream, type UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { type CallUnderWay, inputsOf } from './call-under-way.ts'
 import { goneOf } from './giving-up.ts'
@@ -27,7 +27,8 @@ export async function* askClient(
     if (typeof method !== 'string' || !mayBeAsked(client.capabilities, method, params)) {
       return 'asks for something that this client has not declared that it can be asked'
     }
-    const bytes = valueBytes(message.bytes, ['result', 'inputRequests', key, 'params']) ?? Buffer.from('{}')
+    const path = ['result', 'inputRequests', key, 'params']
+    const bytes = ofUpstream(() => valueBytes(message.bytes, path)) ?? Buffer.from('{}')
     const id = await answers.newId(session)
     const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)},"params":`
     const request = Buffer.concat([Buffer.from(head), withElicitationId(bytes, params), Buffer.from('}')])
@@ -48,7 +49,8 @@ export async function* askClient(
   } finally {
     over.abort()
   }
-  edits.push({ path: ['params', 'requestState'], json: valueBytes(message.bytes, ['result', 'requestState']) })
+  const state = ofUpstream(() => valueBytes(message.bytes, ['result', 'requestState']))
+  edits.push({ path: ['params', 'requestState'], json: state })
   return edits
 }
 

@@ -134,19 +134,19 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     relyOn(context, member, sent.credential)
     const { peer, link, result } = sent
     const answered = { context, member, link, request }
-    if (result.kind === 'error') {
-      const keepsStatus =
-        context.era.era === 'modern' && (result.upstreamStatus === 400 || result.upstreamStatus === 404)
-      const bytes = await respondTo(answered, result.message)
-      return oneAnswer(bytes, RELAYED, keepsStatus ? result.upstreamStatus : 200)
-    }
     if (result.kind === 'accepted') {
       const detail = `${member.server.name} accepted a request without an answer`
       return signal.problem(context, request, member.server.name, failed('nonsense', result.upstreamStatus, detail))
     }
-    const under: CallUnderWay = { context, member, peer, link, request, memberId, messages: result.messages, abort }
-    if (result.type === 'events') return events(under)
     try {
+      if (result.kind === 'error') {
+        const keepsStatus =
+          context.era.era === 'modern' && (result.upstreamStatus === 400 || result.upstreamStatus === 404)
+        const bytes = await respondTo(answered, result.message)
+        return oneAnswer(bytes, RELAYED, keepsStatus ? result.upstreamStatus : 200)
+      }
+      const under: CallUnderWay = { context, member, peer, link, request, memberId, messages: result.messages, abort }
+      if (result.type === 'events') return await events(under)
       const { value: only } = await result.messages.next()
       if (only !== undefined && only.kind === 'response') {
         if (context.era.era === 'modern' || inputsOf(only) === undefined) {

@@ -10,8 +10,9 @@ import { type JsonEdit, spliceJson } from '../../mcp/json-splice.ts'
 import { valueBytes } from '../../mcp/json-values.ts'
 import { errorResponse, isJsonObject, type MessageProblem, resultResponse } from '../../mcp/messages.ts'
 import { readAhead } from '../../mcp/read-ahead.ts'
+import { FAILURE_FORMS } from '../../mcp/relay-failure.ts'
 import { clientIdIn, clientIdOf } from '../../mcp/request-ids.ts'
-import { type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
+import { faultReason, ofUpstream, type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
 import { placeOwner } from '../caller-places.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { askClient } from './ask-client.ts'
@@ -62,7 +63,11 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
     yield failure(call, 'asked again and again, or could not be asked again')
   } catch (error) {
     if (!(error instanceof UpstreamReadError)) throw error
-    if (!context.exchange.request.signal.aborted) yield failure(call, 'broke off')
+    if (context.exchange.request.signal.aborted) return
+    const detail = `${call.member.server.name}: ${error.message}`
+    context.exchange.failure = { outcome: 'failed', reason: error.fault, detail }
+    const what = error.fault === 'broken' ? 'broke off' : FAILURE_FORMS[faultReason(error)].text
+    yield failure(call, what)
   } finally {
     if (!parked) {
       call.abort.abort()
@@ -116,7 +121,7 @@ async function* messagesOf(
     } else if (context.era.era === 'modern') asked.push(message)
     else {
       const id = clientIdOf(call.member.server.name, message.id)
-      yield spliceJson(message.bytes, [{ path: ['id'], json: JSON.stringify(id) }])
+      yield ofUpstream(() => spliceJson(message.bytes, [{ path: ['id'], json: JSON.stringify(id) }]))
     }
   }
 }
@@ -188,9 +193,8 @@ export function notificationForLegacy(
   const { requestId } = params
   if (typeof requestId !== 'string' && typeof requestId !== 'number') return undefined
   if (clientIdIn(requestId) !== undefined) return undefined
-  return spliceJson(bytes, [
-    { path: ['params', 'requestId'], json: JSON.stringify(clientIdOf(server.name, requestId)) },
-  ])
+  const edit = { path: ['params', 'requestId'], json: JSON.stringify(clientIdOf(server.name, requestId)) }
+  return ofUpstream(() => spliceJson(bytes, [edit]))
 }
 
 /** What a member asks in the middle of a call, for a client that is asked by the result. */
@@ -207,7 +211,7 @@ function inputRequired(
   const info = JSON.stringify(serverInfoOf(context.virtual, link))
   const inputs = requests.flatMap(({ method, bytes }, index) => [
     Buffer.from(`${index === 0 ? '' : ','}"${asked[index]?.key}":{"method":${JSON.stringify(method)},"params":`),
-    valueBytes(bytes, ['params']) ?? Buffer.from('{}'),
+    ofUpstream(() => valueBytes(bytes, ['params'])) ?? Buffer.from('{}'),
     Buffer.from('}'),
   ])
   return Buffer.concat([

@@ -4,7 +4,6 @@
  * Callers who are nobody in particular share a session for what is the same for all, and have one for each request otherwise.
  */
 import { createHash } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import type { Broker } from '../../broker/broker.ts'
 import type { CredentialKind, CredentialResult } from '../../broker/credential.ts'
 import type { RefusedTokens } from '../../broker/refused-tokens.ts'
@@ -18,9 +17,11 @@ import type {
   UpstreamSend,
   UpstreamSessions,
 } from '../../mcp/upstream-peer.ts'
+import { placeOwner } from '../caller-places.ts'
 import { isNobodys, type VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
 import { createMemberCredentials, type MemberProblem } from './member-credential.ts'
+import { createMemberLinks } from './member-links.ts'
 import type { VirtualSessions } from './sessions.ts'
 
 /** What came of reaching for a member. */
@@ -77,6 +78,8 @@ export interface VirtualMembers {
     message: Extract<UpstreamSend, { kind: 'other' }>,
     signal: AbortSource,
   ): Promise<void>
+  /** Ends the sessions of clients that have none themselves, as far as members answer soon. */
+  close(): Promise<void>
 }
 
 /** What members are reached with. */
@@ -87,16 +90,13 @@ export interface VirtualMemberParts {
   readonly refusedTokens: RefusedTokens
 }
 
-/** Clients without sessions, by member: what has been settled for them is kept here. */
-const MAX_LINKS = 20_000
-const LINK_MS = 60 * 60 * 1000
 const MAX_TRIES = 3
 
 /** See the top of the file. */
 export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers {
   const { sessions, kept, broker, refusedTokens } = parts
   const credentials = createMemberCredentials(broker, refusedTokens)
-  const links = new LRUCache<string, UpstreamLink>({ max: MAX_LINKS, ttl: LINK_MS })
+  const links = createMemberLinks(sessions)
   const opening = new Map<string, Promise<UpstreamLink | UpstreamFault>>()
 
   async function linked(
@@ -128,7 +128,7 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
       return link
     }
     if (session === undefined) {
-      links.set(key, link)
+      links.set(key, ownerOf(context, peer), peer, link)
       return link
     }
     const used = await kept.keep(session, peer.server.id, link, instead)
@@ -148,16 +148,14 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
     const opened = await sessions.open(peer)
     if (opened.kind !== 'link') return opened
     const { link } = opened
-    if (link.era === 'legacy' && link.sessionId === undefined) links.set(key, link)
+    if (link.era === 'legacy' && link.sessionId === undefined) links.set(key, ownerOf(context, peer), peer, link)
     return link
   }
 
-  /** Ends the session with the answer, or as soon as nobody waits for that. */
-  function endingWith(sent: SendResult, peer: UpstreamPeer, link: UpstreamLink, signal: AbortSource): SendResult {
-    const end = () => void sessions.end(peer, link)
-    if (sent.kind === 'messages') return { ...sent, messages: untilOver(sent.messages, signal, end) }
-    end()
-    return sent
+  /** What there is to be done when an answer is over, or nobody waits for it any more. */
+  function afterwards(once: boolean, peer: UpstreamPeer, link: UpstreamLink): (() => void) | undefined {
+    if (!once) return links.use(link)
+    return link.sessionId === undefined ? undefined : () => void sessions.end(peer, link)
   }
 
   function peerOf(
@@ -198,8 +196,10 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
           for (let tries = 0; tries < MAX_TRIES; tries++) {
             const link = await (once ? linkOnce : linked)(context, peer, before)
             if ('kind' in link) return link
-            const sent = await sessions.send(peer, link, make(link, peer), signal)
-            const result = once && link.sessionId !== undefined ? endingWith(sent, peer, link, signal) : sent
+            const message = make(link, peer)
+            const over = afterwards(once, peer, link)
+            const sent = await sessions.send(peer, link, message, signal)
+            const result = over === undefined ? sent : withEnd(sent, signal, over)
             if (result.kind !== 'session_over') {
               context.exchange.upstreamStatus = result.upstreamStatus
               return result.kind === 'failed' || result.kind === 'unauthorized'
@@ -222,13 +222,25 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
         return sent
       })
     },
+    close: links.close,
   }
+}
+
+function withEnd(sent: SendResult, signal: AbortSource, over: () => void): SendResult {
+  if (sent.kind === 'messages') return { ...sent, messages: untilOver(sent.messages, signal, over) }
+  over()
+  return sent
 }
 
 /** Whether two links are one session. */
 export function isSame(one: UpstreamLink, other: UpstreamLink | undefined): boolean {
   if (other === undefined) return false
   return one.sessionId === other.sessionId && one.era === other.era && one.endpoint === other.endpoint
+}
+
+/** Of whom there may be only so many sessions: one caller at one member. */
+function ownerOf({ exchange }: VirtualContext, { server }: UpstreamPeer): string {
+  return `${placeOwner(exchange)} ${server.id}`
 }
 
 /** Who may share what has been settled: one client's session, or one identity whose clients can do the same. */

@@ -46,7 +46,10 @@ export interface VirtualServers {
   readonly step: VirtualStep
   /** What members speak. */
   readonly eras: KnownEras
+  /** Gives calls up that wait for their clients to come back. */
   close(): void
+  /** Ends sessions at members that nobody else would end. Once calls are over, and before connections are. */
+  endSessions(): Promise<void>
 }
 
 /** A client waits for a handshake, and for the slowest of all lists: longer than this a member counts as dead for now. */
@@ -85,5 +88,6 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
     }),
     eras: upstream.eras,
     close: () => parked.close(),
+    endSessions: members.close,
   }
 }

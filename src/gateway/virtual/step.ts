@@ -19,6 +19,7 @@ import { type Asker, DecideError, type Permissions } from '../permissions.ts'
 import { endedOf, errorAnswer, eventsReply, oneAnswer, type VirtualAnswer } from './answer.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { createBatchBound } from './batch-bound.ts'
+import { answersTo } from './batch-messages.ts'
 import type { VirtualCall } from './call.ts'
 import { createClientMessages } from './client-messages.ts'
 import { clientInfoOf, type VirtualContext, type VirtualSession } from './context.ts'
@@ -75,16 +76,14 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     const made = contextOf(exchange, virtual, asker, era, session, first)
     if (isInitialize(body.messages)) return opening.initialize(made, first as RequestMessage)
     const bounded = batch ? createBatchBound(parts.maxAnswerBytes) : undefined
-    const done = await Promise.all(
-      messages.map(async (message) => {
-        const one = await answer(made, message)
-        return one === undefined || message.kind !== 'request' ? one : (bounded?.(message, one) ?? one)
-      }),
-    )
-    const ended = endedOf(
-      done.flatMap((each) => (each === undefined ? [] : [each])),
-      batch,
-    )
+    const done = await answersTo(exchange, body.messages, {
+      async request(message) {
+        const one = await answerRequest(made, message)
+        return bounded?.(message, one) ?? one
+      },
+      other: (message) => clientMessages.take(made, message),
+    })
+    const ended = endedOf(done, batch)
     if (ended.reason !== 'anonymous') return ended
     // Somebody who has not said who they are may be anybody.
     const reply = exchange.state.protectedResource.unauthenticated(exchange.endpoint)
@@ -112,13 +111,6 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
       void upstream.end(peer, link)
     }
     return { reply: { status: 204 }, outcome: 'relayed' }
-  }
-
-  /** What a message is answered; `undefined` for one that gets no answer. */
-  async function answer(context: VirtualContext, message: Message): Promise<VirtualAnswer | undefined> {
-    if (message.kind === 'request') return answerRequest(context, message)
-    await clientMessages.take(context, message)
-    return undefined
   }
 
   async function answerRequest(context: VirtualContext, request: RequestMessage): Promise<VirtualAnswer> {

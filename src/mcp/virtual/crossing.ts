@@ -7,6 +7,7 @@ import { JsonRpcCode, McpCode } from '../error-codes.ts'
 import { type JsonEdit, spliceJson } from '../json-splice.ts'
 import { listOf } from '../list-filter.ts'
 import { isJsonObject, type JsonObject, type RequestId, type RequestMessage } from '../messages.ts'
+import { ofUpstream } from '../upstream-messages.ts'
 import { stampOf, type UpstreamLink, type UpstreamPeer, type UpstreamSend } from '../upstream-peer.ts'
 
 type EraName = 'legacy' | 'modern'
@@ -84,7 +85,7 @@ export interface ToClient {
   readonly serverInfo: JsonObject
 }
 
-/** A member's response for the client. */
+/** A member's response for the client. @throws UpstreamReadError */
 export function toClient({ bytes, value }: { bytes: Uint8Array; value: JsonObject }, client: ToClient): Uint8Array {
   const { id, to, from, method, serverInfo } = client
   const edits: JsonEdit[] = [{ path: ['id'], json: JSON.stringify(id) }]
@@ -107,7 +108,7 @@ export function toClient({ bytes, value }: { bytes: Uint8Array; value: JsonObjec
     const code = codeFor(error.code, to, method)
     if (code !== error.code) edits.push({ path: ['error', 'code'], json: JSON.stringify(code) })
   }
-  return spliceJson(bytes, edits)
+  return ofUpstream(() => spliceJson(bytes, edits))
 }
 
 function codeFor(code: unknown, to: EraName, method: string): unknown {

@@ -231,7 +231,7 @@ describe('answers that are none', () => {
     const bytes = gzipSync('{"jsonrpc":"2.0","id":1,"result":{}}')
     const answer: Answer = (_, response) =>
       response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bytes)
-    const { at } = await http(answer, { lists: { allows: () => true } })
+    const { at } = await http(answer)
     expectError(await askRaw(at.port, CALL), 502, 5021)
     expectError(
       await askRaw(at.port, post(message('tools/call', {}, 'call-7'), { 'accept-encoding': 'br, gzip;q=0' })),
@@ -240,8 +240,12 @@ describe('answers that are none', () => {
     )
     const taken = await askRaw(at.port, post(message('ping'), { 'accept-encoding': 'br, gzip' }))
     expect([taken.status, taken.headers['content-encoding'], taken.body]).toEqual([200, 'gzip', bytes])
-    for (const body of [message('tools/list', {}, 'call-7'), message('initialize', {}, 'call-7')]) {
-      expectError(await askRaw(at.port, post(body, { 'accept-encoding': 'gzip' })), 502, 5021)
+    const opening = post(message('initialize', {}, 'call-7'), { 'accept-encoding': 'gzip' })
+    expectError(await askRaw(at.port, opening), 502, 5021)
+    const { at: few } = await http(answer, { lists: { allows: () => true } })
+    for (const method of ['tools/list', 'tools/call']) {
+      const read = post(message(method, {}, 'call-7'), { 'accept-encoding': 'gzip' })
+      expectError(await askRaw(few.port, read), 502, 5021)
     }
   })
 

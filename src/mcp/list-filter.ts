@@ -197,7 +197,9 @@ function applied(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
   const pieces: Uint8Array[] = []
   let at = 0
   for (const edit of edits) {
-    pieces.push(bytes.subarray(at, edit.start), ...edit.pieces)
+    pieces.push(bytes.subarray(at, edit.start))
+    // One by one: as arguments, those of a long list are more than the stack holds.
+    for (const piece of edit.pieces) pieces.push(piece)
     at = edit.end
   }
   pieces.push(bytes.subarray(at))

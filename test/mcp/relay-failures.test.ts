@@ -157,6 +157,22 @@ describe('statuses of the upstream', () => {
     expect(elsewhere.requests).toHaveLength(0)
   })
 
+  it('a page says when to come again, if it does so in words that may go on', async () => {
+    for (const [status, told] of [
+      [429, 429],
+      [503, 502],
+    ] as const) {
+      const { at } = await http((_, response) => response.writeHead(status, { 'retry-after': '30' }).end('<p>Busy</p>'))
+      const answer = await askRaw(at.port, CALL)
+      expectError(answer, told, 5021)
+      expect(answer.headers['retry-after']).toBe('30')
+    }
+    const odd = await raw(
+      (socket) => void socket.end('HTTP/1.1 429 No\r\nretry-after: 3\u00e9\r\ncontent-length: 0\r\n\r\n'),
+    )
+    expect((await askRaw(odd.port, CALL)).headers['retry-after']).toBeUndefined()
+  })
+
   it('a JSON-RPC error keeps its status and its bytes, whatever it says that it is', async () => {
     const error =
       '{"jsonrpc": "2.0", "error":{"code":-32000,"message":"Bad Request: Server not initialized"},"id":null}'

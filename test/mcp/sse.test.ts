@@ -224,7 +224,10 @@ describe('writing', () => {
       fc.property(
         fc.array(fc.constantFrom('data: a', 'data: b', 'id: 7', 'event: x', ': c'), { minLength: 1, maxLength: 6 }),
         // Of one kind, or mixed.
-        fc.oneof(LINE_END.map((end) => [end]), fc.array(LINE_END, { minLength: 2, maxLength: 10 })),
+        fc.oneof(
+          LINE_END.map((end) => [end]),
+          fc.array(LINE_END, { minLength: 2, maxLength: 10 }),
+        ),
         fc.array(fc.nat(60)),
         fc.constantFrom('{}', '{\n}', ''),
         (lines, ends, cuts, data) => {

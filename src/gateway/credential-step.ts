@@ -16,7 +16,6 @@ import type { RefusedTokens } from '../broker/refused-tokens.ts'
 import type { Reply } from '../http/gate.ts'
 import { GatewayCode, JsonRpcCode } from '../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
-import { listOf } from '../mcp/list-filter.ts'
 import type { Relay, RelayResult } from '../mcp/relay-call.ts'
 import type { RequestStates } from '../mcp/request-state.ts'
 import { authorizationSignal, takesRequestState } from '../mcp/signal.ts'
@@ -68,7 +67,7 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
       place,
       body,
       credential,
-      lists: asksForLists(call) ? permissions.lists(asker) : undefined,
+      lists: permissions.lists(asker),
     })
   }
 
@@ -198,15 +197,6 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
 function noted({ exchange }: Call, result: RelayResult): RelayResult {
   exchange.upstreamStatus = result.upstreamStatus
   return result
-}
-
-/** Whether lists may come: nothing is left out of other answers, and a GET may bring the answer to something earlier. */
-function asksForLists({ exchange, body }: Call): boolean {
-  if (exchange.request.method === 'GET') return true
-  for (const message of body?.messages.messages ?? []) {
-    if (message.kind === 'request' && listOf(message.method) !== undefined) return true
-  }
-  return false
 }
 
 /** Nothing will read it. */

@@ -99,7 +99,8 @@ function write(reader: JsonReader, node: Node, depth: number, out: Uint8Array[])
 
   function member(pieces: readonly Uint8Array[]): void {
     if (members++ > 0) out.push(COMMA)
-    out.push(...pieces)
+    // One by one: as arguments, those of some ten thousand members are more than the stack holds.
+    for (const piece of pieces) out.push(piece)
   }
 }
 

@@ -23,14 +23,20 @@ export function filteredEvents(
     if (problem !== undefined) onProblem(problem)
     done(problem === undefined ? undefined : new Error(problem))
   }
-  function take(step: ListStreamStep | Promise<ListStreamStep>, done: (error?: Error) => void): void {
-    if (step instanceof Promise) step.then((late) => goOn(late, done), done)
-    else goOn(step, done)
+  function take(next: () => ListStreamStep | Promise<ListStreamStep>, done: (error?: Error) => void): void {
+    try {
+      const step = next()
+      if (step instanceof Promise) step.then((late) => goOn(late, done), done)
+      else goOn(step, done)
+    } catch (error) {
+      // Nobody else would catch what a judge throws, or a filter that has a fault.
+      done(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   const filtered: Transform = new Transform({
-    transform: (chunk: Uint8Array, _encoding, done) => take(stream.push(chunk), done),
-    flush: (done) => take(stream.end(), done),
+    transform: (chunk: Uint8Array, _encoding, done) => take(() => stream.push(chunk), done),
+    flush: (done) => take(() => stream.end(), done),
     destroy(error, done) {
       source.destroy()
       done(error)

@@ -22,8 +22,8 @@ export type ListName = 'tools' | 'prompts' | 'resources' | 'resourceTemplates'
 /** What a caller sees of lists. */
 export interface ListFilter {
   /**
-   * The lists that were asked for. All of them for a stream that nothing was asked on just now (a GET), since it may
-   * bring the answer to something earlier.
+   * The lists that are looked for. All of them in what a server sends, whatever was asked: it may be the answer to something
+   * else.
    */
   readonly lists: ReadonlySet<ListName>
   /** Whether an entry stays, by its `name`, `uri` (resources) or `uriTemplate`. */
@@ -197,7 +197,9 @@ function applied(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
   const pieces: Uint8Array[] = []
   let at = 0
   for (const edit of edits) {
-    pieces.push(bytes.subarray(at, edit.start), ...edit.pieces)
+    pieces.push(bytes.subarray(at, edit.start))
+    // One by one: as arguments, those of a long list are more than the stack holds.
+    for (const piece of edit.pieces) pieces.push(piece)
     at = edit.end
   }
   pieces.push(bytes.subarray(at))

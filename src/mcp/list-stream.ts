@@ -1,6 +1,7 @@
 /** Filters the lists in an answer that comes as a stream of server-sent events; all else passes byte for byte. */
 import type { FilteredAnswer } from './list-filter.ts'
 import { filterByJudge, type JudgedLists } from './list-judge.ts'
+import { mayHoldLists } from './list-scan.ts'
 import { createSseReader, replaceData, type SseEvent, type SsePiece } from './sse.ts'
 
 /** Filters one stream. */
@@ -78,9 +79,25 @@ export function createListStream(lists: JudgedLists, maxEventBytes: number = MAX
   }
 }
 
+/** Whether a stream that is there as a whole may go on as it is, whoever asks. */
+export function passesWhole(bytes: Uint8Array, maxEventBytes: number): boolean {
+  const reader = createSseReader(maxEventBytes)
+  return reader.push(bytes).every(passes) && reader.end().every(passes)
+}
+
+function passes(piece: SsePiece): boolean {
+  if (piece.kind === 'bytes') return !beginsJson(piece.bytes)
+  return piece.kind === 'event' && isWithoutList(piece)
+}
+
 /** Events without anything in them only carry an id (2025-11-25, Sending Messages to the Server). */
-function filterEvent({ data, type }: SseEvent, lists: JudgedLists): FilteredAnswer | Promise<FilteredAnswer> {
-  if (data.every(isBlank)) return { kind: 'unchanged' }
+function isWithoutList({ data }: SseEvent): boolean {
+  return data.every(isBlank) || !mayHoldLists(data)
+}
+
+function filterEvent(event: SseEvent, lists: JudgedLists): FilteredAnswer | Promise<FilteredAnswer> {
+  const { data, type } = event
+  if (isWithoutList(event)) return { kind: 'unchanged' }
   const filtered = filterByJudge(data, lists)
   // Messages have the type `message`; what has another is for nobody who reads messages.
   if ('then' in filtered || filtered.kind !== 'refused' || type === 'message') return filtered

@@ -2,8 +2,10 @@
 import type { Readable } from 'node:stream'
 import type { UpstreamAnswer } from '../net/exchange.ts'
 import { filteredEvents } from './list-answer.ts'
-import { ALL_LISTS, type ListName, listOf } from './list-filter.ts'
+import { ALL_LISTS } from './list-filter.ts'
 import { filterByJudge, type JudgedLists } from './list-judge.ts'
+import { mayHoldLists } from './list-scan.ts'
+import { passesWhole } from './list-stream.ts'
 import { isPlain, mediaTypeOf, takesCoding } from './media-type.ts'
 import { readWhole } from './relay-body.ts'
 import type { RelayCall, RelayResult } from './relay-call.ts'
@@ -39,7 +41,7 @@ export function takeAnswer(
     return refused(call, answer, `a content coding that was not asked for: ${shown(headers['content-encoding'])}`)
   }
   if (opening !== undefined) return takeOpening(context, call, answer, type, opening)
-  if (lists !== undefined) {
+  if (lists !== undefined && !isWithoutList(context, answer, type)) {
     return type === 'json' ? filterJson(context, call, answer, lists) : filterEvents(context, call, answer, lists)
   }
   if (call.era.era === 'modern') learn(context, call, answer, type)
@@ -51,18 +53,19 @@ function hasRequest({ body }: RelayCall): boolean {
   return false
 }
 
-/** What has to be left out of the answer, if anything is. */
-function listsOf({ lists: judge, method, body, era }: RelayCall): JudgedLists | undefined {
+/**
+ * What has to be left out of the answer, if anything is. Not only of one to who asks for a list: servers tell requests apart by
+ * their ids, so that a client which uses one twice is given the list as the answer to something else.
+ */
+function listsOf({ lists: judge, era }: RelayCall): JudgedLists | undefined {
   if (judge === undefined) return undefined
-  const allows: JudgedLists['allows'] = (list, name) => judge.allows(list, name)
-  // A stream that nothing was asked on just now may bring the answer to something earlier.
-  if (method === 'GET') return { lists: ALL_LISTS, allows, era: era.era }
-  let asked: Set<ListName> | undefined
-  for (const message of body?.messages.messages ?? []) {
-    const list = message.kind === 'request' ? listOf(message.method) : undefined
-    if (list !== undefined) asked = (asked ?? new Set()).add(list)
-  }
-  return asked === undefined ? undefined : { lists: asked, allows, era: era.era }
+  return { lists: ALL_LISTS, allows: (list, name) => judge.allows(list, name), era: era.era }
+}
+
+/** Whether the answer is there as a whole and without a list, as most answers to calls are. */
+function isWithoutList({ limits }: AnswerContext, { body }: UpstreamAnswer, type: 'json' | 'events'): boolean {
+  if (!(body instanceof Uint8Array)) return false
+  return type === 'json' ? !mayHoldLists(body) : passesWhole(body, limits.maxAnswerBytes)
 }
 
 async function filterJson(

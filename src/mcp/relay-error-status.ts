@@ -6,7 +6,7 @@ import type { RelayCall, RelayResult } from './relay-call.ts'
 import type { AnswerContext } from './relay-context.ts'
 import { errorReply, failed } from './relay-failure.ts'
 import { answerFields } from './relay-headers.ts'
-import { refused, unread } from './relay-reply.ts'
+import { unread } from './relay-reply.ts'
 import { errorIn } from './response-in.ts'
 
 /** More than any error that somebody reads. */
@@ -55,13 +55,10 @@ async function takeError(context: AnswerContext, call: RelayCall, answer: Upstre
     context.eras.learn(call.server, { era: call.era.era, method: message.method }, status, error)
   }
 
+  const { 'retry-after': retryAfter } = answerFields(answer.headers)
+  const wait = retryAfter === undefined ? undefined : { 'retry-after': retryAfter }
   if (error !== undefined && whole.kind === 'bytes') {
-    const { 'retry-after': retryAfter } = answerFields(answer.headers)
-    const headers = {
-      'content-type': 'application/json',
-      'cache-control': 'no-store',
-      ...(retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
-    }
+    const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', ...wait }
     const reply = { status: statusForClient(status), headers, body: whole.bytes }
     return { kind: 'answer', reply, upstreamStatus: status, ...scopeChallenge(answer) }
   }
@@ -69,15 +66,9 @@ async function takeError(context: AnswerContext, call: RelayCall, answer: Upstre
     const reply = errorReply(call, 403, GatewayCode.UPSTREAM_FORBIDDEN, `${call.server.id} does not allow this.`)
     return { kind: 'answer', reply, upstreamStatus: status, ...scopeChallenge(answer) }
   }
-  return refused(
-    call,
-    { ...answer, body: EMPTY },
-    `a status of ${status} without a JSON-RPC error`,
-    statusOfPage(call, status),
-  )
+  const detail = `a status of ${status} without a JSON-RPC error`
+  return failed(call, 'nonsense', status, detail, statusOfPage(call, status), wait)
 }
-
-const EMPTY = new Uint8Array()
 
 /** 407 would be about a proxy of the client's; some servers make up numbers that no answer of ours can have. */
 function statusForClient(status: number): number {

@@ -1,5 +1,5 @@
 /** What a client is told when its call cannot be relayed: a JSON-RPC error with the id of its request, and a status that fits. */
-import type { Reply } from '../http/gate.ts'
+import type { Reply, ReplyHeaders } from '../http/gate.ts'
 import { withoutSecrets } from '../oauth/presentable.ts'
 import { GatewayCode } from './error-codes.ts'
 import { errorsReply } from './json-rpc-reply.ts'
@@ -25,16 +25,17 @@ export const FAILURE_FORMS: Readonly<Record<RelayFailure, FailureForm>> = {
   closing: { status: 503, code: GatewayCode.UNAVAILABLE, text: 'was given up: the gateway is being closed' },
 }
 
-/** A failure, with the answer to it. `status` where another than that of `reason` says more. */
+/** A failure, with the answer to it. `status` where another than that of `reason` says more, `headers` for more of its fields. */
 export function failed(
   call: RelayCall,
   reason: RelayFailure,
   upstreamStatus: number | null,
   detail: string,
   status?: number,
+  headers?: ReplyHeaders,
 ): RelayResult {
   const form = FAILURE_FORMS[reason]
-  const reply = errorReply(call, status ?? form.status, form.code, `${call.server.id} ${form.text}.`)
+  const reply = errorReply(call, status ?? form.status, form.code, `${call.server.id} ${form.text}.`, headers)
   return { kind: 'failed', reason, reply, upstreamStatus, detail: withoutSecrets(detail, secretsOf(call)) }
 }
 
@@ -44,6 +45,12 @@ function secretsOf({ credential }: RelayCall): string[] {
 }
 
 /** An error as the answer to all requests of a call. A GET, a notification and the like get one without an id. */
-export function errorReply(call: RelayCall, status: number, code: number, message: string): Reply {
-  return errorsReply(status, code, message, call.body?.messages)
+export function errorReply(
+  call: RelayCall,
+  status: number,
+  code: number,
+  message: string,
+  headers?: ReplyHeaders,
+): Reply {
+  return errorsReply(status, code, message, call.body?.messages, headers)
 }

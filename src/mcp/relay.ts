@@ -1,7 +1,7 @@
 /**
  * Relays calls to upstream servers without changing what they say. Answers are not read on the ordinary way: they go to the
- * client as they come. Read are those to `initialize`, lists of which something is left out, errors, and what tells the era of
- * a server that is not known.
+ * client as they come. Read are those to `initialize`, all that goes to callers from whom something is left out of lists, errors,
+ * and what tells the era of a server that is not known.
  *
  * A client that goes away ends the request upstream in both eras. In the modern one that means to cancel it. In the legacy eras
  * it does not, and the upstream, which sees no more than its connection end, knows that; but nobody is left to read the answer.

@@ -77,7 +77,9 @@ export function writeSseEvent({ data, type, id, retry }: SseFields): Uint8Array 
 
 /** An event with other data and all else as it was. */
 export function replaceData({ rest, lineEnd }: SseEvent, data: Uint8Array): Uint8Array {
-  return Buffer.concat([dataLines(data, lineEnd), rest])
+  // A CR would make one line end of itself and a LF behind it, and the event would not end.
+  const end = lineEnd === '\r' && rest[0] === LF ? '\n' : lineEnd
+  return Buffer.concat([dataLines(data, end), rest])
 }
 
 /** Bytes that are put together piece by piece: upstreams may send single ones, so pieces are not kept as such. */
@@ -95,6 +97,10 @@ class Bytes {
     }
     this.#buffer.set(part, this.length)
     this.length = length
+  }
+
+  get last(): number | undefined {
+    return this.length === 0 ? undefined : this.#buffer[this.length - 1]
   }
 
   /** All of them; there are none after that. */
@@ -201,8 +207,11 @@ class Reader implements SseReader {
 
   /** Bytes that are no data: they go on, unless data came before them in this event. */
   #other(bytes: Uint8Array, pieces: SsePiece[]): void {
+    const betweenIsData = this.#dataWasLast
     this.#dataWasLast = false
     if (this.#hasData) {
+      // Two line ends that become one where the data between them is taken out.
+      if (betweenIsData && this.#rest.last === CR && bytes[0] === LF) this.#rest.append(NEW_LINE)
       this.#rest.append(bytes)
       this.#raw.append(bytes)
     } else pieces.push({ kind: 'bytes', bytes })

@@ -120,7 +120,7 @@ function rangesOf(members: readonly Member[], inside: number): ByteRange[] {
       if (behindKept !== undefined) behindKept = end
       continue
     }
-    if (cut !== false) ranges.push(...cut)
+    if (cut !== false) for (const range of cut) ranges.push(range)
     behindKept = end
   }
   return ranges

@@ -25,6 +25,11 @@ export interface UpstreamAnswer {
 /** Requests whose answers are not whole yet. */
 export type ExchangesUnderWay = Slots<Dated & { fail(error: UpstreamError): void }>
 
+/** Requests to one server that were given up while they waited for a connection: undici holds what is left of them until one is free. */
+export interface GivenUp {
+  count: number
+}
+
 /** What a request is sent with. */
 export interface ExchangeSettings {
   /**
@@ -37,11 +42,13 @@ export interface ExchangeSettings {
   readonly signal: AbortSource | undefined
   /** Where it is to be found until its answer is whole. */
   readonly underWay: ExchangesUnderWay
+  readonly givenUp: GivenUp
 }
 
 /**
  * Sends a request.
  *
+ * @param options - for this request alone: emptied where it is given up before it has a connection
  * @throws UpstreamError
  */
 export function startExchange(
@@ -50,12 +57,12 @@ export function startExchange(
   settings: ExchangeSettings,
 ): Promise<UpstreamAnswer> {
   return new Promise((resolve, reject) => {
-    const exchange = new Exchange(resolve, reject, settings)
+    const exchange = new Exchange(resolve, reject, options, settings)
     if (!exchange.begin()) return
     try {
       dispatcher.dispatch(options, exchange)
     } catch (error) {
-      exchange.fail(error)
+      exchange.end(error)
     }
     exchange.watch()
   })
@@ -68,14 +75,22 @@ export function startExchange(
 const SHORT_BYTES = 64 * 1024
 const TIMEOUTS: readonly string[] = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']
 const EMPTY = new Uint8Array()
+/** Of one or two kilobytes each. */
+const MAX_GIVEN_UP = 10_000
+const NO_FIELDS = {}
 /** So long a time is kept by the sweep, a second late at most. */
 const COARSE_MS = 10_000
 
 /** A class, since undici calls it back by method and one is made for each request. */
 class Exchange implements Dispatcher.DispatchHandler, Waiting {
-  readonly #resolve: (answer: UpstreamAnswer) => void
-  readonly #reject: (error: UpstreamError) => void
-  readonly #settings: ExchangeSettings
+  #resolve: (answer: UpstreamAnswer) => void
+  #reject: (error: UpstreamError) => void
+  /** Until it has a connection. */
+  #options: Dispatcher.DispatchOptions | undefined
+  /** Until it is over. */
+  #settings: ExchangeSettings | undefined
+  /** From when it is given up while it waits for a connection until it is its turn. */
+  #givenUp: GivenUp | undefined
   #controller: Dispatcher.DispatchController | undefined
   #timer: NodeJS.Timeout | undefined
   readonly #startedAt = performance.now()
@@ -87,23 +102,25 @@ class Exchange implements Dispatcher.DispatchHandler, Waiting {
   #body: Readable | undefined
   /** Whether the last byte of the answer has come, or nothing will come any more. */
   #over = false
-  #failure: UpstreamError | undefined
 
   constructor(
     resolve: (answer: UpstreamAnswer) => void,
     reject: (error: UpstreamError) => void,
+    options: Dispatcher.DispatchOptions,
     settings: ExchangeSettings,
   ) {
     this.#resolve = resolve
     this.#reject = reject
+    this.#options = options
     this.#settings = settings
   }
 
-  /** Listens to the signal; `false` where it has aborted already. */
+  /** Listens to the signal; `false` where it has aborted already, or too many were given up that wait in front. */
   begin(): boolean {
-    const { signal, underWay } = this.#settings
-    if (signal?.aborted) {
-      this.#reject(gone())
+    if (this.#settings === undefined) return false
+    const { signal, underWay, givenUp } = this.#settings
+    if (signal?.aborted || givenUp.count >= MAX_GIVEN_UP) {
+      this.#reject(signal?.aborted ? gone() : new UpstreamError('unreachable', 'no connection has been free for long'))
       return false
     }
     signal?.addEventListener('abort', this.#onAbort)
@@ -113,13 +130,14 @@ class Exchange implements Dispatcher.DispatchHandler, Waiting {
 
   /** Sets the deadline for the headers of the answer, and for the wait for a short one. */
   watch(): void {
+    if (this.#settings === undefined || this.#body !== undefined) return
     const { headersMs, sweep } = this.#settings
-    if (this.#over || this.#body !== undefined) return
     if (headersMs === 0 || headersMs >= COARSE_MS) sweep.begin()
     else this.#timer = setTimeout(() => this.endIfLate(Number.POSITIVE_INFINITY), headersMs)
   }
 
   endIfLate(now: number): void {
+    if (this.#settings === undefined) return
     const { headersMs } = this.#settings
     if (this.#status !== 0) {
       if (this.#body === undefined) this.#stream()
@@ -128,21 +146,49 @@ class Exchange implements Dispatcher.DispatchHandler, Waiting {
     }
   }
 
+  /** Gives it up. */
   fail(error: unknown): void {
+    if (this.#over) return
+    if (this.#options !== undefined) this.#leaveQueued(this.#options)
+    this.end(error)
+  }
+
+  /** undici lets go of what waits for a connection only when it has one: until then it holds as little of it as can be. */
+  #leaveQueued(options: Dispatcher.DispatchOptions): void {
+    options.body = null
+    options.headers = NO_FIELDS
+    this.#options = undefined
+    this.#givenUp = this.#settings?.givenUp
+    if (this.#givenUp !== undefined) this.#givenUp.count++
+  }
+
+  #leaveQueue(): void {
+    this.#options = undefined
+    if (this.#givenUp !== undefined) this.#givenUp.count--
+    this.#givenUp = undefined
+  }
+
+  /** It has failed. */
+  end(error: unknown): void {
     if (this.#over) return
     this.#finish()
     const failure = toUpstreamError(error)
-    this.#failure = failure
-    if (this.#body === undefined) this.#reject(failure)
-    else this.#body.destroy(failure)
+    if (this.#body !== undefined) this.#body.destroy(failure)
+    else {
+      this.#reject(failure)
+      // By way of these undici would hold the error, whose stack holds all that the caller has sent.
+      this.#resolve = ignore
+      this.#reject = ignore
+    }
     // Nothing happens where it is the upstream that broke off.
     this.#controller?.abort(failure)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
+    this.#leaveQueue()
     // It was given up while it waited for a connection.
-    if (this.#failure !== undefined) controller.abort(this.#failure)
+    if (this.#over) controller.abort(gone())
   }
 
   onRequestUpgrade(): void {
@@ -180,7 +226,8 @@ class Exchange implements Dispatcher.DispatchHandler, Waiting {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.fail(error)
+    this.#leaveQueue()
+    this.end(error)
   }
 
   readonly #onAbort = (): void => this.fail(gone())
@@ -210,10 +257,13 @@ class Exchange implements Dispatcher.DispatchHandler, Waiting {
   #finish(): void {
     this.#over = true
     clearTimeout(this.#timer)
-    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
-    this.#settings.underWay.free(this.#slot)
+    this.#settings?.signal?.removeEventListener('abort', this.#onAbort)
+    this.#settings?.underWay.free(this.#slot)
+    this.#settings = undefined
   }
 }
+
+function ignore(): void {}
 
 function gone(): UpstreamError {
   return new UpstreamError('aborted', 'the caller has gone')

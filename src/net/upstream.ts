@@ -4,7 +4,7 @@
  */
 import { Agent, type Dispatcher } from 'undici'
 import type { AbortSource } from '../http/gate.ts'
-import { type ExchangesUnderWay, startExchange, type UpstreamAnswer } from './exchange.ts'
+import { type ExchangesUnderWay, type GivenUp, startExchange, type UpstreamAnswer } from './exchange.ts'
 import { createSlots } from './slots.ts'
 import { createSweep } from './sweep.ts'
 import { UpstreamError } from './upstream-error.ts'
@@ -46,6 +46,13 @@ export interface Upstreams {
   close(): Promise<void>
 }
 
+/** What is made of a URL. */
+interface Place {
+  readonly origin: string
+  readonly path: string
+  readonly givenUp: GivenUp
+}
+
 const DRAIN_MS = 5_000
 const SWEEP_MS = 1_000
 
@@ -58,12 +65,12 @@ export function createUpstreams(limits: UpstreamLimits, dispatcher?: Dispatcher)
   const underWay: ExchangesUnderWay = createSlots()
   const sweep = createSweep(underWay.all, SWEEP_MS)
   let closed: Promise<void> | undefined
-  const places = new WeakMap<URL, { readonly origin: string; readonly path: string }>()
+  const places = new WeakMap<URL, Place>()
 
-  function placeOf(url: URL) {
+  function placeOf(url: URL): Place {
     const known = places.get(url)
     if (known !== undefined) return known
-    const place = { origin: url.origin, path: url.pathname + url.search }
+    const place = { origin: url.origin, path: url.pathname + url.search, givenUp: { count: 0 } }
     places.set(url, place)
     return place
   }
@@ -85,7 +92,7 @@ export function createUpstreams(limits: UpstreamLimits, dispatcher?: Dispatcher)
 
   return {
     send({ url, method, headers, body, signal, lasting }) {
-      const { origin, path } = placeOf(url)
+      const { origin, path, givenUp } = placeOf(url)
       const options = {
         origin,
         path,
@@ -95,7 +102,8 @@ export function createUpstreams(limits: UpstreamLimits, dispatcher?: Dispatcher)
         headersTimeout: headersMs,
         bodyTimeout: silenceMs,
       }
-      return startExchange(lasting === true ? forStreams : forCalls, options, { headersMs, sweep, signal, underWay })
+      const settings = { headersMs, sweep, signal, underWay, givenUp }
+      return startExchange(lasting === true ? forStreams : forCalls, options, settings)
     },
     async close() {
       closed ??= close()

@@ -65,16 +65,40 @@ describe('lists where none were asked for', () => {
     expect(stream.text.match(/"ok"/g)?.length).toBeGreaterThanOrEqual(5)
   })
 
-  test('in the answer to a call give the caller no tool: what they name is refused all the same', async () => {
+  // Servers on the SDK send an answer to the last request of its id, so that a client which uses one twice gets this.
+  test('in the answer to a call are filtered in both eras, as JSON and in events, whole and in pieces', async () => {
     const { stub, url, token } = await open()
-    stub.answer = (_, response, body) => {
-      if (!body.includes('tools/call')) return false
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(listAnswer(1)))
-      return true
+    const modern = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'ok' }
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': {},
     }
-    expect((await rpc(url, { token, body: callTool('ok') })).status).toBe(200)
+    const modernCall = ask('tools/call', { name: 'ok', arguments: {}, _meta })
+    for (const [type, text] of [
+      ['application/json', JSON.stringify(listAnswer(1))],
+      ['application/json', JSON.stringify([{ jsonrpc: '2.0', id: 2, result: {} }, listAnswer(1)])],
+      ['application/json', JSON.stringify(listAnswer(1)).replace('tools', 'to\\u006fLs')],
+      ['text/event-stream', event(listAnswer(1))],
+      ['text/event-stream', `: here\n\n${event({ jsonrpc: '2.0', method: 'notifications/x' })}${event(listAnswer(1))}`],
+    ] as const) {
+      for (const at of [text.length, 20]) {
+        stub.answer = (_, response, body) => {
+          if (!body.includes('tools/call')) return false
+          response.writeHead(200, { 'content-type': type }).write(text.slice(0, at))
+          setImmediate(() => response.end(text.slice(at)))
+          return true
+        }
+        for (const got of [
+          await rpc(url, { token, body: callTool('ok') }),
+          await rpc(url, { token, headers: modern, body: modernCall }),
+        ]) {
+          expect(got.status).toBe(200)
+          expect(got.text).toContain('"ok"')
+          expect(got.text).not.toContain('evil')
+        }
+      }
+    }
     expect((await rpc(url, { token, body: callTool('evil') })).json.error.code).toBe(-32602)
-    expect(stub.methods().filter((method) => method === 'tools/call')).toHaveLength(1)
   })
 
   test('for another request id, in an error, in initialize, or with the status of one, are filtered where a list was asked for', async () => {

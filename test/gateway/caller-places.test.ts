@@ -121,6 +121,19 @@ describe('calls at the same time', () => {
     expect(await ok(url)).toBe(200)
   })
 
+  test('in a batch that begins with subscriptions/listen are calls all the same, and not a stream', async () => {
+    const { world, url, token, held, arrived } = await open({ callsPerCaller: 1, streamsPerCaller: 1, connections: 1 })
+    const gone = new AbortController()
+    const batch = [ask('subscriptions/listen', { notifications: {} }, 1), slow(2)]
+    const first = rpc(url, { token, body: batch, signal: gone.signal }).catch(() => undefined)
+    await arrived(1)
+    expect((await rpc(url, { token, body: batch })).status).toBe(429)
+    expect(world.audits.at(-1)).toMatchObject({ reason: 'too_many_calls', detail: 'calls' })
+    gone.abort()
+    await first
+    expect(held).toHaveLength(1)
+  })
+
   test('to a virtual server count too', async () => {
     const { world, token, arrived, letGo } = await open()
     const url = world.endpoint('all/tools')

@@ -39,6 +39,12 @@ describe('spliceJson', () => {
     ['takes a key that looks special', '{"a":1}', [{ path: ['__proto__'], json: '1' }], '{"a":1,"__proto__":1}'],
   ])('%s', (_, json, edits, expected) => expect(spliced(json, ...edits)).toBe(expected))
 
+  test('members of an object with more of them than the stack holds', () => {
+    const many = Array.from({ length: 100_000 }, (_, index) => `"k${index}":${index}`).join()
+    const changed = spliceJson(Buffer.from(`{"params":{"a":1,${many}}}`), [{ path: ['params', 'a'], json: '2' }])
+    expect(Buffer.from(changed).equals(Buffer.from(`{"params":{"a":2,${many}}}`))).toBe(true)
+  })
+
   test.each(['{"a":1', '{"a":1}x', '', '{a:1}'])('throws for %j', (json) => {
     expect(() => spliced(json, { path: ['a'], json: '2' })).toThrow(JsonReadError)
   })

@@ -41,6 +41,12 @@ describe('G15 lists hold what the caller may use', () => {
     expect(filtered(text, filter(allowed))).toBe(result(`"tools":${left},"nextCursor":"x"`))
   })
 
+  it('one of more than the stack holds', () => {
+    const many = Array.from({ length: 100_000 }, (_, index) => `{"name":"ok${index}"}`).join()
+    const how = filter([], { allows: (_, name) => name !== 'no' })
+    expect(filtered(result(`"tools":[{"name":"no"},${many}]`), how) === result(`"tools":[${many}]`)).toBe(true)
+  })
+
   it('all else stays as it was, byte for byte', () => {
     const kept =
       '{ "name" : "ok","inputSchema":{"maximum":18446744073709551615,"x":1.0,"y":1e400,"é":"\\u00e9"},"_meta":{"a":1,"a":2} }'

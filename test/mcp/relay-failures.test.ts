@@ -171,6 +171,22 @@ describe('statuses of the upstream', () => {
     expect(elsewhere.requests).toHaveLength(0)
   })
 
+  it('a page says when to come again, if it does so in words that may go on', async () => {
+    for (const [status, told] of [
+      [429, 429],
+      [503, 502],
+    ] as const) {
+      const { at } = await http((_, response) => response.writeHead(status, { 'retry-after': '30' }).end('<p>Busy</p>'))
+      const answer = await askRaw(at.port, CALL)
+      expectError(answer, told, 5021)
+      expect(answer.headers['retry-after']).toBe('30')
+    }
+    const odd = await raw(
+      (socket) => void socket.end('HTTP/1.1 429 No\r\nretry-after: 3\u00e9\r\ncontent-length: 0\r\n\r\n'),
+    )
+    expect((await askRaw(odd.port, CALL)).headers['retry-after']).toBeUndefined()
+  })
+
   it('a JSON-RPC error keeps its status and its bytes, whatever it says that it is', async () => {
     const error =
       '{"jsonrpc": "2.0", "error":{"code":-32000,"message":"Bad Request: Server not initialized"},"id":null}'
@@ -245,7 +261,7 @@ describe('answers that are none', () => {
     const bytes = gzipSync('{"jsonrpc":"2.0","id":1,"result":{}}')
     const answer: Answer = (_, response) =>
       response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bytes)
-    const { at } = await http(answer, { lists: { allows: () => true } })
+    const { at } = await http(answer)
     expectError(await askRaw(at.port, CALL), 502, 5021)
     expectError(
       await askRaw(at.port, post(message('tools/call', {}, 'call-7'), { 'accept-encoding': 'br, gzip;q=0' })),
@@ -254,8 +270,12 @@ describe('answers that are none', () => {
     )
     const taken = await askRaw(at.port, post(message('ping'), { 'accept-encoding': 'br, gzip' }))
     expect([taken.status, taken.headers['content-encoding'], taken.body]).toEqual([200, 'gzip', bytes])
-    for (const body of [message('tools/list', {}, 'call-7'), message('initialize', {}, 'call-7')]) {
-      expectError(await askRaw(at.port, post(body, { 'accept-encoding': 'gzip' })), 502, 5021)
+    const opening = post(message('initialize', {}, 'call-7'), { 'accept-encoding': 'gzip' })
+    expectError(await askRaw(at.port, opening), 502, 5021)
+    const { at: few } = await http(answer, { lists: { allows: () => true } })
+    for (const method of ['tools/list', 'tools/call']) {
+      const read = post(message(method, {}, 'call-7'), { 'accept-encoding': 'gzip' })
+      expectError(await askRaw(few.port, read), 502, 5021)
     }
   })
 

@@ -129,6 +129,18 @@ describe('what cannot be filtered does not go on', () => {
     await expect(client.chunk()).rejects.toThrow(ConnectionEnded)
   })
 
+  it('a list in events, where the judge throws: the stream breaks off, and nothing else does', async () => {
+    const broken: ListJudge = {
+      allows: () => {
+        throw new TypeError('a fault')
+      },
+    }
+    for (const answer of [whole, pieces]) {
+      const { front } = await setUp(answer('text/event-stream', `data: ${TOOLS}\n\n`), broken)
+      await expect(askRaw(front.port, LIST)).rejects.toThrow(ConnectionEnded)
+    }
+  })
+
   it('more than is read: 200 MB in one line, in JSON and in events, without ever being held', async () => {
     for (const [type, start] of [
       ['application/json', '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"ok","x":"'],

@@ -179,6 +179,8 @@ describe('a limit', () => {
   })
 })
 
+const LINE_END = fc.constantFrom('\n', '\r', '\r\n')
+
 describe('writing', () => {
   it('an event', () => {
     expect(Buffer.from(writeSseEvent({ data: 'a' })).toString()).toBe('data: a\n\n')
@@ -202,15 +204,35 @@ describe('writing', () => {
     },
   )
 
+  it.each([
+    ['data: a\rdata: b\n\n', 'data: {}\n\n'],
+    ['data: a\r\n\n', 'data: {}\r\n\n'],
+    ['data: a\nid: 1\rdata: b\n\n', 'data: {}\nid: 1\r\n\n'],
+  ])('other data in an event of mixed line ends, which ends all the same: %j', (text, written) => {
+    const bytes = Buffer.from(text)
+    for (const cuts of [[], [8]]) {
+      const [event] = readAll(bytes, cuts)
+      if (event?.kind !== 'event') throw new Error('it should be one event')
+      const replaced = replaceData(event, Buffer.from('{}'))
+      expect(interpret(replaced)).toEqual([{ type: 'message', data: '{}' }])
+      if (cuts.length === 0) expect(Buffer.from(replaced).toString()).toBe(written)
+    }
+  })
+
   it('other data in an event, and the rest as it was, wherever it is cut', () => {
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom('data: a', 'data: b', 'id: 7', 'event: x', ': c'), { minLength: 1, maxLength: 6 }),
-        fc.constantFrom('\n', '\r', '\r\n'),
+        // Of one kind, or mixed.
+        fc.oneof(
+          LINE_END.map((end) => [end]),
+          fc.array(LINE_END, { minLength: 2, maxLength: 10 }),
+        ),
         fc.array(fc.nat(60)),
         fc.constantFrom('{}', '{\n}', ''),
-        (lines, end, cuts, data) => {
-          const bytes = Buffer.from(`${[...lines, ''].join(end)}${end}data: next${end}${end}`)
+        (lines, ends, cuts, data) => {
+          const all = [...lines, '', 'data: next', '']
+          const bytes = Buffer.from(all.map((line, index) => `${line}${ends[index % ends.length]}`).join(''))
           const pieces = readAll(
             bytes,
             cuts.filter((at) => at < bytes.length),

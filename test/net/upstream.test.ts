@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
-import { Agent, ProxyAgent } from 'undici'
+import { Agent, Dispatcher, ProxyAgent } from 'undici'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createUpstreams, type UpstreamLimits } from '../../src/net/upstream.ts'
 import { localServer } from './server.ts'
@@ -21,6 +21,35 @@ async function setUp(answer: RequestListener, limits: Partial<UpstreamLimits> = 
   closers.push(server.close, () => upstreams.close())
   const request = { url: new URL(`${server.url}/mcp?a=b`), method: 'GET', headers: {} } as const
   return { server, upstreams, request }
+}
+
+const CONTROLLER: Dispatcher.DispatchController = {
+  abort() {},
+  pause() {},
+  resume() {},
+  aborted: false,
+  paused: false,
+  reason: null,
+}
+
+/** Upstreams whose connections are all taken: requests only queue. */
+function queue() {
+  const queued: { readonly options: Dispatcher.DispatchOptions; readonly handler: Dispatcher.DispatchHandler }[] = []
+  class Queue extends Dispatcher {
+    override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+      queued.push({ options, handler })
+      return false
+    }
+  }
+  const url = new URL('http://one.example/mcp')
+  const createRequest = (body: Uint8Array, signal?: AbortSignal) => ({
+    url,
+    method: 'POST' as const,
+    headers: { a: 'b' },
+    body,
+    ...(signal && { signal }),
+  })
+  return { queued, url, createRequest, upstreams: createUpstreams({ ...LIMITS, headersMs: 0 }, new Queue()) }
 }
 
 describe('an answer', () => {
@@ -210,6 +239,56 @@ describe('no answer', () => {
       expect(body).toMatchObject({ destroyed: false, errored: null })
       expect(vi.getTimerCount()).toBeGreaterThan(0)
     })
+  })
+
+  it('where too many that were given up wait for a connection; none of them keeps its body', async () => {
+    const { createRequest, queued, upstreams, url } = queue()
+    const body = Buffer.from('a body')
+    for (let count = 0; count < 10_000; count++) {
+      const abort = new AbortController()
+      const sent = upstreams.send(createRequest(body, abort.signal))
+      expect(queued.at(-1)?.options.body).toBe(body)
+      abort.abort()
+      await expect(sent).rejects.toMatchObject({ failure: 'aborted' })
+    }
+    expect(
+      queued.every(({ options }) => options.body === null && Object.keys(options.headers ?? {}).length === 0),
+    ).toBe(true)
+    await expect(upstreams.send(createRequest(body))).rejects.toMatchObject({ failure: 'unreachable' })
+    void upstreams.send({ ...createRequest(body), url: new URL('http://other.example/') })
+    expect(queued).toHaveLength(10_001)
+    // A connection is free for the first, and the second finds none.
+    const [first, second] = queued
+    const reasons: unknown[] = []
+    first?.handler.onRequestStart?.({ ...CONTROLLER, abort: (reason) => reasons.push(reason) }, {})
+    second?.handler.onResponseError?.(CONTROLLER, new Error('no'))
+    expect(reasons).toMatchObject([{ failure: 'aborted' }])
+    for (let count = 0; count < 2; count++) {
+      const abort = new AbortController()
+      const sent = upstreams.send({ ...createRequest(body, abort.signal), url })
+      abort.abort()
+      await expect(sent).rejects.toMatchObject({ failure: 'aborted' })
+    }
+    await expect(upstreams.send(createRequest(body))).rejects.toMatchObject({ failure: 'unreachable' })
+  })
+
+  it('for those that were given up behind others, which then go on', async () => {
+    const waiting: ServerResponse[] = []
+    const { server, upstreams, request } = await setUp((_, response) => void waiting.push(response), { connections: 1 })
+    const first = upstreams.send(request)
+    await vi.waitFor(() => expect(waiting).toHaveLength(1))
+    const abort = new AbortController()
+    const post = { ...request, method: 'POST', body: Buffer.from('x'), signal: abort.signal } as const
+    const given = [upstreams.send(post), upstreams.send(post)]
+    const last = upstreams.send({ ...request, headers: { 'x-last': '1' } })
+    abort.abort()
+    for (const one of given) await expect(one).rejects.toMatchObject({ failure: 'aborted' })
+    waiting[0]?.end('1')
+    expect(String((await first).body)).toBe('1')
+    await vi.waitFor(() => expect(waiting).toHaveLength(2))
+    waiting[1]?.end('2')
+    expect(String((await last).body)).toBe('2')
+    expect(server.requests).toEqual(['GET /mcp?a=b', 'GET /mcp?a=b'])
   })
 
   it('with header fields that cannot be sent', async () => {

@@ -82,8 +82,7 @@ export function leavePlace({ place }: Exchange, { body }: Reply): void {
 }
 
 function kindOf({ request, messages }: Exchange): keyof UnderWay {
-  // Nothing in a batch is answered with a stream that lasts, whatever it begins with.
-  if (messages?.batch !== true && isLasting(request.method, messages)) return 'streams'
+  if (isLasting(request.method, messages)) return 'streams'
   for (const message of messages?.messages ?? []) if (message.kind === 'request') return 'calls'
   return 'others'
 }

@@ -72,3 +72,10 @@ export interface KeyAuditEvent extends KeyEvent {
   readonly type: 'key'
   readonly at: number
 }
+
+/** What came of a request. */
+export interface Ending {
+  readonly outcome: RequestEvent['outcome']
+  readonly reason?: string | null
+  readonly detail?: string | null
+}

@@ -7,18 +7,11 @@ import type { Emitter } from '../core/events.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { KeyEvent } from '../identity/key-event.ts'
 import { type Target, targetsOf } from '../mcp/targets.ts'
-import type { AuditCaller, AuditEvent, RequestEvent } from './audit-event.ts'
+import type { AuditCaller, AuditEvent, Ending, RequestEvent } from './audit-event.ts'
 import type { Exchange } from './exchange.ts'
 import type { GatewayEvents } from './gateway.ts'
 import type { StreamEnd } from './open-streams.ts'
 import type { RecentAudit } from './recent-audit.ts'
-
-/** What came of a request. */
-export interface Ending {
-  readonly outcome: RequestEvent['outcome']
-  readonly reason?: string | null
-  readonly detail?: string | null
-}
 
 /** Tells about requests. */
 export interface Audit {

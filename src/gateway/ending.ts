@@ -5,7 +5,7 @@ import { problem } from '../http/replies.ts'
 import { GatewayCode } from '../mcp/error-codes.ts'
 import { errorsReply } from '../mcp/json-rpc-reply.ts'
 import type { MessageBody } from '../mcp/messages.ts'
-import type { Ending } from './audit.ts'
+import type { Ending } from './audit-event.ts'
 
 /** See the top of the file. */
 export interface Ended extends Ending {

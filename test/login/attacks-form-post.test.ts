@@ -129,6 +129,8 @@ describe('form_post', () => {
       })
     })
     await half
+    // The guard has seen it by then: of a connection that was reset before, it would hear nothing.
+    await new Promise(setImmediate)
     connection.socket.resetAndDestroy()
     await told
     await stall.browser.load(url, { method: 'POST', form, headers: crossSite })

@@ -252,7 +252,7 @@ export function createGateway(config: GatewayConfig): Gateway {
     },
   })
   const usesAny = createAccountUse(live, permissions)
-  const portal = createGatewayPortal(config, { url, store, sealer, clock, gateway, usesAny })
+  const portal = createGatewayPortal(config, { url, store, sealer, clock, gateway, usesAny, failed: audit.failed })
   return gateway
 }
 

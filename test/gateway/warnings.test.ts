@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createGuard, generateKey, type SignIn } from 'sallyport'
+import { createGuard, DependencyError, generateKey, type SignIn } from 'sallyport'
 import { createGateway, type GatewayConfig } from 'sallyport/gateway'
 import { sallyport } from 'sallyport/node'
 import { memoryStore } from 'sallyport/stores/memory'
@@ -19,9 +19,9 @@ async function listen(server: ReturnType<typeof createServer>): Promise<string> 
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** A gateway whose shared key the MCP server refuses. */
-async function start(audit: boolean) {
-  const upstream = await listen(createServer((_, response) => response.writeHead(401).end()))
+/** A gateway whose shared key the MCP server refuses with `status`. */
+async function start(more: Partial<GatewayConfig> = {}, upstreamStatus = () => 401) {
+  const upstream = await listen(createServer((_, response) => response.writeHead(upstreamStatus()).end()))
   const server = createServer()
   const url = await listen(server)
   const gateway = createGateway({
@@ -32,7 +32,7 @@ async function start(audit: boolean) {
       'data/hub': { url: upstream, auth: { type: 'header', headers: { authorization: 'Bearer wrong-key' } } },
     },
     access: [{ to: 'anonymous', on: '*' }],
-    ...(audit ? { audit: () => {} } : {}),
+    ...more,
   })
   onTestFinished(() => gateway.close())
   const handler = sallyport(gateway)((_, response) => response.end())
@@ -43,17 +43,17 @@ async function start(audit: boolean) {
   onTestFinished(() => {
     process.off('warning', note)
   })
-  const ask = () => rpc(`${url}/mcp/data/hub/server`, { body: initialize() })
+  const ask = (token?: string) => rpc(`${url}/mcp/data/hub/server`, { token, body: initialize() })
   const own = async () => {
     // Warnings are emitted on the next tick.
     await new Promise(setImmediate)
     return warnings.filter(({ code }) => code === 'SALLYPORT_GATEWAY')
   }
-  return { ask, own }
+  return { url, gateway, ask, own }
 }
 
 test('a shared key that is refused, once', async () => {
-  const { ask, own } = await start(false)
+  const { ask, own } = await start()
   for (let call = 0; call < 3; call++) expect((await ask()).status).toBe(502)
   const warnings = await own()
   expect(warnings).toHaveLength(1)
@@ -62,9 +62,99 @@ test('a shared key that is refused, once', async () => {
 })
 
 test('not where the audit is heard', async () => {
-  const { ask, own } = await start(true)
+  const { ask, own } = await start({ audit: () => {} })
   expect((await ask()).status).toBe(502)
   expect(await own()).toEqual([])
+})
+
+test('again when it has worked meanwhile, and no more than once a minute', async () => {
+  let status = 401
+  const clock = { time: 1_800_000_000_000, now: () => clock.time }
+  const { ask, own } = await start({ clock }, () => status)
+  const failAndWork = async () => {
+    status = 401
+    expect((await ask()).status).toBe(502)
+    status = 202
+    expect((await ask()).status).toBe(202)
+  }
+  await failAndWork()
+  await failAndWork()
+  expect(await own()).toHaveLength(1)
+  clock.time += 60_000
+  await failAndWork()
+  expect(await own()).toHaveLength(2)
+})
+
+describe('what keeps all of the gateway from answering is told once', () => {
+  const messages = async (own: () => Promise<Error[]>) => (await own()).map(({ message }) => message)
+  /** A token by its form; nobody has it. */
+  const token = async () => {
+    const gateway = createGateway({
+      url: 'https://gw.example.com',
+      store: memoryStore(),
+      keys: [generateKey()],
+      servers: {},
+      virtualAccounts: { ci: {} },
+    })
+    const { key } = await gateway.keys.create({ virtualAccount: 'ci' }, { name: 'one', ttlSeconds: 60 })
+    await gateway.close()
+    return key
+  }
+
+  test('a key that is not set', async () => {
+    const { ask, own } = await start({ keys: [{ secret: 'env:SALLYPORT_TEST_MISSING' }] })
+    const key = await token()
+    for (let call = 0; call < 2; call++) expect((await ask(key)).status).toBe(503)
+    expect(await messages(own)).toEqual([
+      'the gateway cannot answer (store_unavailable: the secret "env:SALLYPORT_TEST_MISSING" is not set)',
+    ])
+  })
+
+  test('a key that is none, and not what it is', async () => {
+    const { ask, own } = await start({ keys: [{ secret: 'vault:key' }], secrets: () => 'hunter2' }, () => 202)
+    const key = await token()
+    for (let call = 0; call < 2; call++) expect((await ask(key)).status).toBe(503)
+    const [message = '', ...more] = await messages(own)
+    expect(more).toEqual([])
+    expect(message).toMatch(/^the gateway cannot answer \(store_unavailable: keys\[0\]: not a key/)
+    expect(message).not.toContain('hunter2')
+  })
+
+  test('a package for the store that is not there', async () => {
+    const fail = () => Promise.reject(new DependencyError('a SQLite token store needs a package'))
+    const { ask, own } = await start({ store: { ...memoryStore(), get: fail, scan: fail } })
+    expect((await ask(await token())).status).toBe(503)
+    expect(await messages(own)).toEqual([
+      'the gateway cannot answer (store_unavailable: a SQLite token store needs a package)',
+    ])
+  })
+
+  test('a function of the user’s own, without its words', async () => {
+    const decide = () => {
+      throw new Error('no row for mallory')
+    }
+    const { ask, own } = await start({ decide })
+    expect((await ask()).status).toBe(503)
+    expect(await messages(own)).toEqual(["the gateway cannot answer (decide; gateway.on('audit', …) has the rest)"])
+  })
+})
+
+test('an authorization server that gives the gateway no token', async () => {
+  const refuse = async () => Response.json({ error: 'invalid_client' }, { status: 401 })
+  const auth = {
+    type: 'client_credentials',
+    clientId: 'gw',
+    clientSecret: 'wrong',
+    tokenUrl: 'https://login.example.com/t',
+  }
+  const servers = { 'data/hub': { url: 'https://hub.example.com/mcp', auth: { ...auth, scopes: [] } } }
+  const { ask, own } = await start({ servers: servers as GatewayConfig['servers'], fetch: refuse })
+  for (let call = 0; call < 2; call++) expect((await ask()).status).toBe(502)
+  const [warning, ...more] = await own()
+  expect(more).toEqual([])
+  expect(warning?.message).toMatch(
+    /^the MCP server "data\/hub" cannot be used \(credential_misconfigured: .*invalid_client/,
+  )
 })
 
 /** The warnings of a gateway's start. */

@@ -30,6 +30,8 @@ const gateway = createGateway({
   ],
   audit: ndjsonAudit('gateway-audit.ndjson'),
 })
+// Rejects with what is missing: a key, a secret, the provider, the store.
+await gateway.ready()
 const { key } = await gateway.keys.create({ virtualAccount: 'nightly' }, { name: 'first', ttlSeconds: 24 * 3600 })
 console.log(`for the nightly agent, at http://localhost:3000/mcp/data/hub/server: ${key}`)
 

@@ -180,8 +180,10 @@ export function createGuard(config: GuardConfig): Guard {
       return refuse(request, normalised, undefined, BAD_REQUEST, 'ambiguous_target', detail)
     }
     if (route === undefined) {
-      if (config.unmatched !== 'skip') return refuse(request, normalised, undefined, NOT_FOUND, 'no_route')
-      if (emitter.heard('decision')) tell(request, normalised, undefined, { outcome: 'skip', reason: 'no_route' })
+      const detail = emitter.heard('decision') ? unheardHost(request, trusted) : undefined
+      if (config.unmatched !== 'skip') return refuse(request, normalised, undefined, NOT_FOUND, 'no_route', detail)
+      if (emitter.heard('decision'))
+        tell(request, normalised, undefined, { outcome: 'skip', reason: 'no_route', detail })
       return SKIP
     }
     if (!route.exposed && !internal.has(normalised.clientAddress)) {
@@ -336,6 +338,12 @@ export function createGuard(config: GuardConfig): Guard {
 function providersOf({ providers }: Login, integration: string | undefined) {
   const names = [...providers.keys()]
   return { wanted: names.filter((name) => name === integration), others: names.filter((name) => name !== integration) }
+}
+
+/** Why the host may be another than was meant: a proxy says which, and is not believed. */
+function unheardHost({ headers, peer }: GateRequest, trusted: Networks | undefined): string | undefined {
+  if (headers['x-forwarded-host'] === undefined || trusted?.has(peer.address) === true) return undefined
+  return `X-Forwarded-Host from ${peer.address} is not looked at: that is not in trustProxy`
 }
 
 /** The target as it was sent, for the operator: no query, no user name or password, and no longer than fits a line. */

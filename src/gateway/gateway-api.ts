@@ -4,6 +4,7 @@ import type { Broker } from '../broker/broker.ts'
 import { messageOf, SallyportError } from '../core/errors.ts'
 import { findPeople, personWith } from '../identity/find-people.ts'
 import type { TokenStore } from '../store/token-store.ts'
+import { warnOfNoAccounts } from './access-warnings.ts'
 import type { GatewayConfig } from './config.ts'
 import { createDoctor } from './doctor.ts'
 import { explainAccess } from './explain.ts'
@@ -97,7 +98,7 @@ export function createGatewayApi(parts: GatewayApiParts): Gateway {
     async ready() {
       const results = await Promise.allSettled(parts.checks())
       const failed = results.flatMap((result) => (result.status === 'rejected' ? [messageOf(result.reason)] : []))
-      if (failed.length === 0) return
+      if (failed.length === 0) return warnOfNoAccounts(live.current.config.access ?? [], accounts)
       const reasons = [...new Set([...failed, ...parts.failures()])]
       throw new SallyportError('ERR_NOT_READY', `the gateway is not ready:\n  ${reasons.join('\n  ')}`)
     },

@@ -227,3 +227,32 @@ describe('a sign-in that nobody can consent with', () => {
     expect(await started(signIn(['partner']), { ...ci, ...plain })).toEqual([])
   })
 })
+
+describe('access that lets nobody in', () => {
+  const noAccess: [string, GatewayConfig['access']][] = [
+    ['left out', undefined],
+    ['empty', []],
+  ]
+  test.each(noAccess)('is warned of where it is %s', async (_, access) => {
+    const [message = '', ...others] = await started(guardAt('https://gw.example.com'), { access: access as never })
+    expect(others).toEqual([])
+    expect(message).toMatch(/^access has no grants: .* nobody may use any server/)
+  })
+
+  test('is not where a function decides', async () => {
+    expect(await started(guardAt('https://gw.example.com'), { access: [], decide: () => true })).toEqual([])
+  })
+
+  test('is hinted at by ready() where a virtual account is not there yet', async () => {
+    const access = ['ci', 'night', 'made', 'all-*'].map((name) => ({ to: `virtual-account:${name}`, on: '*' }))
+    const { gateway, own } = await start({ access, virtualAccounts: { ci: {} } }, () => 202)
+    await gateway.virtualAccounts.create('made')
+    await gateway.ready()
+    const [warning, ...others] = await own()
+    expect(others).toEqual([])
+    expect(warning?.message).toMatch(/^access names "virtual-account:night", and there is no such account yet/)
+    // It can be made later.
+    await gateway.virtualAccounts.create('night')
+    expect((await gateway.virtualAccounts.get('night'))?.name).toBe('night')
+  })
+})

@@ -20,7 +20,7 @@ import { createVisibleServers } from './visible-servers.ts'
 /** What it is made of. */
 export interface GatewayApiParts extends Pick<Gateway, 'handle' | 'on' | 'recentAudit' | 'close'> {
   readonly connections: Omit<GatewayConnections, 'all'>
-  readonly config: Pick<GatewayConfig, 'paths' | 'fetch'>
+  readonly config: Pick<GatewayConfig, 'paths' | 'fetch' | 'secrets'>
   /** The gateway's public origin. */
   readonly url: string
   /** Seals what it keeps. */
@@ -88,7 +88,13 @@ export function createGatewayApi(parts: GatewayApiParts): Gateway {
       return explainAccess(live.current, permissions, await identification.callerOfSubject(who), server, wanted)
     },
     redirectUrls: broker.redirectUrls,
-    doctor: createDoctor({ live, url, callback: config.paths?.callback ?? CALLBACK, fetch: config.fetch }),
+    doctor: createDoctor({
+      live,
+      url,
+      callback: config.paths?.callback ?? CALLBACK,
+      fetch: config.fetch,
+      secrets: config.secrets,
+    }),
     endpoints() {
       const { servers, virtualServers, endpoints } = live.current
       const all = [...servers.values()].map(({ name, config: { auth } }) => ({ name, auth: auth.type as string }))

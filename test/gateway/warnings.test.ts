@@ -129,6 +129,41 @@ describe('what keeps all of the gateway from answering is told once', () => {
     ])
   })
 
+  const signIn: SignIn = {
+    identify: async () => ({ id: 'x', integration: 'corp', subject: 'x', groups: [], claims: {} }),
+    start: () => ({ status: 302, headers: { location: '/' } }),
+  }
+
+  test('also where nobody but people with a browser comes', async () => {
+    const keys = [{ secret: 'env:SALLYPORT_TEST_MISSING' }]
+    const { url, own } = await start({ keys, signIn, pages: { path: '/gateway' } })
+    for (let time = 0; time < 2; time++) expect((await fetch(`${url}/gateway/tokens`)).status).toBe(503)
+    expect(await messages(own)).toEqual([
+      'the gateway cannot answer (unavailable: the secret "env:SALLYPORT_TEST_MISSING" is not set)',
+    ])
+  })
+
+  test('a sign-in of the application’s own, without its words', async () => {
+    const identify = async () => {
+      throw new RangeError('no row for mallory')
+    }
+    const { url, own } = await start({ signIn: { ...signIn, identify }, pages: { path: '/gateway' } })
+    expect((await fetch(`${url}/gateway`)).status).toBe(503)
+    expect(await messages(own)).toEqual(['the gateway cannot answer (error: RangeError)'])
+  })
+
+  test('a consent page, with the reference that it shows', async () => {
+    const keys = [{ secret: 'env:SALLYPORT_TEST_MISSING' }]
+    const { url, own } = await start({ keys, signIn })
+    const page = await fetch(`${url}/connect/${'a'.repeat(43)}`)
+    expect(page.status).toBe(503)
+    const [, reference] = /reference: <code>(\w+)</.exec(await page.text()) ?? []
+    expect(reference).toBeDefined()
+    expect(await messages(own)).toEqual([
+      `the gateway cannot answer (consent; the page says ${reference}; gateway.on('audit', …) has the rest)`,
+    ])
+  })
+
   test('a function of the user’s own, without its words', async () => {
     const decide = () => {
       throw new Error('no row for mallory')

@@ -60,6 +60,8 @@ const OUT_OF_ORDER: ReadonlySet<unknown> = new Set([
 ])
 /** Whose details are texts of the user's own code, which may quote the caller. */
 const OF_USERS_CODE: ReadonlySet<unknown> = new Set(['decide', 'directory_unavailable'])
+/** An error that a browser has brought (`checkAuthorizationResponse`): anybody can write such an answer. */
+const OF_BROWSER = /^the authorization response of /
 const GATEWAY = 'the gateway'
 
 /**
@@ -113,7 +115,10 @@ export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock, recen
       const page = reference === undefined ? '' : `; the page says ${reference}`
       // Of no server: something was thrown, perhaps by code of the user's own.
       if (server === null) warnOfAll('consent', undefined, page)
-      else warn(server, `consent ${reason}`, `${detail}${page}`)
+      else {
+        const why = detail !== null && OF_BROWSER.test(detail) ? 'the browser came back with an error' : detail
+        warn(server, `consent ${reason}`, `${why}${page}`)
+      }
     },
     key(event) {
       if (isHeard()) emit({ type: 'key', at: clock.now(), ...event })

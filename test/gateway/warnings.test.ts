@@ -7,6 +7,11 @@ import { createGateway, type GatewayConfig } from 'sallyport/gateway'
 import { sallyport } from 'sallyport/node'
 import { memoryStore } from 'sallyport/stores/memory'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { messageOf } from '../../src/core/errors.ts'
+import { createEmitter } from '../../src/core/events.ts'
+import { createAudit } from '../../src/gateway/audit.ts'
+import type { GatewayEvents } from '../../src/gateway/gateway.ts'
+import { checkAuthorizationResponse } from '../../src/oauth/authorization-response.ts'
 import { initialize, rpc } from './world.ts'
 
 async function listen(server: ReturnType<typeof createServer>): Promise<string> {
@@ -190,6 +195,34 @@ test('an authorization server that gives the gateway no token', async () => {
   expect(warning?.message).toMatch(
     /^the MCP server "data\/hub" cannot be used \(credential_misconfigured: .*invalid_client/,
   )
+})
+
+test('a consent that a browser brought an error of is told without its words', async () => {
+  const { own } = await start()
+  const audit = createAudit(createEmitter<GatewayEvents>(['audit', 'keys']), { now: () => 0 })
+  const failed = (server: string, detail: string) =>
+    audit.connection({
+      kind: 'consent_failed',
+      server,
+      owner: 'x',
+      reason: 'rejected',
+      detail,
+      reference: 'e4b9f063ea',
+    })
+  const answer = new URLSearchParams({ state: 's', error: 'buy', error_description: 'gold' })
+  const check = () =>
+    checkAuthorizationResponse({ issuer: 'https://as.example.com' }, { client_id: 'c' }, answer, 's', [])
+  expect(check).toThrow(/buy \(gold\)/)
+  try {
+    check()
+  } catch (error) {
+    failed('dev/one', messageOf(error))
+  }
+  failed('dev/two', 'the token endpoint of https://as.example.com answered 401 invalid_client')
+  expect((await own()).map(({ message }) => message)).toEqual([
+    'the MCP server "dev/one" cannot be used (consent rejected: the browser came back with an error; the page says e4b9f063ea)',
+    expect.stringContaining('answered 401 invalid_client; the page says e4b9f063ea)'),
+  ])
 })
 
 /** The warnings of a gateway's start. */

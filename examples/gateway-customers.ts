@@ -52,6 +52,8 @@ const gateway = createGateway({
   access: [{ to: 'external-identity:acme', on: 'sales/crm', tools: ['search_*', 'list_*'] }],
 })
 console.log('register at the CRM:', gateway.redirectUrls())
+// Rejects with what is missing: a key, a secret, the provider, the store.
+await gateway.ready()
 
 const app = Fastify()
 await app.register(sallyport(gateway))

@@ -49,6 +49,9 @@ const gateway = createGateway({
   },
   access: [{ to: 'user:corp/*@example.com', on: 'dev/*' }],
 })
+// Rejects with what is missing: a key, a secret, the provider, the store.
+await guard.ready()
+await gateway.ready()
 
 /** Who is signed in, as the gateway takes them: with everything that grants look at. */
 async function whoIs(req: IncomingMessage) {

@@ -30,8 +30,14 @@ const gateway = createGateway({
   ],
   audit: ndjsonAudit('gateway-audit.ndjson'),
 })
-const { key } = await gateway.keys.create({ virtualAccount: 'nightly' }, { name: 'first', ttlSeconds: 24 * 3600 })
-console.log(`for the nightly agent, at http://localhost:3000/mcp/data/hub/server: ${key}`)
+// Rejects with what is missing: a key, a secret, the provider, the store.
+await gateway.ready()
+const agent = { virtualAccount: 'nightly' }
+// It is shown once only; at later starts the agent has it.
+if ((await gateway.keys.list(agent)).length === 0) {
+  const { key } = await gateway.keys.create(agent, { name: 'first', ttlSeconds: 24 * 3600 })
+  console.log(`for the nightly agent, at http://localhost:3000/mcp/data/hub/server: ${key}`)
+}
 
 const app = new Koa()
 app.use(sallyport(gateway))

@@ -30,6 +30,8 @@ const gateway = createGateway({
   },
   access: [{ to: 'group:corp/sales', on: 'core/orders' }],
 })
+// Rejects with what is missing: a key, a secret, the provider, the store.
+await gateway.ready()
 
 const server = createServer(
   sallyport(gateway)((_req, res) => {

@@ -53,6 +53,9 @@ const gateway = createGateway({
 })
 console.log('register at the identity provider:', guard.redirectUrls())
 console.log('register at GitHub:', gateway.redirectUrls())
+// Rejects with what is missing: a key, a secret, the provider, the store.
+await guard.ready()
+await gateway.ready()
 
 const app = express()
 app.use(sallyport(gateway, guard))

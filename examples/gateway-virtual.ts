@@ -58,6 +58,8 @@ const gateway = createGateway({
 })
 
 console.log('register at GitHub:', gateway.redirectUrls())
+// Rejects with what is missing: a key, a secret, the provider, the store.
+await gateway.ready()
 
 const app = express()
 app.use(sallyport(gateway))

@@ -19,6 +19,8 @@ const guard = createGuard({
   ],
 })
 console.log('register at the identity provider:', guard.redirectUrls())
+// Rejects with what is missing: a key, a secret, the provider, the store.
+await guard.ready()
 
 const server = createServer(sallyport(guard)((req, res) => res.end(`hello ${authOf(req)?.claims?.email}`)))
 server.listen(3000)

@@ -17,6 +17,8 @@ const guard = createGuard({
   routes: [{ path: '/', auth: { type: 'jwt', integration: 'corp', login: true, claims: { email: '*@example.com' } } }],
 })
 console.log('register at the identity provider:', guard.redirectUrls())
+// Rejects with what is missing: a key, a secret, the provider, the store.
+await guard.ready()
 
 const app = express()
 app.use(sallyport(guard))

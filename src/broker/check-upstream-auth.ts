@@ -7,7 +7,7 @@ import { suggest } from '../core/suggest.ts'
 import { fieldValueProblem, isFieldName } from '../http/field.ts'
 import { isPlainPath } from '../http/path.ts'
 import { globProblem } from '../match/glob.ts'
-import { type AddProblem, checkClient, urlProblem } from '../oauth/check-client.ts'
+import { type AddProblem, checkClient, issuerProblem, urlProblem } from '../oauth/check-client.ts'
 import type { GrantedUpstreamAuth } from './granted/auth.ts'
 import { checkGrantedAuth, isAbsoluteUri } from './granted/check.ts'
 import { isPlaceholderName, parseTemplate, templateProblem } from './header-template.ts'
@@ -96,7 +96,7 @@ function checkHeaders(
     const parts = parseTemplate(value)
     // Whatever is put in for a placeholder neither begins nor ends with a space.
     const filled = parts.map((part) => ('text' in part ? part.text : 'x')).join('')
-    add(['headers', name], templateProblem(value) ?? fieldValueProblem(filled))
+    add(['headers', name], templateProblem(value) ?? fieldValueProblem(filled) ?? unsetProblem(value))
     for (const part of parts) {
       if ('text' in part) continue
       used.add(part.placeholder)
@@ -119,8 +119,16 @@ function checkValues(values: Readonly<Record<string, Secret>>, steps: readonly P
     if (!isPlaceholderName(name)) {
       add([...steps, name], 'the name of a value has letters, digits, "_" and "-", and begins with a letter')
     }
-    if (typeof value === 'string') add([...steps, name], fieldValueProblem(value))
+    if (typeof value === 'string') add([...steps, name], fieldValueProblem(value) ?? unsetProblem(value))
   }
+}
+
+/** What `${process.env.KEY}` makes of a variable that is not set. */
+function unsetProblem(text: string): string | undefined {
+  const [word] = /undefined$|(?<![^\s:=])null$/.exec(text) ?? []
+  return (
+    word && `ends in "${word}", as of a variable that is not set; a secret is better given as { secret: "env:NAME" }`
+  )
 }
 
 function checkOAuth2(
@@ -161,6 +169,7 @@ function checkOAuth2(
   if (metadataUrl !== undefined && issuer === undefined) {
     add('issuer', 'required: what is at metadataUrl has to say that it is about this issuer')
   }
+  if (issuer !== undefined) add('issuer', issuerProblem(issuer))
   if (issuer !== undefined && /[?#]/.test(issuer)) {
     add('issuer', 'must have neither query nor fragment (RFC 8414 §2)')
   }

@@ -23,18 +23,10 @@ function problemsOf(keys: readonly Secret[], at: string): readonly ConfigProblem
     if (!(error instanceof ConfigError)) throw error
     // Its places are those among the written ones.
     const moved = (text: string) => text.replace(/keys\[(\d+)\]/g, (_, position) => `${at}[${indexOf(position)}]`)
-    return error.problems.map(({ path, message }) => {
-      const key = keys[indexOf(/\d+/.exec(path)?.[0])]
-      return { path: moved(path), message: moved(message) + meant(key) }
-    })
+    return error.problems.map(({ path, message }) => ({ path: moved(path), message: moved(message) }))
   }
 
   function indexOf(position: string | undefined): number {
     return written[Number(position)]?.index ?? -1
   }
-}
-
-/** 64 hexadecimal digits: so other tools make keys. */
-function meant(key: Secret | undefined): string {
-  return typeof key === 'string' && /^[\da-f]{64}$/i.test(key) ? '; these are hexadecimal digits' : ''
 }

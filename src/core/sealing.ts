@@ -53,7 +53,7 @@ export function createSealer(keys: readonly string[], purpose: string): Sealer {
         { path, message: 'not a key but an object; references to secrets are taken by createGuard and createGateway' },
       ]
     if (!KEY.test(key))
-      return [{ path, message: 'not a key: expected 32 bytes in base64url, as generateKey() makes them' }]
+      return [{ path, message: `not a key: expected 32 bytes in base64url, as generateKey() makes them${meant(key)}` }]
     return keys.indexOf(key) === index ? [] : [{ path, message: `the same as keys[${keys.indexOf(key)}]` }]
   })
   if (keys.length === 0) problems.push({ path: 'keys', message: 'must not be empty; generateKey() makes one' })
@@ -105,6 +105,12 @@ export function createSealer(keys: readonly string[], purpose: string): Sealer {
       return { plaintext: Buffer.from(plaintext).toString('utf8'), keyId: openedBy }
     },
   }
+}
+
+/** What other tools make of 32 bytes. One form only is taken, so that one key has one id. */
+function meant(key: string): string {
+  if (/^[\da-f]{64}$/i.test(key)) return '; these are hexadecimal digits'
+  return /^[\w+/-]{43}=?$/.test(key) ? '; this is base64: write - for +, _ for / and leave = out' : ''
 }
 
 function parse(sealed: Uint8Array): FlattenedJWE {

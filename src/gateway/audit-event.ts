@@ -78,4 +78,6 @@ export interface Ending {
   readonly outcome: RequestEvent['outcome']
   readonly reason?: string | null
   readonly detail?: string | null
+  /** What was thrown, where it ended so. */
+  readonly error?: unknown
 }

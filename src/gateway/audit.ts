@@ -3,7 +3,9 @@ import type { Readable } from 'node:stream'
 
 import type { ConnectionEvent } from '../broker/broker.ts'
 import type { Clock } from '../core/clock.ts'
+import { isOutage } from '../core/errors.ts'
 import type { Emitter } from '../core/events.ts'
+import { createTroubles, tellable } from '../core/troubles.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { KeyEvent } from '../identity/key-event.ts'
 import { type Target, targetsOf } from '../mcp/targets.ts'
@@ -21,6 +23,8 @@ export interface Audit {
   connection(event: ConnectionEvent): void
   /** Something happened to an API key. */
   key(event: KeyEvent): void
+  /** Something was thrown over a request that no event is made of. */
+  failed(error: unknown): void
 }
 
 /** Methods and targets of a message that are told; a batch may have a hundred. */
@@ -30,12 +34,33 @@ const MAX_NAME = 256
 /** W3C Trace Context §3.2: nothing is behind the flags in version 00; what later ones may have there means nothing to us. */
 const TRACEPARENT = /^(?:00(?=.{53}$)|(?!00|ff)[\da-f]{2})-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(?=-|$)/
 
-/** What only the operator can mend, and nobody would hear of without an audit. */
-const SET_UP_WRONGLY: ReadonlySet<unknown> = new Set(['body_consumed', 'credential_rejected', 'credential_unavailable'])
+/** What only the operator can mend, and nobody would hear of without an audit: at one server. */
+const SET_UP_WRONGLY: ReadonlySet<unknown> = new Set([
+  'body_consumed',
+  'credential_misconfigured',
+  'credential_rejected',
+  'credential_unavailable',
+])
+/** The same of all of them. */
+const OUT_OF_ORDER: ReadonlySet<unknown> = new Set([
+  'decide',
+  'directory_unavailable',
+  'error',
+  'store_unavailable',
+  'unavailable',
+])
+/** Whose details are texts of the user's own code, which may quote the caller. */
+const OF_USERS_CODE: ReadonlySet<unknown> = new Set(['decide', 'directory_unavailable'])
+/** An error that a browser has brought (`checkAuthorizationResponse`): anybody can write such an answer. */
+const OF_BROWSER = /^the authorization response of /
+const GATEWAY = 'the gateway'
 
-/** An audit that tells `emitter`. Where nobody listens, what is set up wrongly becomes a process warning, once for each server. */
+/**
+ * An audit that tells `emitter`. Where nobody listens, what is set up wrongly becomes a process warning, once for each server and
+ * once for the gateway itself, until it has worked.
+ */
 export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock, recent?: RecentAudit): Audit {
-  const warned = new Set<string>()
+  const troubles = createTroubles('SALLYPORT_GATEWAY', clock)
   const isHeard = () => recent !== undefined || emitter.heard('audit')
 
   function emit(event: AuditEvent): void {
@@ -43,31 +68,54 @@ export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock, recen
     emitter.emit('audit', event)
   }
 
+  const placeOf = (server: string) => `the MCP server "${server}"`
+
   function warn(server: string, reason: string, detail: string | null | undefined): void {
-    const about = JSON.stringify([server, reason])
-    if (warned.has(about)) return
-    warned.add(about)
     const why = detail ? `${reason}: ${detail}` : reason
-    process.emitWarning(`the MCP server "${server}" cannot be used (${why})`, { code: 'SALLYPORT_GATEWAY' })
+    troubles.warn(placeOf(server), reason, `${placeOf(server)} cannot be used (${why})`)
+  }
+
+  /** What is wrong with the gateway, whatever it was asked for. */
+  function warnOfAll(reason: string, why: string | null | undefined, page = ''): void {
+    const isTold = why && !OF_USERS_CODE.has(reason)
+    const text = isTold ? `${reason}: ${why}` : `${reason}${page}; gateway.on('audit', …) has the rest`
+    troubles.warn(GATEWAY, reason, `${GATEWAY} cannot answer (${text})`)
+  }
+
+  function look({ server, virtual }: Exchange, { outcome, reason, detail, error }: Ending): void {
+    const name = (server ?? virtual)?.name
+    if (outcome === 'relayed' && troubles.any) {
+      troubles.worked(GATEWAY)
+      if (name !== undefined) troubles.worked(placeOf(name))
+    }
+    if (outcome !== 'failed' || reason == null || emitter.heard('audit')) return
+    if (SET_UP_WRONGLY.has(reason) && name !== undefined) warn(name, reason, detail)
+    if (OUT_OF_ORDER.has(reason)) warnOfAll(reason, error === undefined ? detail : tellable(error))
   }
 
   return {
     tell(exchange, status, ending) {
       if (isHeard()) emit(toEvent(exchange, status, ending, clock.now()))
-      if (emitter.heard('audit')) return
-      if (ending.outcome === 'failed' && SET_UP_WRONGLY.has(ending.reason) && exchange.server !== undefined) {
-        warn(exchange.server.name, String(ending.reason), ending.detail)
-      }
+      look(exchange, ending)
     },
     connection(event) {
       if (isHeard()) emit({ type: 'connection', at: clock.now(), ...event })
       if (emitter.heard('audit')) return
-      if (event.kind === 'consent_failed' && event.reason === 'rejected' && event.server !== null) {
-        warn(event.server, 'consent rejected', event.detail)
+      const { kind, server, reason, detail, reference } = event
+      if (kind !== 'consent_failed' || (reason !== 'rejected' && reason !== 'unavailable')) return
+      const page = reference === undefined ? '' : `; the page says ${reference}`
+      // Of no server: something was thrown, perhaps by code of the user's own.
+      if (server === null) warnOfAll('consent', undefined, page)
+      else {
+        const why = detail !== null && OF_BROWSER.test(detail) ? 'the browser came back with an error' : detail
+        warn(server, `consent ${reason}`, `${why}${page}`)
       }
     },
     key(event) {
       if (isHeard()) emit({ type: 'key', at: clock.now(), ...event })
+    },
+    failed(error) {
+      warnOfAll(isOutage(error) ? 'unavailable' : 'error', tellable(error))
     },
   }
 }

@@ -12,6 +12,7 @@ import { createRelay } from '../mcp/relay.ts'
 import { createRequestStates } from '../mcp/request-state.ts'
 import { createSessionIds } from '../mcp/session-id.ts'
 import { createUpstreams } from '../net/upstream.ts'
+import { warnOfNoAccess } from './access-warnings.ts'
 import { createAccountUse } from './account-use.ts'
 import { createAdmission } from './admission.ts'
 import { createAudit } from './audit.ts'
@@ -67,6 +68,7 @@ const DRAIN_MS = 5_000
 export function createGateway(config: GatewayConfig): Gateway {
   checkGatewayConfig(config)
   warnOfSignIn(config)
+  warnOfNoAccess(config)
   const { clock = systemClock, secrets, signIn, integrations: configured = {} } = config
   const limits = limitsOf(config.limits)
   const url = new URL(config.url).origin
@@ -253,7 +255,7 @@ export function createGateway(config: GatewayConfig): Gateway {
     },
   })
   const usesAny = createAccountUse(live, permissions)
-  const portal = createGatewayPortal(config, { url, store, sealer, clock, gateway, usesAny })
+  const portal = createGatewayPortal(config, { url, store, sealer, clock, gateway, usesAny, failed: audit.failed })
   return gateway
 }
 

@@ -41,12 +41,18 @@ const VERDICTS = {
   attention: 'it works, with the oddities above',
   bad: 'it does not work like this',
 } as const
+const UNTRIED = 'nothing is wrong so far, but the credential was not tried: whether the server takes it is not known'
 
-/** Makes a report of findings. Texts of other people's servers are cut and kept in one line. */
+/**
+ * Makes a report of findings. Texts of other people's servers are cut and kept in one line.
+ *
+ * @param isUntried - whether the server is called with a credential that the findings say nothing of
+ */
 export function doctorReport(
   server: string,
   given: readonly DoctorFinding[],
   suggestion: DoctorReport['suggestion'],
+  isUntried: boolean,
 ): DoctorReport {
   const findings = given.map((finding) => ({ ...finding, message: inOneLine(finding.message) }))
   const verdict = findings.some(({ level }) => level === 'bad')
@@ -57,7 +63,7 @@ export function doctorReport(
   const lines = [
     `${server}:`,
     ...findings.map(({ level, message }) => `  ${SIGNS[level]} ${message}`),
-    `  ${VERDICTS[verdict]}`,
+    `  ${verdict === 'good' && isUntried ? UNTRIED : VERDICTS[verdict]}`,
     ...(suggestion === undefined ? [] : [`  put into auth of "${server}": ${JSON.stringify(suggestion)}`]),
   ]
   return { server, verdict, findings, suggestion, text: lines.join('\n') }

@@ -22,6 +22,6 @@ export function unavailable(reason: string, detail: string | null, retryAfterMs 
 
 /** Something was thrown. */
 export function failure(error: unknown, body?: MessageBody): Ended {
-  if (isOutage(error)) return unavailable('unavailable', messageOf(error), undefined, body)
-  return { reply: problem(500), outcome: 'failed', reason: 'error', detail: messageOf(error) }
+  if (isOutage(error)) return { ...unavailable('unavailable', messageOf(error), undefined, body), error }
+  return { reply: problem(500), outcome: 'failed', reason: 'error', detail: messageOf(error), error }
 }

@@ -4,6 +4,7 @@ import type { Broker } from '../broker/broker.ts'
 import { messageOf, SallyportError } from '../core/errors.ts'
 import { findPeople, personWith } from '../identity/find-people.ts'
 import type { TokenStore } from '../store/token-store.ts'
+import { warnOfNoAccounts } from './access-warnings.ts'
 import type { GatewayConfig } from './config.ts'
 import { createDoctor } from './doctor.ts'
 import { explainAccess } from './explain.ts'
@@ -19,7 +20,7 @@ import { createVisibleServers } from './visible-servers.ts'
 /** What it is made of. */
 export interface GatewayApiParts extends Pick<Gateway, 'handle' | 'on' | 'recentAudit' | 'close'> {
   readonly connections: Omit<GatewayConnections, 'all'>
-  readonly config: Pick<GatewayConfig, 'paths' | 'fetch'>
+  readonly config: Pick<GatewayConfig, 'paths' | 'fetch' | 'secrets'>
   /** The gateway's public origin. */
   readonly url: string
   /** Seals what it keeps. */
@@ -87,7 +88,13 @@ export function createGatewayApi(parts: GatewayApiParts): Gateway {
       return explainAccess(live.current, permissions, await identification.callerOfSubject(who), server, wanted)
     },
     redirectUrls: broker.redirectUrls,
-    doctor: createDoctor({ live, url, callback: config.paths?.callback ?? CALLBACK, fetch: config.fetch }),
+    doctor: createDoctor({
+      live,
+      url,
+      callback: config.paths?.callback ?? CALLBACK,
+      fetch: config.fetch,
+      secrets: config.secrets,
+    }),
     endpoints() {
       const { servers, virtualServers, endpoints } = live.current
       const all = [...servers.values()].map(({ name, config: { auth } }) => ({ name, auth: auth.type as string }))
@@ -97,7 +104,7 @@ export function createGatewayApi(parts: GatewayApiParts): Gateway {
     async ready() {
       const results = await Promise.allSettled(parts.checks())
       const failed = results.flatMap((result) => (result.status === 'rejected' ? [messageOf(result.reason)] : []))
-      if (failed.length === 0) return
+      if (failed.length === 0) return warnOfNoAccounts(live.current.config.access ?? [], accounts)
       const reasons = [...new Set([...failed, ...parts.failures()])]
       throw new SallyportError('ERR_NOT_READY', `the gateway is not ready:\n  ${reasons.join('\n  ')}`)
     },

@@ -16,6 +16,7 @@ export interface GatewayPortalParts {
   readonly clock: Clock
   readonly gateway: Gateway
   readonly usesAny: PortalParts['usesAny']
+  readonly failed: PortalParts['failed']
 }
 
 /** See the top of the file. */

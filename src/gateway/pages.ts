@@ -7,6 +7,7 @@ import { readPath } from '../http/path.ts'
 import { problem } from '../http/replies.ts'
 import type { Portal } from '../portal/create-portal.ts'
 import type { Admission } from './admission.ts'
+import type { Audit } from './audit.ts'
 import type { LiveStates } from './live-state.ts'
 
 /** See the top of the file. */
@@ -24,6 +25,7 @@ export interface PageParts {
   readonly broker: Pick<Broker, 'owns' | 'answer'>
   /** The gateway's own pages; made of the gateway, so that they are asked for late. */
   readonly portal: () => Portal | undefined
+  readonly audit: Pick<Audit, 'failed'>
 }
 
 const SKIP: Outcome = { kind: 'skip' }
@@ -33,7 +35,7 @@ const METADATA = '/.well-known/oauth-protected-resource'
 const COULD_BE_OURS = /mcp|oauth-protected-resource|connect|callback/i
 
 /** Puts them together. */
-export function createPages({ live, admission, broker, portal }: PageParts): Pages {
+export function createPages({ live, admission, broker, portal, audit }: PageParts): Pages {
   /** Who answers requests to a path. */
   const ownerOf = (path: string) => (broker.owns(path) ? broker : portal()?.owns(path) === true ? portal() : undefined)
 
@@ -58,9 +60,10 @@ export function createPages({ live, admission, broker, portal }: PageParts): Pag
       if (foreign !== undefined) return replyOf(foreign.reply)
       if (metadata !== undefined) return replyOf(metadata)
       if (owner === undefined) return SKIP
-      return owner
-        .answer(request, normalised)
-        .then(replyOf, (error: unknown) => replyOf(isOutage(error) ? problem(503, RETRY_AFTER) : problem(500)))
+      return owner.answer(request, normalised).then(replyOf, (error: unknown) => {
+        audit.failed(error)
+        return replyOf(isOutage(error) ? problem(503, RETRY_AFTER) : problem(500))
+      })
     },
   }
 }

@@ -214,6 +214,7 @@ export function createPipeline(
       try {
         return handle(request)
       } catch (error) {
+        audit.failed(error)
         return { kind: 'reply', reply: failure(error).reply }
       }
     },

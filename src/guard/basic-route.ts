@@ -78,7 +78,7 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
     } catch (error) {
       // A verify function's error may quote what it was given, as those of databases do.
       const detail = password === '' ? messageOf(error) : messageOf(error).replaceAll(password, '[password]')
-      return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail }
+      return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail, error }
     }
   }
 
@@ -101,7 +101,8 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
       if (checker === undefined) {
         const failed = freshFailure()
         if (failed !== undefined) {
-          return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail: messageOf(failed.error) }
+          const { error } = failed
+          return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail: messageOf(error), error }
         }
         return authenticateLater(credentials, async () => (await prepare()).check(username, password))
       }

@@ -196,9 +196,17 @@ function checkBasic(auth: BasicAuth, at: string, problems: ConfigProblem[]): voi
     { user: auth, path: at },
   ]
   for (const { user, path } of users) {
+    const unset = (['password', 'passwordHash'] as const).filter(
+      (key) => Object.hasOwn(user, key) && user[key] === undefined,
+    )
     const given = Number(user.password !== undefined) + Number(user.passwordHash !== undefined)
     const wanted = user.username === undefined ? 0 : 1
-    if (given !== wanted) {
+    if (given === 0 && wanted === 1 && unset.length > 0) {
+      // Of a variable of the environment that is not set.
+      for (const key of unset) {
+        problems.push({ path: `${path}.${key}`, message: 'expected a text or { secret: "env:NAME" }, got undefined' })
+      }
+    } else if (given !== wanted) {
       const message =
         wanted === 0
           ? `password and passwordHash do not go with ${ways[0]}`

@@ -23,6 +23,7 @@ import { type CheckedRoute, checkGuardConfig } from './check-config.ts'
 import type { GuardConfig } from './config.ts'
 import type { Decision, GuardEvents } from './decision.ts'
 import { type Endpoint, toEndpoint } from './endpoints.ts'
+import { createGuardWarnings } from './guard-warnings.ts'
 import { createJwtRoute } from './jwt-route.ts'
 import type { Authenticator, Verdict } from './verdict.ts'
 
@@ -83,6 +84,7 @@ export function createGuard(config: GuardConfig): Guard {
   const trusted = config.trustProxy?.length ? parseNetworks(config.trustProxy) : undefined
   const internal: Networks = parseNetworks(config.internalNetworks ?? [])
   const keyReports = createKeyReports(emitter)
+  const warnings = createGuardWarnings(emitter, clock)
   const integrations = createIntegrations(config.integrations ?? {}, config.fetch, clock, keyReports.report)
   const cache = createSignatureCache({ ...DEFAULT_CACHE, ...config.tokenCache })
   const verify = createTokenVerifier(cache, clock)
@@ -123,7 +125,10 @@ export function createGuard(config: GuardConfig): Guard {
       verify,
       clock,
       secrets: config.secrets,
-      report: (event) => emitter.emit('login', event),
+      report(event, why) {
+        emitter.emit('login', event)
+        warnings.login(event, why)
+      },
     })
   }
 
@@ -175,8 +180,10 @@ export function createGuard(config: GuardConfig): Guard {
       return refuse(request, normalised, undefined, BAD_REQUEST, 'ambiguous_target', detail)
     }
     if (route === undefined) {
-      if (config.unmatched !== 'skip') return refuse(request, normalised, undefined, NOT_FOUND, 'no_route')
-      if (emitter.heard('decision')) tell(request, normalised, undefined, { outcome: 'skip', reason: 'no_route' })
+      const detail = emitter.heard('decision') ? unheardHost(request, trusted) : undefined
+      if (config.unmatched !== 'skip') return refuse(request, normalised, undefined, NOT_FOUND, 'no_route', detail)
+      if (emitter.heard('decision'))
+        tell(request, normalised, undefined, { outcome: 'skip', reason: 'no_route', detail })
       return SKIP
     }
     if (!route.exposed && !internal.has(normalised.clientAddress)) {
@@ -192,7 +199,10 @@ export function createGuard(config: GuardConfig): Guard {
     return 'then' in verdict
       ? verdict.then(
           (later) => carry(request, normalised, route, later),
-          (error) => refuse(request, normalised, route, INTERNAL_ERROR, 'error', messageOf(error)),
+          (error) => {
+            warnings.failed(route.name, 'error', error)
+            return refuse(request, normalised, route, INTERNAL_ERROR, 'error', messageOf(error))
+          },
         )
       : carry(request, normalised, route, verdict)
   }
@@ -206,8 +216,10 @@ export function createGuard(config: GuardConfig): Guard {
       return refuse(request, normalised, undefined, await own.answer(request, normalised), 'login_page')
     } catch (error) {
       const known = isOutage(error)
+      const reason = known ? 'session_unavailable' : 'error'
+      warnings.failed(undefined, reason, error)
       const reply = known ? own.pages.unavailable(5, request, normalised) : INTERNAL_ERROR
-      return refuse(request, normalised, undefined, reply, known ? 'session_unavailable' : 'error', messageOf(error))
+      return refuse(request, normalised, undefined, reply, reason, messageOf(error))
     }
   }
 
@@ -244,8 +256,10 @@ export function createGuard(config: GuardConfig): Guard {
 
   function carry(request: GateRequest, normalised: NormalisedRequest, route: LiveRoute, verdict: Verdict): Outcome {
     if (verdict.kind === 'refuse') {
+      if (verdict.error !== undefined) warnings.failed(route.name, verdict.reason, verdict.error)
       return refuse(request, normalised, route, verdict.reply, verdict.reason, verdict.detail, verdict.auth)
     }
+    if (warnings.any) warnings.worked(route.name, verdict.auth.type === 'session')
     if (emitter.heard('decision')) {
       tell(request, normalised, route, { outcome: 'pass', reason: 'authenticated', auth: verdict.auth })
     }
@@ -325,6 +339,12 @@ export function createGuard(config: GuardConfig): Guard {
 function providersOf({ providers }: Login, integration: string | undefined) {
   const names = [...providers.keys()]
   return { wanted: names.filter((name) => name === integration), others: names.filter((name) => name !== integration) }
+}
+
+/** Why the host may be another than was meant: a proxy says which, and is not believed. */
+function unheardHost({ headers, peer }: GateRequest, trusted: Networks | undefined): string | undefined {
+  if (headers['x-forwarded-host'] === undefined || trusted?.has(peer.address) === true) return undefined
+  return `X-Forwarded-Host from ${peer.address} is not looked at: that is not in trustProxy`
 }
 
 /** The target as it was sent, for the operator: no query, no user name or password, and no longer than fits a line. */

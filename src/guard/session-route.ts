@@ -116,11 +116,12 @@ export function createSessionRoute(
     normalised: NormalisedRequest,
     retryAfterMs: number,
     detail: string,
+    error?: unknown,
   ): Verdict {
     const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
     const page = kindOfRequest(request) === 'script' ? undefined : login.pages.unavailable(seconds, request, normalised)
     const reply = page ?? problem(503, { 'retry-after': String(seconds) })
-    return { kind: 'refuse', reply, reason: 'session_unavailable', detail }
+    return { kind: 'refuse', reply, reason: 'session_unavailable', detail, error }
   }
 
   return async (request, normalised) => {
@@ -128,7 +129,7 @@ export function createSessionRoute(
       return await authenticate(request, normalised)
     } catch (error) {
       if (isOutage(error)) {
-        return unavailable(request, normalised, 1_000, messageOf(error))
+        return unavailable(request, normalised, 1_000, messageOf(error), error)
       }
       throw error
     }

@@ -11,6 +11,8 @@ export type Verdict =
       readonly reason: string
       /** More for the operator; never a token or a password. */
       readonly detail?: string | undefined
+      /** What was thrown, where only the operator can mend that. */
+      readonly error?: unknown
       /** Who it was, where that is known though they were refused. */
       readonly auth?: Auth | undefined
     }

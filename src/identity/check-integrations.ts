@@ -2,7 +2,14 @@
 import { check, joinPath } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
 import { hasTenants } from '../jwt/registered-claims.ts'
-import { type AddProblem, checkClient, hasUserInfo, USER_INFO, urlProblem } from '../oauth/check-client.ts'
+import {
+  type AddProblem,
+  checkClient,
+  hasUserInfo,
+  issuerProblem,
+  USER_INFO,
+  urlProblem,
+} from '../oauth/check-client.ts'
 import { ANONYMOUS, VIRTUAL_ACCOUNT } from './identity.ts'
 import type { Integration, OAuth2 } from './integration.ts'
 import { integrationSchema, oauth2Schema } from './integration-schema.ts'
@@ -22,7 +29,7 @@ export function checkIntegrations(integrations: unknown, problems: ConfigProblem
     const looked = oauth2 !== undefined && oauth2.authorizationUrl === undefined
     const { issuer, jwksUri, metadataUrl, allowInsecureHttp = false } = integration
     const fetched = metadataUrl === undefined && (jwksUri === undefined || looked)
-    add('issuer', fetched ? urlProblem(issuer, allowInsecureHttp) : nameProblem(issuer))
+    add('issuer', issuerProblem(issuer) ?? (fetched ? urlProblem(issuer, allowInsecureHttp) : nameProblem(issuer)))
     if (jwksUri !== undefined) add('jwksUri', urlProblem(jwksUri, allowInsecureHttp))
     if (metadataUrl !== undefined) add('metadataUrl', urlProblem(metadataUrl, allowInsecureHttp))
     checkTenants(integration, fetched, add)

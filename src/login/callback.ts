@@ -79,7 +79,9 @@ export function createCallback(parts: SignInParts, sending: Sending): Callback {
       }
       tokens = made.tokens
     } catch (error) {
-      return withCookies(failed(failureOf(error), name, normalised, messageOf(error), again), [over])
+      const detail = messageOf(error)
+      const why = withoutBrowsersWords(detail, parameters)
+      return withCookies(failed(failureOf(error), name, normalised, detail, again, why), [over])
     }
     try {
       const place = { origin: places.login, integration: name }
@@ -130,4 +132,21 @@ export function createCallback(parts: SignInParts, sending: Sending): Callback {
       underWay.delete(key)
     }
   }
+}
+
+/** RFC 6749 §4.1.2.1. */
+const ERRORS = new Set([
+  'invalid_request',
+  'invalid_scope',
+  'server_error',
+  'temporarily_unavailable',
+  'unauthorized_client',
+  'unsupported_response_type',
+])
+
+/** Why it has failed. Of an error that the browser has brought no more than its code: anybody can write such an answer. */
+function withoutBrowsersWords(detail: string, parameters: URLSearchParams): string {
+  const error = parameters.get('error')
+  if (error === null) return detail
+  return `the browser came back with ${ERRORS.has(error) ? `the error ${error}` : 'an error'}`
 }

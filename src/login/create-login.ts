@@ -81,7 +81,8 @@ export interface LoginSettings {
   readonly verify: TokenVerifier
   readonly clock: Clock
   readonly secrets: SecretResolver | undefined
-  report(event: LoginEvent): void
+  /** `why`: its detail without what a browser has brought. */
+  report(event: LoginEvent, why: string | null): void
 }
 
 /** What has to wait for secrets. */
@@ -112,16 +113,9 @@ export function createLogin(settings: LoginSettings): Login {
   const preparing = lookedUp(prepare)
   const { get: prepared } = preparing
 
-  function tell(event: Pick<LoginEvent, 'kind' | 'integration'> & Partial<LoginEvent>): void {
-    settings.report({
-      reason: null,
-      detail: null,
-      reference: null,
-      id: null,
-      subject: null,
-      clientAddress: null,
-      ...event,
-    })
+  function tell(event: Pick<LoginEvent, 'kind' | 'integration'> & Partial<LoginEvent>, why?: string): void {
+    const nothing = { reason: null, detail: null, reference: null, id: null, subject: null, clientAddress: null }
+    settings.report({ ...nothing, ...event }, why ?? event.detail ?? null)
   }
 
   async function prepare(): Promise<Prepared> {

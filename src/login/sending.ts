@@ -28,9 +28,11 @@ export function createSending({ config, places, transactions, handOffs, tell }: 
     normalised: NormalisedRequest,
     detail: string,
     retryHref?: string,
+    why = detail,
   ): Reply {
     const reference = randomBytes(5).toString('hex')
-    tell({ kind: 'failed', integration, reason, detail, reference, clientAddress: normalised.clientAddress })
+    const { clientAddress } = normalised
+    tell({ kind: 'failed', integration, reason, detail, reference, clientAddress }, why)
     return loginFailedPage({ reason, reference, ...(retryHref && { retryHref }), ...(brand && { brand }) })
   }
 

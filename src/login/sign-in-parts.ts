@@ -21,5 +21,6 @@ export interface SignInParts {
   readonly people: People | undefined
   readonly verify: TokenVerifier
   readonly clock: Clock
-  tell(event: Pick<LoginEvent, 'kind' | 'integration'> & Partial<LoginEvent>): void
+  /** `why`: its detail without what a browser has brought; the same by default. */
+  tell(event: Pick<LoginEvent, 'kind' | 'integration'> & Partial<LoginEvent>, why?: string): void
 }

@@ -37,6 +37,13 @@ export function urlProblem(url: string, allowInsecureHttp: boolean): string | un
   return allowInsecureHttp ? undefined : 'must be https; to accept the risk, set allowInsecureHttp: true'
 }
 
+/** What is wrong with an issuer that is the address of its metadata (RFC 8414 §3, OpenID Connect Discovery §4). */
+export function issuerProblem(issuer: string): string | undefined {
+  const [metadata] = /\/\.well-known\/(?:openid-configuration|oauth-authorization-server)\/*$/.exec(issuer) ?? []
+  if (metadata === undefined) return undefined
+  return `this is where its metadata is; give the part before "${metadata}", as the "issuer" in there says it`
+}
+
 /** Said of a URL with a user name or password in it. */
 export const USER_INFO = 'must not hold a user name or password, which nothing would send'
 

@@ -165,7 +165,10 @@ export function createPortal(parts: PortalParts): Portal {
         // What the page's script asks every few seconds is no sign of life.
         return isPage(kindOfRequest(request)) ? withCookies(reply, renewed) : reply
       } catch (error) {
-        if (isOutage(error) || (error instanceof SallyportError && error.code === 'ERR_UNAVAILABLE')) {
+        const isUnavailable = error instanceof SallyportError && error.code === 'ERR_UNAVAILABLE'
+        if (isUnavailable || isOutage(error)) {
+          // A sign-in may be the application's own.
+          parts.failed(isUnavailable ? (error.cause ?? error) : error)
           return unavailablePage(parts)
         }
         throw error

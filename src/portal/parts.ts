@@ -29,6 +29,8 @@ export interface PortalParts {
   readonly gateway: PortalGateway
   /** Whether a virtual account has a role of its own on one of the servers; rejects where that cannot be told for now. */
   readonly usesAny: (account: VirtualAccount, servers: readonly string[]) => Promise<boolean>
+  /** Told why a page says that it is not available. */
+  readonly failed: (error: unknown) => void
 }
 
 /** Whose things are meant: the person's own, or those of a virtual account. */

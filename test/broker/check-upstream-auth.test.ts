@@ -201,6 +201,11 @@ const headers: Bad[] = [
     'has a line break or NUL in it, which no header can have',
   ],
   [{ type: 'header', headers: { a: 'b ' } }, '.headers.a', 'begins or ends with a space'],
+  // `Bearer ${process.env.KEY}`
+  [{ type: 'header', headers: { a: 'Bearer undefined' } }, '.headers.a', expect.stringMatching(/^ends in "undefined"/)],
+  [{ type: 'header', headers: { a: 'key-undefined' } }, '.headers.a', expect.stringMatching(/^ends in "undefined"/)],
+  [{ type: 'header', headers: { a: 'Bearer null' } }, '.headers.a', expect.stringMatching(/^ends in "null"/)],
+  [header({ values: { token: 'undefined' } }), '.values.token', expect.stringMatching(/^ends in "undefined"/)],
   [
     { type: 'header', headers: { a: 'b\tc' } },
     '.headers.a',
@@ -276,6 +281,11 @@ const USER_INFO = 'must not hold a user name or password, which nothing would se
 const https = 'https://as.example.com'
 
 const clients: Bad[] = [
+  [
+    oauth2({ issuer: 'https://as.example.com/.well-known/oauth-authorization-server' }),
+    '.issuer',
+    expect.stringMatching(/give the part before "\/\.well-known\/oauth-authorization-server"/),
+  ],
   [{ type: 'oauth2', issuer: https, clientSecret: 's' }, '.clientId', 'required with clientSecret: whose is it?'],
   [{ type: 'oauth2', issuer: https, privateKey: 'k' }, '.clientId', 'required with privateKey: whose is it?'],
   [

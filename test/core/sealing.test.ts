@@ -111,6 +111,12 @@ describe('B8 sealing', () => {
   it.each<[string, string[], RegExp]>([
     ['no keys', [], /must not be empty/],
     ['a password', ['correct horse'], /keys\[0\]: not a key/],
+    [
+      'a key of other tools',
+      [Buffer.alloc(32, 251).toString('base64')],
+      /keys\[0\]: not a key.*; this is base64: write - for \+/,
+    ],
+    ['a key of other tools, in hexadecimal', ['0a'.repeat(32)], /keys\[0\]: not a key.*; these are hexadecimal digits/],
     ['a key that is cut off', [one, two.slice(1)], /keys\[1\]: not a key/],
     ['the same key twice', [one, two, one], /keys\[2\]: the same as keys\[0\]/],
   ])('refuses %s', (_, keys, message) => {

@@ -167,6 +167,7 @@ describe('what newcomers write is answered with what they meant', () => {
     ['a short key', { keys: ['secret'] }, { 'keys[0]': '32 bytes in base64url' }],
     ['a variable that is not set', { keys: [undefined] }, { 'keys[0]': 'got undefined' }],
     ['a reference as a key', { keys: [generateKey(), 'env:KEY'] }, { 'keys[1]': '{ secret: "env:KEY" }' }],
+    ['a key in base64', { keys: [`${'+'.repeat(43)}=`] }, { 'keys[0]': 'write - for +, _ for / and leave = out' }],
     ['a key in hexadecimal', { keys: ['0a'.repeat(32)] }, { 'keys[0]': 'hexadecimal' }],
     ['no url', { url: undefined }, { url: '"https://gw.example.com"' }],
     [

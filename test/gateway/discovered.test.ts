@@ -1,5 +1,5 @@
 /** B5 through the gateway: a server of which nothing is configured but its URL, more scopes in mid-session, and `doctor`. */
-import type { GateRequest, Identity, SignIn } from 'sallyport'
+import type { GateRequest, Identity, Secret, SignIn } from 'sallyport'
 import type { GatewayConfig, McpServer } from 'sallyport/gateway'
 import { describe, expect, test } from 'vitest'
 import { identityId } from '../../src/identity/identity.ts'
@@ -314,6 +314,32 @@ describe('gateway.doctor', () => {
     const { report } = await examined(config)
     expect(report.text).toContain(words)
     expect(report.verdict).toBe(verdict)
+  })
+
+  test('a shared key that is not there, and one that was not tried', async () => {
+    const site = await startSite({
+      'POST /mcp': (_, response) => response.writeHead(401, { 'www-authenticate': 'Bearer' }).end(),
+    })
+    const server = (authorization: Secret): McpServer => ({
+      url: `${site.origin}/mcp`,
+      auth: { type: 'header', headers: { authorization } },
+    })
+    const { report } = await examined(server({ secret: 'env:SALLYPORT_TEST_MISSING' }))
+    expect(report.verdict).toBe('bad')
+    expect(report.text).toContain('BAD  the secret "env:SALLYPORT_TEST_MISSING" is not set')
+    const { report: untried } = await examined(server('Bearer a-key'))
+    expect(untried.verdict).toBe('good')
+    expect(untried.text.split('\n').at(-1)).toMatch(/^ {2}nothing is wrong so far, but the credential was not tried/)
+    expect(site.received.some(({ headers }) => headers.authorization !== undefined)).toBe(false)
+  })
+
+  test('a client whose secret is not there', async () => {
+    const clientSecret = { secret: 'env:SALLYPORT_TEST_MISSING' }
+    const auth = { type: 'client_credentials', clientId: 'gw', clientSecret, tokenUrl: 'http://127.0.0.1:9/t' } as const
+    const { about } = await examined({ url: 'http://127.0.0.1:9/mcp', auth })
+    expect(about('registration')).toMatchObject([
+      { level: 'bad', message: expect.stringContaining('SALLYPORT_TEST_MISSING') },
+    ])
   })
 
   test('a server that does not exist', async () => {

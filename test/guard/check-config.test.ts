@@ -174,6 +174,12 @@ const basics: Bad[] = [
     'routes[0].auth',
     'expected exactly one of password and passwordHash',
   ],
+  [withAuth({ type: 'basic', username: 'a', password: undefined }), 'routes[0].auth.password', /got undefined$/],
+  [
+    withAuth({ type: 'basic', users: [{ username: 'a', passwordHash: undefined }] }),
+    'routes[0].auth.users[0].passwordHash',
+    /got undefined$/,
+  ],
   [withAuth({ type: 'basic', password: 'x' }), 'routes[0].auth', /expected exactly one of username/],
   [
     withAuth({ type: 'basic', htpasswd: 'x', password: 'x' }),
@@ -303,6 +309,19 @@ const integrations: Bad[] = [
     withIntegration({ issuer: 'http://login.example.com' }),
     'integrations.corp.issuer',
     'must be https; to accept the risk, set allowInsecureHttp: true',
+  ],
+  [
+    withIntegration({ issuer: 'https://login.example.com/realms/x/.well-known/openid-configuration' }),
+    'integrations.corp.issuer',
+    /give the part before "\/\.well-known\/openid-configuration"/,
+  ],
+  [
+    withIntegration({
+      issuer: 'https://login.example.com/.well-known/oauth-authorization-server/',
+      jwksUri: 'https://x.example/',
+    }),
+    'integrations.corp.issuer',
+    /give the part before "\/\.well-known\/oauth-authorization-server\/"/,
   ],
   [withIntegration({ issuer: 'https://' }), 'integrations.corp.issuer', '"https://" is not a URL'],
   [withIntegration({ jwksUri: 'http://login.example.com/jwks' }), 'integrations.corp.jwksUri', /must be https/],

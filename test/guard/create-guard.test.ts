@@ -130,6 +130,22 @@ describe('a request that no route matches', () => {
     expect(events.decisions).toMatchObject([{ outcome: 'reply', status: 404, reason: 'no_route', route: null }])
   })
 
+  it.each(['deny', 'skip'] as const)('tells of a proxy that is not believed (unmatched: %s)', async (unmatched) => {
+    const detailOf = async (trustProxy: readonly string[], headers: Record<string, string>) => {
+      const guard = opened([{ host: 's1.example.com', path: '/' }], { unmatched, trustProxy })
+      const events = listen(guard)
+      await ask(guard, request({ headers }))
+      expect(events.reason).toBe('no_route')
+      return events.decisions[0]?.detail
+    }
+    const forwarded = { 'X-Forwarded-Host': 's1.example.com' }
+    const told = 'X-Forwarded-Host from 127.0.0.1 is not looked at: that is not in trustProxy'
+    expect(await detailOf([], forwarded)).toBe(told)
+    expect(await detailOf(['10.0.0.0/8'], forwarded)).toBe(told)
+    expect(await detailOf(['127.0.0.1'], { 'X-Forwarded-Host': 's2.example.com' })).toBe(null)
+    expect(await detailOf([], {})).toBe(null)
+  })
+
   it("is left to the application with unmatched: 'skip'", async () => {
     const guard = opened([{ path: '/a' }], { unmatched: 'skip' })
     expect(guard.handle(request())).toEqual({ kind: 'skip' })

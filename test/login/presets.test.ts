@@ -415,6 +415,12 @@ describe('a preset says which option is wrong', () => {
     ['okta', () => okta({ ...client, domain: 'x.okta.com', audience: [] }), 'audience', 'must not be empty'],
     ['auth0', () => auth0({ ...client, domain: 'x.auth0.com', audience: '' }), 'audience', 'must not be empty'],
     ['keycloak', () => keycloak({ ...realm, url: 'sso.example.com' }), 'url', /such as "https:\/\/sso.example.com"/],
+    [
+      'keycloak',
+      () => keycloak({ ...realm, url: 'https://sso.example.com/auth/realms/staff/' }),
+      'url',
+      /before "\/realms\/"/,
+    ],
     ['keycloak', () => keycloak({ ...realm, url: 'https://sso.example.com/?x' }), 'url', /without query/],
     ['keycloak', () => keycloak({ ...realm, url: 'https://ann:hunter2@sso.example.com' }), 'url', /^expected a URL/],
     ['keycloak', () => keycloak({ ...realm, realm: 'a/b' }), 'realm', 'expected the name of a realm'],

@@ -1,6 +1,6 @@
 /** Checks upstream auth by which the gateway asks for tokens by itself. */
 import type { ConfigProblem } from '../../core/errors.ts'
-import { type AddProblem, checkClientSecrets, urlProblem } from '../../oauth/check-client.ts'
+import { type AddProblem, checkClientSecrets, issuerProblem, urlProblem } from '../../oauth/check-client.ts'
 import type { GrantClient, GrantedUpstreamAuth } from './auth.ts'
 
 /** Adds what is wrong with it, beyond its shape, to `problems`. */
@@ -51,6 +51,7 @@ function checkGrantClient(client: GrantClient, add: AddProblem): void {
     const url = client[key]
     if (url !== undefined) add(key, urlProblem(url, allowInsecureHttp))
   }
+  if (issuer !== undefined) add('issuer', issuerProblem(issuer))
   if (issuer !== undefined && /[?#]/.test(issuer)) {
     add('issuer', 'must have neither query nor fragment (RFC 8414 §2)')
   }

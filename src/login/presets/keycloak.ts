@@ -25,7 +25,8 @@ const schema = optionsSchema({
     .refine(
       (url) => /^https?:\/\/[^/?#@\s]+(?:\/[^?#\s]*)?$/.test(url) && URL.canParse(url),
       'expected a URL without query, such as "https://sso.example.com"',
-    ),
+    )
+    .refine((url) => !/\/realms\/[^/]+\/*$/.test(url), 'give the part before "/realms/": the realm has its own option'),
   realm: z.string().regex(/^[^/?#]+$/, 'expected the name of a realm'),
   audience: audiences.optional(),
 })

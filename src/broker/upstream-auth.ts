@@ -33,6 +33,7 @@ export interface HeaderUpstreamAuth {
 export interface HeaderOverride {
   /** As in a grant: `group:corp/engineering`, `virtual-account:ci`. */
   readonly to: string | readonly string[]
+  /** By the placeholder's name. */
   readonly values: Readonly<Record<string, Secret>>
 }
 
@@ -47,10 +48,13 @@ export interface OAuth2UpstreamAuth {
    * server takes that, else by registering (RFC 7591).
    */
   readonly clientId?: string
+  /** Mostly as `{ secret: 'env:NAME' }`; none beside `privateKey`. */
   readonly clientSecret?: Secret
   /** `client_secret_basic` where there is a secret, `private_key_jwt` where there is a key, else `none` by default. */
   readonly clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
+  /** For `private_key_jwt` (RFC 7523 §2.2): a private key as PKCS#8 PEM or JWK. */
   readonly privateKey?: Secret
+  /** The `kid` of its assertions, if the authorization server wants one. */
   readonly privateKeyId?: string
   /** By default those that the upstream asks for, or lists; of a configured authorization server none, and it decides. */
   readonly scopes?: readonly string[]
@@ -63,6 +67,7 @@ export interface OAuth2UpstreamAuth {
   readonly metadataUrl?: string
   /** The endpoints, `authorizationUrl` and `tokenUrl` together or neither. */
   readonly authorizationUrl?: string
+  /** Where codes and refresh tokens are redeemed (RFC 6749 §3.2). */
   readonly tokenUrl?: string
   /** RFC 7009; tokens are then revoked there too when somebody disconnects. */
   readonly revocationUrl?: string

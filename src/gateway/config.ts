@@ -77,6 +77,7 @@ export interface GatewayConfig {
   readonly allowedHosts?: readonly string[]
   /** Origins of web pages that may call MCP endpoints, beside `url`. They get CORS headers. */
   readonly allowedOrigins?: readonly string[]
+  /** Sizes, times and numbers; each has a default. */
   readonly limits?: GatewayLimits
   /** How long a session id is good for, in seconds; 86,400 (a day) by default. */
   readonly sessionSeconds?: number
@@ -109,11 +110,13 @@ export interface GatewayPages {
 export interface McpServer {
   /** Its Streamable HTTP endpoint. */
   readonly url: string
+  /** The credential that calls go with; `{ type: 'none' }`, typed out, for none. */
   readonly auth: UpstreamAuth
   /** Answers on `/api/llm/mcp/{id}/server` too. */
   readonly id?: string
   /** What people know it as; its name by default. */
   readonly label?: string
+  /** What it is for, shown to people who connect it; at most 1,000 characters. */
   readonly description?: string
   /** `text`: missing consent is always said in plain text, for clients that declare more than they can. `best` by default. */
   readonly signal?: 'best' | 'text'
@@ -134,7 +137,10 @@ export interface McpServer {
 export interface GatewayLimits {
   /** Of a request's body; 4 MiB by default. */
   readonly maxBodyBytes?: number
-  /** Of an answer that has to be read as a whole (a list that is filtered), or one event of a stream; 16 MiB by default. */
+  /**
+   * Of an answer that has to be read as a whole (any in JSON, to callers from whom something is left out of lists), or one event of
+   * a stream; 16 MiB by default.
+   */
   readonly maxAnswerBytes?: number
   /** For a connection to an upstream; 5,000 by default. */
   readonly connectMs?: number

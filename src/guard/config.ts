@@ -53,6 +53,7 @@ export interface Route {
   readonly methods?: readonly string[]
   /** `false`: answers only on its `host` and only to callers inside `internalNetworks`; 404 to everybody else. */
   readonly exposed?: boolean
+  /** Who may come in; `{ type: 'none' }`, typed out, for everybody. */
   readonly auth: RouteAuth
 }
 
@@ -66,7 +67,9 @@ export interface NoAuth {
 
 /** A user of basic authentication; exactly one of `password` and `passwordHash`. */
 export interface BasicUser {
+  /** Any text without a colon (RFC 7617 §2). */
   readonly username: string
+  /** As it is, mostly as `{ secret: 'env:NAME' }`. */
   readonly password?: Secret
   /** bcrypt (`$2b$…`), scrypt (`$scrypt$…`) or argon2 (`$argon2id$…`). */
   readonly passwordHash?: Secret
@@ -78,9 +81,13 @@ export interface BasicUser {
  */
 export interface BasicAuth {
   readonly type: 'basic'
+  /** The only user; any text without a colon (RFC 7617 §2). */
   readonly username?: string
+  /** Theirs as it is, mostly as `{ secret: 'env:NAME' }`. */
   readonly password?: Secret
+  /** Or its hash: bcrypt (`$2b$…`), scrypt (`$scrypt$…`) or argon2 (`$argon2id$…`). */
   readonly passwordHash?: Secret
+  /** Several users, each with a password of their own. */
   readonly users?: readonly BasicUser[]
   /** The text of an htpasswd file with bcrypt entries (`htpasswd -B`), mostly as `{ secret: 'file:…' }`. */
   readonly htpasswd?: Secret

@@ -42,15 +42,18 @@ export interface Integration {
 
 /** A client at an identity provider (RFC 6749 §2), for browser login by the authorization code flow with PKCE. */
 export interface OAuth2 {
+  /** As registered at the provider. */
   readonly clientId: string
+  /** Of a confidential client, mostly as `{ secret: 'env:NAME' }`; none for a public one, and none beside `privateKey`. */
   readonly clientSecret?: Secret
   /**
    * How the client proves itself at the token endpoint: `client_secret_basic` where there is a secret, `private_key_jwt` where
    * there is a key, else `none` (a public client) by default.
    */
   readonly clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
-  /** For `private_key_jwt` (RFC 7523 §2.2): a private key as PKCS#8 PEM or JWK, and its id if the provider wants that. */
+  /** For `private_key_jwt` (RFC 7523 §2.2): a private key as PKCS#8 PEM or JWK. */
   readonly privateKey?: Secret
+  /** The `kid` of its assertions, if the provider wants one. */
   readonly privateKeyId?: string
   /** `['openid']` by default. An integration whose source is the ID token cannot do without `openid`. */
   readonly scopes?: readonly string[]
@@ -58,9 +61,13 @@ export interface OAuth2 {
   readonly resource?: string
   /** The endpoints, `authorizationUrl` and `tokenUrl` together or neither; found in the provider's metadata by default. */
   readonly authorizationUrl?: string
+  /** Where codes and refresh tokens are redeemed (RFC 6749 §3.2). */
   readonly tokenUrl?: string
+  /** For `userInfo` (OpenID Connect Core §5.3). */
   readonly userInfoUrl?: string
+  /** Where tokens of ended sessions are revoked (RFC 7009). */
   readonly revocationUrl?: string
+  /** The provider's own sign-out page (OpenID Connect RP-Initiated Logout). */
   readonly endSessionUrl?: string
   /** Added to the authorization request, say `{ audience: 'orders-api' }` for Auth0 or `{ access_type: 'offline' }` for Google. */
   readonly authorizationParameters?: Readonly<Record<string, string>>

@@ -14,13 +14,17 @@ export type GrantedUpstreamAuth =
 export interface GrantClient {
   /** As registered there. */
   readonly clientId: string
+  /** Mostly as `{ secret: 'env:NAME' }`; none beside `privateKey`. */
   readonly clientSecret?: Secret
   /** `client_secret_basic` where there is a secret, `private_key_jwt` where there is a key, else `none` by default. */
   readonly clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
+  /** For `private_key_jwt` (RFC 7523 §2.2): a private key as PKCS#8 PEM or JWK. */
   readonly privateKey?: Secret
+  /** The `kid` of its assertions, if the authorization server wants one. */
   readonly privateKeyId?: string
   /** The authorization server; its token endpoint is discovered (RFC 8414, OpenID Connect Discovery) unless it is written out. */
   readonly issuer?: string
+  /** Where tokens are had (RFC 6749 §3.2). */
   readonly tokenUrl?: string
   /** Allows `http:` on hosts other than this machine. */
   readonly allowInsecureHttp?: boolean

@@ -25,6 +25,7 @@ export interface VirtualMcpServer {
   readonly id?: string
   /** What people know it as; its name by default. */
   readonly label?: string
+  /** What it is for, at most 1,000 characters; clients get it as `instructions`. */
   readonly description?: string
   /**
    * `all`, the default: connecting reports every consent that is missing. `any`: it connects, lists what was last known of members

@@ -2,7 +2,7 @@
  * Decides who may use what (G4, G15). Pure: a list of grants in, decisions out; another list makes another `Access`, so that a
  * request never sees half of a change. Grants only add, so no order matters but for which rule is named.
  */
-import { compileGrant } from './compiled-grant.ts'
+import { type CompiledGrant, compileGrant } from './compiled-grant.ts'
 import type { AccessDecision, Wanted } from './decision.ts'
 import { type Explanation, explainDecision } from './explain.ts'
 import { indexGrants } from './grant-index.ts'
@@ -40,6 +40,7 @@ const NOT_GRANTED: AccessDecision = Object.freeze({ allowed: false, reason: 'not
 export function createAccess(grants: readonly Grant[]): Access {
   const compiled = grants.map(compileGrant)
   const find = indexGrants(compiled)
+  const filters = new WeakMap<readonly CompiledGrant[], AccessFilter>()
 
   function decide(principals: readonly string[], server: string, wanted: Wanted): AccessDecision {
     const found = find(principals, server)
@@ -62,16 +63,24 @@ export function createAccess(grants: readonly Grant[]): Access {
     mayUse,
     filter(principals, server) {
       const found = find(principals, server)
-      const everything = found.some((grant) => grant.everything)
-      return {
-        everything,
-        tool: (name) => everything || found.some((grant) => grant.tool(name)),
-        prompt: (name) => everything || found.some((grant) => grant.prompt(name)),
-        resource: (uri) => everything || found.some((grant) => grant.resource(uri)),
-      }
+      const known = filters.get(found)
+      if (known !== undefined) return known
+      const filter = filterOf(found)
+      filters.set(found, filter)
+      return filter
     },
     explain: (principals, server, wanted) =>
       explainDecision(decide(principals, server, wanted), compiled, principals, server, wanted),
     servers: (principals, ids) => [...ids].filter((id) => mayUse(principals, id)),
+  }
+}
+
+function filterOf(found: readonly CompiledGrant[]): AccessFilter {
+  const everything = found.some((grant) => grant.everything)
+  return {
+    everything,
+    tool: (name) => everything || found.some((grant) => grant.tool(name)),
+    prompt: (name) => everything || found.some((grant) => grant.prompt(name)),
+    resource: (uri) => everything || found.some((grant) => grant.resource(uri)),
   }
 }

@@ -1,9 +1,10 @@
 /** What of `access` looks like an oversight. Warnings, since grants and virtual accounts can also be made while the gateway runs. */
 import type { Grant } from '../access/grants.ts'
+import { VIRTUAL_ACCOUNT } from '../identity/identity.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
 import type { GatewayConfig } from './config.ts'
 
-const VIRTUAL_ACCOUNT = 'virtual-account:'
+const PREFIX = `${VIRTUAL_ACCOUNT}:`
 /** So many accounts are looked up at most. */
 const MAX_NAMES = 100
 
@@ -20,9 +21,9 @@ export async function warnOfNoAccounts(
   access: readonly Grant[],
   accounts: Pick<VirtualAccounts, 'get'>,
 ): Promise<void> {
-  const named = access.flatMap(({ to }) => to).filter((each) => each.startsWith(VIRTUAL_ACCOUNT) && !each.includes('*'))
+  const named = access.flatMap(({ to }) => to).filter((each) => each.startsWith(PREFIX) && !each.includes('*'))
   for (const each of [...new Set(named)].slice(0, MAX_NAMES)) {
-    const name = each.slice(VIRTUAL_ACCOUNT.length)
+    const name = each.slice(PREFIX.length)
     // What cannot be told is no hint.
     if ((await accounts.get(name).catch(() => 'unknown')) !== undefined) continue
     warn(

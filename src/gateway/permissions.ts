@@ -1,5 +1,5 @@
 /** Whether a caller may do something: by the grants, and by the user's own function where there is one. */
-import type { Access } from '../access/access.ts'
+import type { Access, AccessFilter } from '../access/access.ts'
 import type { AccessDecision, GrantRef, Wanted } from '../access/decision.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Caller } from '../identity/caller.ts'
@@ -47,12 +47,19 @@ export function createPermissions(decide?: Decide): Permissions {
   const everything: Permissions['everything'] = ({ access, principals, server }) =>
     access.filter(principals, server).everything
   if (decide === undefined) {
+    // Asked for with every call, and the same for all of a caller's.
+    const judges = new WeakMap<AccessFilter, ListJudge>()
     return {
       everything,
       ask: ({ access, principals, server }, wanted) => ofGrants(access.decide(principals, server, wanted)),
       lists({ access, principals, server }) {
         const filter = access.filter(principals, server)
-        return filter.everything ? undefined : { allows: (list, name) => filter[KINDS[list]](name) }
+        if (filter.everything) return undefined
+        const known = judges.get(filter)
+        if (known !== undefined) return known
+        const judge: ListJudge = { allows: (list, name) => filter[KINDS[list]](name) }
+        judges.set(filter, judge)
+        return judge
       },
     }
   }

@@ -8,8 +8,9 @@ export interface UnderWay {
 }
 
 /**
- * A place that one request has taken, or several where it is a batch whose messages go on one by one. Not a closure: one that is made for every request keeps the request alive until a full
- * collection, with all that belongs to it (measured at 3 kB a request and a tenth of the time of a call).
+ * A place that one request has taken, or several where it is a batch whose messages go on one by one. Not a closure: one that is
+ * made for every request keeps the request alive until a full collection, with all that belongs to it (measured at 3 kB a request
+ * and a tenth of the time of a call).
  */
 export class Place {
   readonly #count: UnderWay

@@ -8,7 +8,7 @@ import { mayHoldLists } from './list-scan.ts'
 import { passesWhole } from './list-stream.ts'
 import { isPlain, mediaTypeOf, takesCoding } from './media-type.ts'
 import { readWhole } from './relay-body.ts'
-import type { RelayCall, RelayResult } from './relay-call.ts'
+import type { ListJudge, RelayCall, RelayResult } from './relay-call.ts'
 import type { AnswerContext } from './relay-context.ts'
 import { takeErrorStatus } from './relay-error-status.ts'
 import { failed } from './relay-failure.ts'
@@ -34,14 +34,14 @@ export function takeAnswer(
   if (type === 'other' || type === 'none' || (type === 'json' && method === 'GET')) {
     return refused(call, answer, `an answer of the content type ${shown(headers['content-type'])}`)
   }
-  const lists = listsOf(call)
   const opening = openingOf(call)
-  const isRead = lists !== undefined || opening !== undefined
+  const isRead = call.lists !== undefined || opening !== undefined
   if (!isPlain(headers) && (isRead || !takesCoding(call.headers, headers))) {
     return refused(call, answer, `a content coding that was not asked for: ${shown(headers['content-encoding'])}`)
   }
   if (opening !== undefined) return takeOpening(context, call, answer, type, opening)
-  if (lists !== undefined && !isWithoutList(context, answer, type)) {
+  if (call.lists !== undefined && !isWithoutList(context, answer, type)) {
+    const lists = judgedBy(call.lists, call)
     return type === 'json' ? filterJson(context, call, answer, lists) : filterEvents(context, call, answer, lists)
   }
   if (call.era.era === 'modern') learn(context, call, answer, type)
@@ -54,11 +54,10 @@ function hasRequest({ body }: RelayCall): boolean {
 }
 
 /**
- * What has to be left out of the answer, if anything is. Not only of one to who asks for a list: servers tell requests apart by
+ * What has to be left out of the answer. Not only of one to who asks for a list: servers tell requests apart by
  * their ids, so that a client which uses one twice is given the list as the answer to something else.
  */
-function listsOf({ lists: judge, era }: RelayCall): JudgedLists | undefined {
-  if (judge === undefined) return undefined
+function judgedBy(judge: ListJudge, { era }: RelayCall): JudgedLists {
   return { lists: ALL_LISTS, allows: (list, name) => judge.allows(list, name), era: era.era }
 }
 

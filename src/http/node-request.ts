@@ -101,13 +101,12 @@ export class NodeRequest implements GateRequest {
 
   /**
    * Keeps back a body that flows already, since something in front listens to it: what came while a gate decides would be lost
-   * for the application. Whether there was something to keep back.
+   * for the application.
    */
-  holdBody(): boolean {
-    if (this.method === 'GET' || this.#message.readableFlowing !== true || this.#message.readableEnded) return false
+  holdBody(): void {
+    if (this.method === 'GET' || this.#message.readableFlowing !== true || this.#message.readableEnded) return
     this.#message.pause()
     this.#holds = true
-    return true
   }
 
   releaseBody(): void {

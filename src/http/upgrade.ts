@@ -114,13 +114,14 @@ function refuse(request: IncomingMessage, socket: Duplex, reply: Reply): void {
   const response = new ServerResponse(request)
   try {
     response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
-    closeAfter(response)
-    writeReply(response, reply)
   } catch {
     // An earlier answer is still on the socket: no client that wants to upgrade asks for something else right before.
     if (reply.body instanceof Readable) reply.body.destroy()
     socket.destroy()
+    return
   }
+  closeAfter(response)
+  writeReply(response, reply)
 }
 
 function isList(gate: Gate | readonly Gate[]): gate is readonly Gate[] {

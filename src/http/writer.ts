@@ -16,8 +16,13 @@ type InheritedHeaders = Readonly<Record<string, OutgoingHttpHeader | undefined>>
 const ADDITIVE = new Set(['set-cookie', 'vary'])
 /** Fields that belong to a body, so that a framework's must not outlive the body it was meant for. */
 const OF_THE_BODY = [
-  ...['content-length', 'content-encoding', 'content-type', 'etag', 'last-modified'],
-  ...['trailer', 'transfer-encoding'],
+  'content-length',
+  'content-encoding',
+  'content-type',
+  'etag',
+  'last-modified',
+  'trailer',
+  'transfer-encoding',
 ]
 /** Fields that are the connection's to set: Node cannot send some of them at all, and one that it sends says what is not so. */
 const OF_THE_CONNECTION = new Set(['keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding'])

@@ -93,20 +93,20 @@ export async function makeSession(
  * that is an ID token that can be had anew.
  */
 function endOf(
-  { judged, integration }: Provider,
+  { judged }: Provider,
   { expiresInSeconds, idToken }: TokenSet,
   claims: Readonly<Record<string, unknown>>,
   now: number,
   refreshToken: string | undefined,
 ): number {
-  const { source } = judged.expected
+  const { source, clockToleranceSeconds } = judged.expected
   const told = expiresInSeconds === undefined ? undefined : now + expiresInSeconds * 1000
   const isOld = source === 'id_token' && idToken === undefined
   const exp = typeof claims.exp === 'number' && !isOld ? claims.exp * 1000 : undefined
   if (refreshToken === undefined) return Math.min(told ?? Number.POSITIVE_INFINITY, exp ?? now + DEFAULT_LIFETIME_MS)
   if (source === 'id_token' || told === undefined || exp === undefined) return told ?? exp ?? now + DEFAULT_LIFETIME_MS
   // As long as it is accepted: one that is new must not be over by the clock here, and be asked for again and again.
-  return Math.min(told, exp + (integration.clockToleranceSeconds ?? 5) * 1000)
+  return Math.min(told, exp + clockToleranceSeconds * 1000)
 }
 
 function textOf(value: unknown): string | undefined {

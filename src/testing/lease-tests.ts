@@ -1,5 +1,6 @@
 /** Leases: one holder at a time, for a time, and nobody ends another's. */
 import assert from 'node:assert/strict'
+import type { TokenStore } from '../store/token-store.ts'
 import {
   at,
   bytes,
@@ -17,6 +18,17 @@ import {
 
 const LONG_MS = 3_600_000
 const SHORT_MS = 60
+
+/** A lease whose time is over, and the one that came after it. */
+async function lateAndNext(a: TokenStore, b: TokenStore) {
+  const key = newKey()
+  const late = await a.lease(key, SHORT_MS)
+  assert.ok(late)
+  await pass(SHORT_MS)
+  const next = await b.lease(key, LONG_MS)
+  assert.ok(next)
+  return { key, late, next }
+}
 
 export const leaseTests: readonly KitTest[] = [
   handlesTest('of 100 that want a lease at once, one gets it', 4, async (handles) => {
@@ -64,36 +76,21 @@ export const leaseTests: readonly KitTest[] = [
 
   handlesTest('renew after the end does not steal it from the next holder', 2, async ([a, b]) => {
     assert.ok(a !== undefined && b !== undefined)
-    const key = newKey()
-    const late = await a.lease(key, SHORT_MS)
-    assert.ok(late)
-    await pass(SHORT_MS)
-    const next = await b.lease(key, LONG_MS)
-    assert.ok(next)
+    const { late, next } = await lateAndNext(a, b)
     assert.equal(await late.renew(LONG_MS), false)
     assert.equal(await next.renew(LONG_MS), true, 'the next holder still has it')
   }),
 
   handlesTest("release by a late holder does not free somebody else's", 2, async ([a, b]) => {
     assert.ok(a !== undefined && b !== undefined)
-    const key = newKey()
-    const late = await a.lease(key, SHORT_MS)
-    assert.ok(late)
-    await pass(SHORT_MS)
-    const next = await b.lease(key, LONG_MS)
-    assert.ok(next)
+    const { key, late, next } = await lateAndNext(a, b)
     await late.release()
     assert.equal(await a.lease(key, LONG_MS), undefined)
     assert.equal(await next.renew(LONG_MS), true)
   }),
 
   storeTest("a late holder does neither to the next one's on the same handle", async (store) => {
-    const key = newKey()
-    const late = await store.lease(key, SHORT_MS)
-    assert.ok(late)
-    await pass(SHORT_MS)
-    const next = await store.lease(key, LONG_MS)
-    assert.ok(next)
+    const { key, late, next } = await lateAndNext(store, store)
     assert.equal(await late.renew(LONG_MS), false)
     await late.release()
     assert.equal(await store.lease(key, LONG_MS), undefined)

@@ -7,16 +7,22 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Reply } from '../../src/http/gate.ts'
 import { addHeadersOnSend, writeReply } from '../../src/http/writer.ts'
 
-async function send(reply: Reply, before: (response: ServerResponse) => void, method = 'GET') {
-  const server = createServer((_request, response) => {
-    before(response)
-    writeReply(response, reply)
-  }).listen(0, '127.0.0.1')
+/** What a client gets that asks a server which answers so. */
+async function answerOf(respond: (response: ServerResponse) => void, method = 'GET'): Promise<IncomingMessage> {
+  const server = createServer((_request, response) => respond(response)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => void server.close())
   const request = get({ port: (server.address() as AddressInfo).port, method, agent: false })
   if (method !== 'GET') request.end()
   const [answer] = (await once(request, 'response')) as [IncomingMessage]
+  return answer
+}
+
+async function send(reply: Reply, before: (response: ServerResponse) => void, method = 'GET') {
+  const answer = await answerOf((response) => {
+    before(response)
+    writeReply(response, reply)
+  }, method)
   const lines: string[] = []
   for (let index = 0; index < answer.rawHeaders.length; index += 2) {
     const name = answer.rawHeaders[index]?.toLowerCase() ?? ''
@@ -59,14 +65,10 @@ it('a wrong length is put right', async () => {
 
 it('has the reason phrase of its own status, whatever a framework had in mind before', async () => {
   const phrases = replies.map(async ([, reply]) => {
-    const server = createServer((_request, response) => {
+    const answer = await answerOf((response) => {
       response.statusMessage = 'OK'
       writeReply(response, reply)
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    onTestFinished(() => void server.close())
-    const request = get({ port: (server.address() as AddressInfo).port, agent: false })
-    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    })
     answer.resume()
     return answer.statusMessage
   })
@@ -85,15 +87,11 @@ describe('headers that are added to what the application sends', () => {
     ],
     ['behind a reason that is undefined', (response) => response.writeHead(200, undefined, { 'x-own': 'yes' })],
   ])('leave those that it gives %s', async (_how, writeHead) => {
-    const server = createServer((_request, response) => {
+    const answer = await answerOf((response) => {
       addHeadersOnSend(response, { 'cache-control': 'private' })
       writeHead(response)
       response.end()
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    onTestFinished(() => void server.close())
-    const request = get({ port: (server.address() as AddressInfo).port, agent: false })
-    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    })
     answer.resume()
     expect(answer.headers).toMatchObject({ 'x-own': 'yes', 'cache-control': 'private' })
   })

@@ -106,12 +106,16 @@ function toLive(name: string, integration: Integration, keySet: KeySet): TokenIn
       if (issuer === undefined || !parts.every((part) => typeof part === 'string')) {
         return { subject: undefined, id: undefined }
       }
-      const subject = parts.join(':')
-      // Joined parts could be cut in two ways.
+      // Joined parts could be cut in two ways: in the name that a grant says, a colon within a part is escaped.
+      const subject = parts.length === 1 ? parts.join() : parts.map(escapePart).join(':')
       return { subject, id: identityId(issuer, parts.length === 1 ? subject : JSON.stringify(parts)) }
     },
     expected: expectationsFor(integration, integration.jwtSource ?? 'access_token'),
   }
+}
+
+function escapePart(part: string): string {
+  return part.replaceAll('%', '%25').replaceAll(':', '%3A')
 }
 
 /** A query may hold a key, and must not be told. */

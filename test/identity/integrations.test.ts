@@ -431,6 +431,15 @@ describe('integrations at work', () => {
       expect(identify({}, { tid: PERSONAL, sub: 'ann' }).id).not.toBe(ann.id)
     })
 
+    it.each([
+      [['acme:east', 'root'], 'acme%3Aeast:root'],
+      [['acme', 'east:root'], 'acme:east%3Aroot'],
+      [['acme%3Aeast', 'root'], 'acme%253Aeast:root'],
+    ])('has a name of its own where a part of it has a colon: %j', ([org, sub], subject) => {
+      expect(identify({ subjectClaim: ['org', 'sub'] }, { tid: ACME, org, sub }).subject).toBe(subject)
+      expect(identify({ subjectClaim: 'org' }, { tid: ACME, org }).subject).toBe(org)
+    })
+
     it('does not depend on how the tenant was let in', () => {
       const claims = { tid: ACME, oid: '1' }
       const subjectClaim = ['tid', 'oid']

@@ -3,6 +3,7 @@
  * long as it takes, since the old refresh token is worthless from now on. They
  * never overwrite a connection that was ended or made anew meanwhile.
  */
+import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../core/errors.ts'
 import type { ConnectionCache } from './connection-cache.ts'
@@ -15,6 +16,8 @@ export interface Redeemed<Tokens> {
   readonly connection: string
   readonly attempt: string
   readonly tokens: Tokens
+  /** Names those that they were redeemed for: {@link stampOfTokens}. */
+  readonly before: string
   /** Whether the refresh token is the one that was redeemed. */
   readonly sameRefreshToken: boolean
   /** Of the record that the attempt wrote last. */
@@ -46,6 +49,13 @@ export interface Landings<Tokens> {
   forget(key: Key): void
   /** Gives up what cannot be written within `drainMs`, and waits for that. */
   drain(): Promise<void>
+}
+
+/** Names tokens, whatever record they stand in. */
+export function stampOfTokens(tokens: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(tokens) ?? '')
+    .digest('base64url')
 }
 
 /** A store that has not answered for so long is taken to be away for the moment. */
@@ -84,10 +94,13 @@ export function createLandings<Tokens>(context: LandingContext<Tokens>): Landing
           return await context.revoke(key, tokens)
         }
         if (record.state === 'connected') {
-          const stored = JSON.stringify(record.tokens)
+          const stored = stampOfTokens(record.tokens)
           // The very tokens, where the answer to an earlier write got lost.
-          if (stored === JSON.stringify(tokens)) return report(key, 'refreshed')
-          return report(key, 'superseded')
+          if (stored === stampOfTokens(tokens)) return report(key, 'refreshed')
+          if (stored !== redeemed.before) return report(key, 'superseded')
+          // Worthless since we have redeemed them: a successor has failed, or the store has lost the attempt (a failover).
+          version = current.version
+          continue
         }
         // Ours, sealed anew meanwhile; or a successor has failed with the old refresh token, since we had redeemed it.
         // A successor that is still at it decides first.

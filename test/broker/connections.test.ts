@@ -124,6 +124,38 @@ describe('G13 a user sees and ends connections', () => {
   })
 })
 
+describe('a record that cannot be read', () => {
+  const KEY = { space: 'connections', owner: alice, id: SERVER }
+
+  it.each([
+    ['of a later version', '{"state":"suspended","connection":"c"}'],
+    ['half written', '{"state":"conn'],
+  ])('%s wants consent again, and hides no other', async (_, text) => {
+    const bureau = await openWith()
+    await connect(bureau, 'bob')
+    await bureau.store.put(KEY, Buffer.from(text), { ifVersion: null })
+    expect(await bureau.broker.list(alice)).toEqual([{ server: SERVER, state: 'reauth_required' }])
+    const { connections } = await bureau.broker.all()
+    expect(connections.map(({ owner, state }) => [owner, state])).toEqual(
+      expect.arrayContaining([
+        [alice, 'reauth_required'],
+        [bob, 'connected'],
+      ]),
+    )
+    expect(await bureau.broker.tokens(alice, SERVER)).toEqual({ kind: 'reauth_required' })
+    expect(await bureau.broker.stepUp(alice, SERVER, 'Bearer error="insufficient_scope", scope="x"')).toBeUndefined()
+    expect((await connect(bureau)).body).toContain('is connected')
+    expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ kind: 'tokens' })
+  })
+
+  it('can be taken away', async () => {
+    const bureau = await openWith()
+    await bureau.store.put(KEY, Buffer.from('?'), { ifVersion: null })
+    await bureau.broker.disconnectAll(alice)
+    expect(await bureau.broker.list(alice)).toEqual([])
+  })
+})
+
 describe('G9 refresh', () => {
   it('happens in the background before the token expires, and the person notices nothing', async () => {
     const bureau = await openWith()

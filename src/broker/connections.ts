@@ -82,7 +82,6 @@ export function createConnections({ store, clock, times, client, servers, tell }
       return toUpstreamTokens(tokens.server, upstream.origin, set, Math.round(clock.now()), tokens)
     },
     revoke,
-    keepsRefreshToken: (before, redeemed) => before.refreshToken === redeemed.refreshToken,
     report: ({ key, kind, detail }) => {
       const event = EVENTS[kind]
       if (event === undefined) return

@@ -18,8 +18,6 @@ export interface Redeemed<Tokens> {
   readonly tokens: Tokens
   /** Names those that they were redeemed for: {@link stampOfTokens}. */
   readonly before: string
-  /** Whether the refresh token is the one that was redeemed. */
-  readonly sameRefreshToken: boolean
   /** Of the record that the attempt wrote last. */
   readonly version: string
   /** Epoch milliseconds. */
@@ -86,10 +84,10 @@ export function createLandings<Tokens>(context: LandingContext<Tokens>): Landing
           record.state === 'revoked' ||
           record.connection !== connection
         ) {
-          const isAnew = record !== undefined && record.state !== 'revoked'
-          // Nothing here is new but an access token, and some servers end the new connection with it (Google).
-          if (isAnew && redeemed.sameRefreshToken) return report(key, 'superseded')
-          // The person has ended this connection, or made another: nobody must be left holding a token of it.
+          // Some servers end the new connection with any token of the one before: what nobody gets is left to run out.
+          if (record?.state === 'connected' || record?.state === 'refreshing')
+            return report(key, 'superseded', 'connected again meanwhile: what was redeemed is left to run out')
+          // The person has ended this connection: nobody must be left holding a token of it.
           report(key, 'revoked_late')
           return await context.revoke(key, tokens)
         }

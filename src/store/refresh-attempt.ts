@@ -35,8 +35,7 @@ export function pauseOf(
 }
 
 /** What an attempt works with. */
-export interface AttemptContext<Tokens>
-  extends Pick<RefreshSettings<Tokens>, 'store' | 'redeem' | 'keepsRefreshToken'> {
+export interface AttemptContext<Tokens> extends Pick<RefreshSettings<Tokens>, 'store' | 'redeem'> {
   readonly times: RefreshTimes
   /** Aborts when nothing new is to be begun. */
   readonly closing: AbortSignal
@@ -110,10 +109,9 @@ export async function attemptRefresh<Tokens>(
     return true
   }
   await keeper.end()
-  const sameRefreshToken = context.keepsRefreshToken?.(tokens, redeemed) ?? false
   const obtainedAt = Math.round(context.now())
   const before = stampOfTokens(tokens)
-  await context.land({ connection, attempt, tokens: redeemed, before, sameRefreshToken, version, obtainedAt })
+  await context.land({ connection, attempt, tokens: redeemed, before, version, obtainedAt })
   return true
 
   /** Renews the lease, and the deadline in the record, for as long as the authorization server takes its time. */

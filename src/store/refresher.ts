@@ -239,7 +239,6 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
             times,
             closing: closing.signal,
             redeem: settings.redeem,
-            ...(settings.keepsRefreshToken && { keepsRefreshToken: settings.keepsRefreshToken }),
             needed,
             spent: (record) =>
               freshness(record) === 'expired' || (rejected !== undefined && stampOf(record) === rejected),
@@ -261,7 +260,7 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
 
   async function revokeUpstream(key: Key, unwanted: Tokens): Promise<void> {
     try {
-      await settings.revoke?.(unwanted)
+      await settings.revoke?.(unwanted, key)
     } catch (error) {
       report(key, 'revocation_failed', messageOf(error))
     }

@@ -192,34 +192,37 @@ describe('G9 refresh', () => {
     expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ kind: 'tokens' })
   })
 
-  it('that is under way while the person connects again does not end the new connection (Google)', async () => {
-    let answer = (): void => {}
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve
-    })
-    let begin = (): void => {}
-    const begun = new Promise<void>((resolve) => {
-      begin = resolve
-    })
-    const bureau = await openWith('google', {
-      async fetch(url, init) {
-        const response = await fetch(url, init)
-        if (!String(init.body).includes('grant_type=refresh_token')) return response
-        begin()
-        await answered
-        return response
-      },
-    })
-    await connect(bureau)
-    bureau.clock.advance(86_400)
-    const asking = bureau.broker.tokens(alice, SERVER)
-    await begun
-    expect((await connect(bureau)).body).toContain('is connected')
-    answer()
-    expect((await asking).kind).toBe('tokens')
-    await expect.poll(() => bureau.events.at(-1)).toMatchObject({ kind: 'refresh_failed', reason: 'superseded' })
-    expect(bureau.provider.asked.filter(({ path }) => path === '/revoke')).toEqual([])
-  })
+  it.each(['google', 'standard'] as const)(
+    'that is under way while the person connects again ends nothing (%s)',
+    async (kind) => {
+      let answer = (): void => {}
+      const answered = new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      let begin = (): void => {}
+      const begun = new Promise<void>((resolve) => {
+        begin = resolve
+      })
+      const bureau = await openWith(kind, {
+        async fetch(url, init) {
+          const response = await fetch(url, init)
+          if (!String(init.body).includes('grant_type=refresh_token')) return response
+          begin()
+          await answered
+          return response
+        },
+      })
+      await connect(bureau)
+      bureau.clock.advance(86_400)
+      const asking = bureau.broker.tokens(alice, SERVER)
+      await begun
+      expect((await connect(bureau)).body).toContain('is connected')
+      answer()
+      expect((await asking).kind).toBe('tokens')
+      await expect.poll(() => bureau.events.at(-1)).toMatchObject({ kind: 'refresh_failed', reason: 'superseded' })
+      expect(bureau.provider.asked.filter(({ path }) => path === '/revoke')).toEqual([])
+    },
+  )
 
   it('close() waits for a refresh that is under way', async () => {
     const bureau = await openWith()

@@ -1,17 +1,17 @@
 /** Connections in the store: tokens by owner and server, refreshed in time, told of without ever being shown (G9, G13, G14). */
 import type { Clock } from '../core/clock.ts'
-import { SealError } from '../core/errors.ts'
+import { messageOf, SealError } from '../core/errors.ts'
 import { createLastUse, type LastUseOptions } from '../identity/last-use.ts'
 import { AuthorizationError } from '../oauth/authorization-error.ts'
 import { everyRecord } from '../store/every-record.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
 import { createRefresher, type FoundTokens, HalfEnded } from '../store/refresher.ts'
-import type { Key, Page, TokenStore } from '../store/token-store.ts'
+import { type Key, keyText, type Page, type TokenStore } from '../store/token-store.ts'
 import { readable, type UnopenedRecords } from '../store/unopened.ts'
 import type { BoundClient } from './bound-client.ts'
 import type { Broker, Connection, ConnectionEvent, OwnedConnection, StepUp, TokenOptions } from './broker.ts'
-import { describeConnection } from './describe-connection.ts'
+import { describeConnection, readConnectionRecord } from './describe-connection.ts'
 import { stepUpFor } from './step-up.ts'
 import { isSameTokenOrigin, toUpstreamTokens, type UpstreamTokens } from './tokens.ts'
 import type { UpstreamClient } from './upstream-client.ts'
@@ -46,8 +46,11 @@ export interface Connections {
   disconnect(owner: string, server: string): Promise<boolean>
   /** See `Broker.disconnectAll`. */
   disconnectAll(owner: string): Promise<void>
-  /** Revokes tokens upstream that have not been stored. Throws where the authorization server does not take it. */
-  revoke(tokens: UpstreamTokens): Promise<void>
+  /**
+   * Revokes tokens upstream that have not been stored, unless a connection of the owner could end with them: why they were left to
+   * run out. Never rejects.
+   */
+  discard(owner: string, tokens: UpstreamTokens): Promise<string | undefined>
   /** Waits for refreshes under way. */
   close(): Promise<void>
 }
@@ -66,6 +69,10 @@ export function createConnections({ store, clock, times, client, servers, tell }
   const keyOf = (owner: string, server: string): Key => ({ space: SPACE, owner, id: server })
   const lastUse = createLastUse(store, clock, LAST_USE)
   let isWarned = false
+  /** Those being ended, by key: what is to be told of it. */
+  const endings = new Map<string, { detail?: string }>()
+  /** Owners whose connections are all being ended. */
+  const leaving = new Set<string>()
   const refresher = createRefresher<UpstreamTokens>({
     store,
     clock,
@@ -81,7 +88,15 @@ export function createConnections({ store, clock, times, client, servers, tell }
       const set = await upstream.client.refresh(tokens.refreshToken, signal)
       return toUpstreamTokens(tokens.server, upstream.origin, set, Math.round(clock.now()), tokens)
     },
-    revoke,
+    async revoke(tokens, key) {
+      // Somebody wants them ended: where nobody can say what else there is, they are.
+      const detail = await reasonToKeep(key.owner, tokens).catch(() => undefined)
+      if (detail === undefined) return revoke(tokens)
+      const ending = endings.get(keyText(key))
+      // Late ones are told of as not revoked.
+      if (ending === undefined) throw new Error(detail)
+      ending.detail = detail
+    },
     report: ({ key, kind, detail }) => {
       const event = EVENTS[kind]
       if (event === undefined) return
@@ -119,6 +134,24 @@ export function createConnections({ store, clock, times, client, servers, tell }
     })
   }
 
+  /**
+   * Some authorization servers have one grant for each person and client (Google; `oidc-provider` unless told otherwise), and end it
+   * with any of its tokens. So those that are thrown away are not revoked while another connection of the owner stands there.
+   */
+  async function reasonToKeep(owner: string, thrown: UpstreamTokens): Promise<string | undefined> {
+    if (leaving.has(owner)) return undefined
+    for await (const { key, value } of everyRecord((page) => readable(store.list(SPACE, owner, page), () => {}))) {
+      const tokens = readConnectionRecord(value)?.tokens
+      if (tokens === undefined || tokens.issuer !== thrown.issuer || tokens.clientId !== thrown.clientId) continue
+      // Perhaps nobody knows yet whether their record is gone.
+      if (tokens.accessToken === thrown.accessToken) continue
+      await client(key.id)?.known()
+      if (describeConnection(key.id, value, clientOf, clock.now())?.state !== 'connected') continue
+      return `left to run out at ${thrown.issuer}: ${JSON.stringify(key.id)} is connected with the same client`
+    }
+    return undefined
+  }
+
   async function lookFor(
     upstream: UpstreamClient,
     key: Key,
@@ -137,12 +170,18 @@ export function createConnections({ store, clock, times, client, servers, tell }
   }
 
   async function disconnect(owner: string, server: string): Promise<boolean> {
-    const ended = await refresher.disconnect(keyOf(owner, server)).catch((error: unknown) => {
-      // Done again, it may find nothing that could be told.
-      if (error instanceof HalfEnded) tell({ kind: 'disconnected', server, owner, detail: error.message })
-      throw error
-    })
-    if (ended) tell({ kind: 'disconnected', server, owner })
+    const key = keyOf(owner, server)
+    const ending: { detail?: string } = {}
+    endings.set(keyText(key), ending)
+    const ended = await refresher
+      .disconnect(key)
+      .catch((error: unknown) => {
+        // Done again, it may find nothing that could be told.
+        if (error instanceof HalfEnded) tell({ kind: 'disconnected', server, owner, detail: error.message })
+        throw error
+      })
+      .finally(() => endings.delete(keyText(key)))
+    if (ended) tell({ kind: 'disconnected', server, owner, ...ending })
     // A time that stays behind says nothing of a connection that is not there, and goes by itself.
     if (ended) await lastUse.forget(owner, server).catch(() => {})
     return ended
@@ -229,11 +268,24 @@ export function createConnections({ store, clock, times, client, servers, tell }
     },
     disconnect,
     async disconnectAll(owner) {
-      const ends = (await serversOf(owner)).map((server) => disconnect(owner, server))
-      // All of them, also where one fails.
-      for (const end of await Promise.allSettled(ends)) if (end.status === 'rejected') throw end.reason
+      leaving.add(owner)
+      try {
+        const ends = (await serversOf(owner)).map((server) => disconnect(owner, server))
+        // All of them, also where one fails.
+        for (const end of await Promise.allSettled(ends)) if (end.status === 'rejected') throw end.reason
+      } finally {
+        leaving.delete(owner)
+      }
     },
-    revoke,
+    async discard(owner, tokens) {
+      try {
+        const detail = await reasonToKeep(owner, tokens)
+        if (detail === undefined) await revoke(tokens)
+        return detail
+      } catch (error) {
+        return `not revoked: ${messageOf(error)}`
+      }
+    },
     async close() {
       await Promise.all([refresher.close(), lastUse.close()])
     },

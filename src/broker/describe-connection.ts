@@ -31,7 +31,7 @@ export function describeConnection(
 }
 
 /** The record; `undefined` for one that nobody here can read: of a later version, or written by hand. */
-function readConnectionRecord(value: Uint8Array): ConnectionRecord<UpstreamTokens> | undefined {
+export function readConnectionRecord(value: Uint8Array): ConnectionRecord<UpstreamTokens> | undefined {
   try {
     return decodeRecord<UpstreamTokens>(value)
   } catch (error) {

@@ -6,6 +6,7 @@ import { generateKey } from '../../src/core/sealing.ts'
 import { sealed } from '../../src/store/sealed.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import type { QuirkyProvider } from '../support/mcp/quirky-provider.ts'
 import { connect, openBureau, openProvider, openWith, person, SERVER, serverOf, wish } from './setup.ts'
 
 const [alice, bob] = [person('alice').id, person('bob').id]
@@ -121,6 +122,86 @@ describe('G13 a user sees and ends connections', () => {
     const bureau = await openBureau({ servers: ids.map((id) => serverOf(provider.auth, id)) })
     for (const server of ids) await connect(bureau, 'alice', { server })
     expect((await bureau.broker.list(alice)).map(({ server }) => server)).toEqual(['a/one', 'b/two', 'c/three'])
+  })
+})
+
+describe('servers that share a client at an authorization server', () => {
+  const OTHER = 'dev/other'
+  const revocations = ({ asked }: QuirkyProvider) => asked.filter(({ path }) => path === '/revoke')
+
+  async function openTwo(options: Parameters<typeof openWith>[1] = {}) {
+    const bureau = await openWith('standard', options)
+    const other = serverOf(bureau.server.auth, OTHER)
+    bureau.broker.setServers([bureau.server, other])
+    await connect(bureau)
+    await connect(bureau, 'alice', { server: OTHER })
+    return { ...bureau, other }
+  }
+
+  it('the one that is ended leaves the other alone, and says so; the last one is revoked', async () => {
+    const bureau = await openTwo()
+    expect(await bureau.broker.disconnect(alice, SERVER)).toBe(true)
+    expect(revocations(bureau.provider)).toEqual([])
+    expect(bureau.events.at(-1)).toMatchObject({ kind: 'disconnected', server: SERVER })
+    expect(bureau.events.at(-1)?.detail).toMatch(/left to run out.*"dev\/other" is connected/)
+    expect(await bureau.broker.tokens(alice, SERVER)).toEqual({ kind: 'revoked' })
+    await bureau.broker.disconnect(alice, OTHER)
+    expect(revocations(bureau.provider)).toHaveLength(2)
+    expect(bureau.events.at(-1)).toMatchObject({ kind: 'disconnected', server: OTHER, detail: null })
+  })
+
+  it.each(['another person', 'another client', 'nothing that is configured'])(
+    'what is %s keeps nothing',
+    async (what) => {
+      const bureau = await openTwo()
+      if (what === 'another person') {
+        await connect(bureau, 'bob')
+        await bureau.broker.disconnect(alice, OTHER)
+      } else {
+        const auth = { ...bureau.other.auth, clientId: 'another' }
+        const others = what === 'another client' ? [{ ...bureau.other, auth }] : []
+        bureau.broker.setServers([bureau.server, ...others])
+      }
+      const before = revocations(bureau.provider).length
+      await bureau.broker.disconnect(alice, SERVER)
+      expect(revocations(bureau.provider)).toHaveLength(before + 2)
+    },
+  )
+
+  it('all of an owner are revoked where all are ended', async () => {
+    const bureau = await openTwo()
+    await bureau.broker.disconnectAll(alice)
+    expect(revocations(bureau.provider)).toHaveLength(4)
+  })
+
+  it('where the store cannot say what else there is, what was to be ended is revoked', async () => {
+    const memory = memoryStore()
+    let fails = false
+    const list: TokenStore['list'] = (...call) =>
+      fails ? Promise.reject(new StoreError('the store is away')) : memory.list(...call)
+    const bureau = await openTwo({ store: sealed({ ...memory, list }, [generateKey()]) })
+    fails = true
+    await bureau.broker.disconnect(alice, SERVER)
+    expect(revocations(bureau.provider)).toHaveLength(2)
+  })
+
+  it('consent that cannot be stored revokes nothing where a connection stands, and everything where none does', async () => {
+    const memory = memoryStore()
+    let fails = true
+    const put: TokenStore['put'] = (key, ...rest) =>
+      fails && key.space === 'connections' ? Promise.reject(new StoreError('full')) : memory.put(key, ...rest)
+    const bureau = await openWith('standard', { store: sealed({ ...memory, put }, [generateKey()]) })
+    expect((await connect(bureau)).status).toBe(503)
+    expect(revocations(bureau.provider)).toHaveLength(2)
+    fails = false
+    await connect(bureau)
+    const { accessToken } = bureau.provider.last
+    fails = true
+    expect((await connect(bureau)).status).toBe(503)
+    expect(revocations(bureau.provider)).toHaveLength(2)
+    expect(bureau.events.at(-1)).toMatchObject({ kind: 'consent_failed' })
+    expect(bureau.events.at(-1)?.detail).toMatch(/full.*left to run out/)
+    expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ tokens: { accessToken } })
   })
 })
 

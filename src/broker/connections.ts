@@ -7,7 +7,7 @@ import { everyRecord } from '../store/every-record.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
 import { createRefresher, type FoundTokens, HalfEnded } from '../store/refresher.ts'
-import { type Key, keyText, type Page, type TokenStore } from '../store/token-store.ts'
+import type { Key, Page, TokenStore } from '../store/token-store.ts'
 import { readable, type UnopenedRecords } from '../store/unopened.ts'
 import type { BoundClient } from './bound-client.ts'
 import type { Broker, Connection, ConnectionEvent, OwnedConnection, StepUp, TokenOptions } from './broker.ts'
@@ -69,10 +69,6 @@ export function createConnections({ store, clock, times, client, servers, tell }
   const keyOf = (owner: string, server: string): Key => ({ space: SPACE, owner, id: server })
   const lastUse = createLastUse(store, clock, LAST_USE)
   let isWarned = false
-  /** Those being ended, by key: what is to be told of it. */
-  const endings = new Map<string, { detail?: string }>()
-  /** Owners whose connections are all being ended. */
-  const leaving = new Set<string>()
   const refresher = createRefresher<UpstreamTokens>({
     store,
     clock,
@@ -88,15 +84,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
       const set = await upstream.client.refresh(tokens.refreshToken, signal)
       return toUpstreamTokens(tokens.server, upstream.origin, set, Math.round(clock.now()), tokens)
     },
-    async revoke(tokens, key) {
-      // Somebody wants them ended: where nobody can say what else there is, they are.
-      const detail = await reasonToKeep(key.owner, tokens).catch(() => undefined)
-      if (detail === undefined) return revoke(tokens)
-      const ending = endings.get(keyText(key))
-      // Late ones are told of as not revoked.
-      if (ending === undefined) throw new Error(detail)
-      ending.detail = detail
-    },
+    revoke,
     report: ({ key, kind, detail }) => {
       const event = EVENTS[kind]
       if (event === undefined) return
@@ -136,10 +124,9 @@ export function createConnections({ store, clock, times, client, servers, tell }
 
   /**
    * Some authorization servers have one grant for each person and client (Google; `oidc-provider` unless told otherwise), and end it
-   * with any of its tokens. So those that are thrown away are not revoked while another connection of the owner stands there.
+   * with any of its tokens. So those that nobody has asked to end are not revoked while a connection of the owner stands there.
    */
   async function reasonToKeep(owner: string, thrown: UpstreamTokens): Promise<string | undefined> {
-    if (leaving.has(owner)) return undefined
     for await (const { key, value } of everyRecord((page) => readable(store.list(SPACE, owner, page), () => {}))) {
       const tokens = readConnectionRecord(value)?.tokens
       if (tokens === undefined || tokens.issuer !== thrown.issuer || tokens.clientId !== thrown.clientId) continue
@@ -170,18 +157,12 @@ export function createConnections({ store, clock, times, client, servers, tell }
   }
 
   async function disconnect(owner: string, server: string): Promise<boolean> {
-    const key = keyOf(owner, server)
-    const ending: { detail?: string } = {}
-    endings.set(keyText(key), ending)
-    const ended = await refresher
-      .disconnect(key)
-      .catch((error: unknown) => {
-        // Done again, it may find nothing that could be told.
-        if (error instanceof HalfEnded) tell({ kind: 'disconnected', server, owner, detail: error.message })
-        throw error
-      })
-      .finally(() => endings.delete(keyText(key)))
-    if (ended) tell({ kind: 'disconnected', server, owner, ...ending })
+    const ended = await refresher.disconnect(keyOf(owner, server)).catch((error: unknown) => {
+      // Done again, it may find nothing that could be told.
+      if (error instanceof HalfEnded) tell({ kind: 'disconnected', server, owner, detail: error.message })
+      throw error
+    })
+    if (ended) tell({ kind: 'disconnected', server, owner })
     // A time that stays behind says nothing of a connection that is not there, and goes by itself.
     if (ended) await lastUse.forget(owner, server).catch(() => {})
     return ended
@@ -268,14 +249,9 @@ export function createConnections({ store, clock, times, client, servers, tell }
     },
     disconnect,
     async disconnectAll(owner) {
-      leaving.add(owner)
-      try {
-        const ends = (await serversOf(owner)).map((server) => disconnect(owner, server))
-        // All of them, also where one fails.
-        for (const end of await Promise.allSettled(ends)) if (end.status === 'rejected') throw end.reason
-      } finally {
-        leaving.delete(owner)
-      }
+      const ends = (await serversOf(owner)).map((server) => disconnect(owner, server))
+      // All of them, also where one fails.
+      for (const end of await Promise.allSettled(ends)) if (end.status === 'rejected') throw end.reason
     },
     async discard(owner, tokens) {
       try {

@@ -77,12 +77,10 @@ export interface RefreshSettings<Tokens> {
    */
   redeem(tokens: Tokens, signal: AbortSignal): Promise<Tokens>
   /**
-   * Revokes tokens at the authorization server (RFC 7009), where it offers that. They are of the connection `key`, which has been
-   * ended; where it was made anew meanwhile, nothing is revoked, since some servers would end the new one too.
+   * Revokes tokens at the authorization server (RFC 7009), where it offers that: those of a connection that was ended. Where it was
+   * made anew meanwhile, nothing is revoked, since some servers would end the new one too.
    */
-  revoke?(tokens: Tokens, key: Key): Promise<void>
-  /** @deprecated Has no effect: late tokens of a connection that was made anew are never revoked, whatever their refresh token. */
-  keepsRefreshToken?(before: Tokens, redeemed: Tokens): boolean
+  revoke?(tokens: Tokens): Promise<void>
   /** When the access token expires, in epoch milliseconds; `undefined` when the server did not say. */
   expiresAt(tokens: Tokens): number | undefined
   /** Whether there is anything to redeem. */

@@ -260,7 +260,7 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
 
   async function revokeUpstream(key: Key, unwanted: Tokens): Promise<void> {
     try {
-      await settings.revoke?.(unwanted, key)
+      await settings.revoke?.(unwanted)
     } catch (error) {
       report(key, 'revocation_failed', messageOf(error))
     }

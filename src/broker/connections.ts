@@ -1,10 +1,8 @@
 /** Connections in the store: tokens by owner and server, refreshed in time, told of without ever being shown (G9, G13, G14). */
 import type { Clock } from '../core/clock.ts'
-import { SealError } from '../core/errors.ts'
+import { messageOf, SealError } from '../core/errors.ts'
 import { createLastUse, type LastUseOptions } from '../identity/last-use.ts'
 import { AuthorizationError } from '../oauth/authorization-error.ts'
-import { splitScope } from '../oauth/scopes.ts'
-import { decodeRecord } from '../store/connection-record.ts'
 import { everyRecord } from '../store/every-record.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
@@ -13,6 +11,7 @@ import type { Key, Page, TokenStore } from '../store/token-store.ts'
 import { readable, type UnopenedRecords } from '../store/unopened.ts'
 import type { BoundClient } from './bound-client.ts'
 import type { Broker, Connection, ConnectionEvent, OwnedConnection, StepUp, TokenOptions } from './broker.ts'
+import { describeConnection, readConnectionRecord } from './describe-connection.ts'
 import { stepUpFor } from './step-up.ts'
 import { isSameTokenOrigin, toUpstreamTokens, type UpstreamTokens } from './tokens.ts'
 import type { UpstreamClient } from './upstream-client.ts'
@@ -47,8 +46,11 @@ export interface Connections {
   disconnect(owner: string, server: string): Promise<boolean>
   /** See `Broker.disconnectAll`. */
   disconnectAll(owner: string): Promise<void>
-  /** Revokes tokens upstream that have not been stored. Throws where the authorization server does not take it. */
-  revoke(tokens: UpstreamTokens): Promise<void>
+  /**
+   * Revokes tokens upstream that have not been stored, unless a connection of the owner could end with them: why they were left to
+   * run out. Never rejects.
+   */
+  discard(owner: string, tokens: UpstreamTokens): Promise<string | undefined>
   /** Waits for refreshes under way. */
   close(): Promise<void>
 }
@@ -83,7 +85,6 @@ export function createConnections({ store, clock, times, client, servers, tell }
       return toUpstreamTokens(tokens.server, upstream.origin, set, Math.round(clock.now()), tokens)
     },
     revoke,
-    keepsRefreshToken: (before, redeemed) => before.refreshToken === redeemed.refreshToken,
     report: ({ key, kind, detail }) => {
       const event = EVENTS[kind]
       if (event === undefined) return
@@ -113,6 +114,31 @@ export function createConnections({ store, clock, times, client, servers, tell }
     for (const each of await Promise.allSettled([refresh, access])) if (each.status === 'rejected') throw each.reason
   }
 
+  /** A record that cannot be read is of no use to anybody. Consent puts another in its place. */
+  function lookUp(key: Key, options?: { readonly rejected?: string }): Promise<FoundTokens<UpstreamTokens>> {
+    return refresher.tokens(key, options).catch((error: unknown) => {
+      if (!(error instanceof SyntaxError)) throw error
+      return { kind: 'reauth_required' }
+    })
+  }
+
+  /**
+   * Some authorization servers have one grant for each person and client (Google; `oidc-provider` unless told otherwise), and end it
+   * with any of its tokens. So those that nobody has asked to end are not revoked while a connection of the owner stands there.
+   */
+  async function reasonToKeep(owner: string, thrown: UpstreamTokens): Promise<string | undefined> {
+    for await (const { key, value } of everyRecord((page) => readable(store.list(SPACE, owner, page), () => {}))) {
+      const tokens = readConnectionRecord(value)?.tokens
+      if (tokens === undefined || tokens.issuer !== thrown.issuer || tokens.clientId !== thrown.clientId) continue
+      // Perhaps nobody knows yet whether their record is gone.
+      if (tokens.accessToken === thrown.accessToken) continue
+      await client(key.id)?.known()
+      if (describeConnection(key.id, value, clientOf, clock.now())?.state !== 'connected') continue
+      return `left to run out at ${thrown.issuer}: ${JSON.stringify(key.id)} is connected with the same client`
+    }
+    return undefined
+  }
+
   async function lookFor(
     upstream: UpstreamClient,
     key: Key,
@@ -121,31 +147,13 @@ export function createConnections({ store, clock, times, client, servers, tell }
     // Before anything is refreshed: it may be another authorization server's now.
     if (rejected !== undefined) await upstream.lookAgain(challenge)
     const bound = await upstream.known()
-    const look = () => refresher.tokens(key, rejected === undefined ? {} : { rejected })
+    const look = () => lookUp(key, rejected === undefined ? {} : { rejected })
     let found = await look()
     // They may be those of a client that another process has just settled on.
     if (found.kind !== 'tokens' && (await upstream.known(true)) !== bound) found = await look()
     if (hasMoved(client(key.id), url)) return MOVED
     // There is nothing newer to be had: the person must consent again.
     return found.kind === 'tokens' && found.stamp === rejected ? { kind: 'reauth_required' } : found
-  }
-
-  function describe({ key, value }: { readonly key: Key; readonly value: Uint8Array }): Connection | undefined {
-    const { state, tokens } = decodeRecord<UpstreamTokens>(value)
-    if (state === 'revoked') return undefined
-    const server = key.id
-    if (state === 'reauth_required' || tokens === undefined) return { server, state: 'reauth_required' }
-    const { connectedAt, expiresAt, scope } = tokens
-    const over = expiresAt !== undefined && expiresAt <= clock.now() && tokens.refreshToken === undefined
-    const upstream = clientOf(tokens)
-    if (over || upstream === undefined) return { server, state: 'reauth_required', connectedAt }
-    return {
-      server,
-      state: 'connected',
-      connectedAt,
-      ...(expiresAt === undefined ? {} : { expiresAt }),
-      ...(scope === undefined ? {} : { scope: splitScope(scope, tokens.requested ?? upstream.scopes).join(' ') }),
-    }
   }
 
   async function disconnect(owner: string, server: string): Promise<boolean> {
@@ -188,7 +196,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
   async function known(record: Page['records'][number]): Promise<OwnedConnection | undefined> {
     const { owner, id: server } = record.key
     await client(server)?.known()
-    const connection = describe(record)
+    const connection = describeConnection(server, record.value, clientOf, clock.now())
     if (connection?.state !== 'connected') return connection && { ...connection, owner }
     const lastUsedAt = await lastUse.at(owner, server)
     return { ...connection, owner, ...(lastUsedAt === undefined ? {} : { lastUsedAt }) }
@@ -208,7 +216,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
     async stepUp(owner, server, challenge, url) {
       const bound = await client(server)?.known()
       if (bound === undefined) return undefined
-      const found = await refresher.tokens(keyOf(owner, server))
+      const found = await lookUp(keyOf(owner, server))
       if (hasMoved(client(server), url)) return undefined
       return found.kind === 'tokens' ? stepUpFor(found.tokens, bound.scopes, challenge) : undefined
     },
@@ -245,7 +253,15 @@ export function createConnections({ store, clock, times, client, servers, tell }
       // All of them, also where one fails.
       for (const end of await Promise.allSettled(ends)) if (end.status === 'rejected') throw end.reason
     },
-    revoke,
+    async discard(owner, tokens) {
+      try {
+        const detail = await reasonToKeep(owner, tokens)
+        if (detail === undefined) await revoke(tokens)
+        return detail
+      } catch (error) {
+        return `not revoked: ${messageOf(error)}`
+      }
+    },
     async close() {
       await Promise.all([refresher.close(), lastUse.close()])
     },

@@ -3,6 +3,7 @@
  * long as it takes, since the old refresh token is worthless from now on. They
  * never overwrite a connection that was ended or made anew meanwhile.
  */
+import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../core/errors.ts'
 import type { ConnectionCache } from './connection-cache.ts'
@@ -15,8 +16,8 @@ export interface Redeemed<Tokens> {
   readonly connection: string
   readonly attempt: string
   readonly tokens: Tokens
-  /** Whether the refresh token is the one that was redeemed. */
-  readonly sameRefreshToken: boolean
+  /** Names those that they were redeemed for: {@link stampOfTokens}. */
+  readonly before: string
   /** Of the record that the attempt wrote last. */
   readonly version: string
   /** Epoch milliseconds. */
@@ -48,6 +49,13 @@ export interface Landings<Tokens> {
   drain(): Promise<void>
 }
 
+/** Names tokens, whatever record they stand in. */
+export function stampOfTokens(tokens: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(tokens) ?? '')
+    .digest('base64url')
+}
+
 /** A store that has not answered for so long is taken to be away for the moment. */
 const HOLD_AFTER_MS = 1_000
 
@@ -76,18 +84,21 @@ export function createLandings<Tokens>(context: LandingContext<Tokens>): Landing
           record.state === 'revoked' ||
           record.connection !== connection
         ) {
-          const isAnew = record !== undefined && record.state !== 'revoked'
-          // Nothing here is new but an access token, and some servers end the new connection with it (Google).
-          if (isAnew && redeemed.sameRefreshToken) return report(key, 'superseded')
-          // The person has ended this connection, or made another: nobody must be left holding a token of it.
+          // Some servers end the new connection with any token of the one before: what nobody gets is left to run out.
+          if (record?.state === 'connected' || record?.state === 'refreshing')
+            return report(key, 'superseded', 'connected again meanwhile: what was redeemed is left to run out')
+          // The person has ended this connection: nobody must be left holding a token of it.
           report(key, 'revoked_late')
           return await context.revoke(key, tokens)
         }
         if (record.state === 'connected') {
-          const stored = JSON.stringify(record.tokens)
+          const stored = stampOfTokens(record.tokens)
           // The very tokens, where the answer to an earlier write got lost.
-          if (stored === JSON.stringify(tokens)) return report(key, 'refreshed')
-          return report(key, 'superseded')
+          if (stored === stampOfTokens(tokens)) return report(key, 'refreshed')
+          if (stored !== redeemed.before) return report(key, 'superseded')
+          // Worthless since we have redeemed them: a successor has failed, or the store has lost the attempt (a failover).
+          version = current.version
+          continue
         }
         // Ours, sealed anew meanwhile; or a successor has failed with the old refresh token, since we had redeemed it.
         // A successor that is still at it decides first.

@@ -11,7 +11,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../core/errors.ts'
 import { type ConnectionRecord, decodeRecord, encodeRecord, type ReadConnection } from './connection-record.ts'
-import type { Redeemed } from './landing.ts'
+import { type Redeemed, stampOfTokens } from './landing.ts'
 import { failureOf, isRefusal, RedeemError } from './redeem-error.ts'
 import type { RefreshEvent, RefreshSettings, RefreshTimes } from './refresh-settings.ts'
 import type { Key, Lease } from './token-store.ts'
@@ -35,8 +35,7 @@ export function pauseOf(
 }
 
 /** What an attempt works with. */
-export interface AttemptContext<Tokens>
-  extends Pick<RefreshSettings<Tokens>, 'store' | 'redeem' | 'keepsRefreshToken'> {
+export interface AttemptContext<Tokens> extends Pick<RefreshSettings<Tokens>, 'store' | 'redeem'> {
   readonly times: RefreshTimes
   /** Aborts when nothing new is to be begun. */
   readonly closing: AbortSignal
@@ -110,9 +109,9 @@ export async function attemptRefresh<Tokens>(
     return true
   }
   await keeper.end()
-  const sameRefreshToken = context.keepsRefreshToken?.(tokens, redeemed) ?? false
   const obtainedAt = Math.round(context.now())
-  await context.land({ connection, attempt, tokens: redeemed, sameRefreshToken, version, obtainedAt })
+  const before = stampOfTokens(tokens)
+  await context.land({ connection, attempt, tokens: redeemed, before, version, obtainedAt })
   return true
 
   /** Renews the lease, and the deadline in the record, for as long as the authorization server takes its time. */

@@ -53,7 +53,7 @@ export interface RefreshEvent {
     | 'failed'
     /** An attempt of a process that is gone was taken over. */
     | 'taken_over'
-    /** Tokens redeemed too late: others have been stored, which stay. */
+    /** Tokens redeemed too late: others have been stored, or the person has connected again, and that stays. */
     | 'superseded'
     /** Tokens redeemed for a connection that was ended meanwhile; they were revoked. */
     | 'revoked_late'
@@ -76,13 +76,11 @@ export interface RefreshSettings<Tokens> {
    * @throws RedeemError saying what kind of failure it was; anything else counts as `transient`.
    */
   redeem(tokens: Tokens, signal: AbortSignal): Promise<Tokens>
-  /** Revokes tokens at the authorization server (RFC 7009), where it offers that. */
-  revoke?(tokens: Tokens): Promise<void>
   /**
-   * Whether the server has left the refresh token as it was: it may be good for a connection that was made anew meanwhile, which
-   * a revocation would end too. By default it is taken for a new one.
+   * Revokes tokens at the authorization server (RFC 7009), where it offers that: those of a connection that was ended. Where it was
+   * made anew meanwhile, nothing is revoked, since some servers would end the new one too.
    */
-  keepsRefreshToken?(before: Tokens, redeemed: Tokens): boolean
+  revoke?(tokens: Tokens): Promise<void>
   /** When the access token expires, in epoch milliseconds; `undefined` when the server did not say. */
   expiresAt(tokens: Tokens): number | undefined
   /** Whether there is anything to redeem. */

@@ -239,7 +239,6 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
             times,
             closing: closing.signal,
             redeem: settings.redeem,
-            ...(settings.keepsRefreshToken && { keepsRefreshToken: settings.keepsRefreshToken }),
             needed,
             spent: (record) =>
               freshness(record) === 'expired' || (rejected !== undefined && stampOf(record) === rejected),

@@ -6,6 +6,7 @@ import { generateKey } from '../../src/core/sealing.ts'
 import { sealed } from '../../src/store/sealed.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import type { QuirkyProvider } from '../support/mcp/quirky-provider.ts'
 import { connect, openBureau, openProvider, openWith, person, SERVER, serverOf, wish } from './setup.ts'
 
 const [alice, bob] = [person('alice').id, person('bob').id]
@@ -124,6 +125,89 @@ describe('G13 a user sees and ends connections', () => {
   })
 })
 
+describe('servers that share a client at an authorization server', () => {
+  const OTHER = 'dev/other'
+  const revocations = ({ asked }: QuirkyProvider) => asked.filter(({ path }) => path === '/revoke')
+
+  it('the one that is ended is revoked, whatever else that ends: somebody has asked for it', async () => {
+    const bureau = await openWith('standard')
+    bureau.broker.setServers([bureau.server, serverOf(bureau.server.auth, OTHER)])
+    await connect(bureau)
+    await connect(bureau, 'alice', { server: OTHER })
+    expect(await bureau.broker.disconnect(alice, SERVER)).toBe(true)
+    expect(revocations(bureau.provider)).toHaveLength(2)
+    expect(await bureau.broker.tokens(alice, SERVER)).toEqual({ kind: 'revoked' })
+  })
+
+  it.each([
+    ['another server with the same client', 'alice', {}, 0],
+    ["somebody else's connection", 'bob', {}, 2],
+    ['another client', 'alice', { clientId: 'another' }, 2],
+  ])('consent that cannot be stored, beside %s', async (_, who, auth, revoked) => {
+    const memory = memoryStore()
+    let fails = false
+    const put: TokenStore['put'] = (key, ...rest) =>
+      fails && key.space === 'connections' ? Promise.reject(new StoreError('full')) : memory.put(key, ...rest)
+    const bureau = await openWith('standard', { store: sealed({ ...memory, put }, [generateKey()]) })
+    bureau.broker.setServers([bureau.server, serverOf({ ...bureau.server.auth, ...auth }, OTHER)])
+    await connect(bureau, who, { server: OTHER })
+    fails = true
+    expect((await connect(bureau)).status).toBe(503)
+    expect(revocations(bureau.provider)).toHaveLength(revoked)
+  })
+
+  it('consent that cannot be stored revokes nothing where a connection stands, and everything where none does', async () => {
+    const memory = memoryStore()
+    let fails = true
+    const put: TokenStore['put'] = (key, ...rest) =>
+      fails && key.space === 'connections' ? Promise.reject(new StoreError('full')) : memory.put(key, ...rest)
+    const bureau = await openWith('standard', { store: sealed({ ...memory, put }, [generateKey()]) })
+    expect((await connect(bureau)).status).toBe(503)
+    expect(revocations(bureau.provider)).toHaveLength(2)
+    fails = false
+    await connect(bureau)
+    const { accessToken } = bureau.provider.last
+    fails = true
+    expect((await connect(bureau)).status).toBe(503)
+    expect(revocations(bureau.provider)).toHaveLength(2)
+    expect(bureau.events.at(-1)).toMatchObject({ kind: 'consent_failed' })
+    expect(bureau.events.at(-1)?.detail).toMatch(/full.*left to run out/)
+    expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ tokens: { accessToken } })
+  })
+})
+
+describe('a record that cannot be read', () => {
+  const KEY = { space: 'connections', owner: alice, id: SERVER }
+
+  it.each([
+    ['of a later version', '{"state":"suspended","connection":"c"}'],
+    ['half written', '{"state":"conn'],
+  ])('%s wants consent again, and hides no other', async (_, text) => {
+    const bureau = await openWith()
+    await connect(bureau, 'bob')
+    await bureau.store.put(KEY, Buffer.from(text), { ifVersion: null })
+    expect(await bureau.broker.list(alice)).toEqual([{ server: SERVER, state: 'reauth_required' }])
+    const { connections } = await bureau.broker.all()
+    expect(connections.map(({ owner, state }) => [owner, state])).toEqual(
+      expect.arrayContaining([
+        [alice, 'reauth_required'],
+        [bob, 'connected'],
+      ]),
+    )
+    expect(await bureau.broker.tokens(alice, SERVER)).toEqual({ kind: 'reauth_required' })
+    expect(await bureau.broker.stepUp(alice, SERVER, 'Bearer error="insufficient_scope", scope="x"')).toBeUndefined()
+    expect((await connect(bureau)).body).toContain('is connected')
+    expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ kind: 'tokens' })
+  })
+
+  it('can be taken away', async () => {
+    const bureau = await openWith()
+    await bureau.store.put(KEY, Buffer.from('?'), { ifVersion: null })
+    await bureau.broker.disconnectAll(alice)
+    expect(await bureau.broker.list(alice)).toEqual([])
+  })
+})
+
 describe('G9 refresh', () => {
   it('happens in the background before the token expires, and the person notices nothing', async () => {
     const bureau = await openWith()
@@ -160,34 +244,37 @@ describe('G9 refresh', () => {
     expect(await bureau.broker.tokens(alice, SERVER)).toMatchObject({ kind: 'tokens' })
   })
 
-  it('that is under way while the person connects again does not end the new connection (Google)', async () => {
-    let answer = (): void => {}
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve
-    })
-    let begin = (): void => {}
-    const begun = new Promise<void>((resolve) => {
-      begin = resolve
-    })
-    const bureau = await openWith('google', {
-      async fetch(url, init) {
-        const response = await fetch(url, init)
-        if (!String(init.body).includes('grant_type=refresh_token')) return response
-        begin()
-        await answered
-        return response
-      },
-    })
-    await connect(bureau)
-    bureau.clock.advance(86_400)
-    const asking = bureau.broker.tokens(alice, SERVER)
-    await begun
-    expect((await connect(bureau)).body).toContain('is connected')
-    answer()
-    expect((await asking).kind).toBe('tokens')
-    await expect.poll(() => bureau.events.at(-1)).toMatchObject({ kind: 'refresh_failed', reason: 'superseded' })
-    expect(bureau.provider.asked.filter(({ path }) => path === '/revoke')).toEqual([])
-  })
+  it.each(['google', 'standard'] as const)(
+    'that is under way while the person connects again ends nothing (%s)',
+    async (kind) => {
+      let answer = (): void => {}
+      const answered = new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      let begin = (): void => {}
+      const begun = new Promise<void>((resolve) => {
+        begin = resolve
+      })
+      const bureau = await openWith(kind, {
+        async fetch(url, init) {
+          const response = await fetch(url, init)
+          if (!String(init.body).includes('grant_type=refresh_token')) return response
+          begin()
+          await answered
+          return response
+        },
+      })
+      await connect(bureau)
+      bureau.clock.advance(86_400)
+      const asking = bureau.broker.tokens(alice, SERVER)
+      await begun
+      expect((await connect(bureau)).body).toContain('is connected')
+      answer()
+      expect((await asking).kind).toBe('tokens')
+      await expect.poll(() => bureau.events.at(-1)).toMatchObject({ kind: 'refresh_failed', reason: 'superseded' })
+      expect(bureau.provider.asked.filter(({ path }) => path === '/revoke')).toEqual([])
+    },
+  )
 
   it('close() waits for a refresh that is under way', async () => {
     const bureau = await openWith()

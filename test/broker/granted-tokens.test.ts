@@ -289,3 +289,31 @@ describe('a token that is good for too little', () => {
     expect(requests.every(({ more }) => more.length <= 100)).toBe(true)
   })
 })
+
+describe('a clock that is set back', () => {
+  it('does not prolong the pause after a failure', async () => {
+    const { get, site, requests, advance } = setUp()
+    site.fails = new RedeemError('transient', 'down')
+    expect(await get()).toMatchObject({ kind: 'unavailable' })
+    site.fails = undefined
+    advance(-HOUR)
+    expect((await held(get())).token).toBe('token-2')
+    expect(requests).toHaveLength(2)
+  })
+
+  it('does not keep a token that the server refuses', async () => {
+    const { get, renew, advance } = setUp()
+    const second = await held(renew((await held(get())).stamp))
+    advance(-2 * HOUR)
+    expect((await held(renew(second.stamp))).token).toBe('token-3')
+  })
+
+  it('does not make a token of five minutes one of an hour', async () => {
+    const { get, advance } = setUp()
+    await get()
+    advance(-HOUR)
+    expect((await held(get())).token).toBe('token-2')
+    // Once for each time that it is set back.
+    expect(get()).toMatchObject({ token: 'token-2' })
+  })
+})

@@ -1,9 +1,12 @@
 /** Several processes and one refresh token: who may redeem it, and whose tokens stay. */
 import type { TestTokens } from 'sallyport/testing'
 import { describe, expect, it } from 'vitest'
+import { StoreError } from '../../src/core/errors.ts'
 import { encodeRecord } from '../../src/store/connection-record.ts'
 import { RedeemError } from '../../src/store/redeem-error.ts'
-import { type Bench, gate, HASTY, key, setUp } from './refresher-setup.ts'
+import { type Bench, breakable, gate, HASTY, key, setUp } from './refresher-setup.ts'
+
+const away = async () => Promise.reject(new StoreError('the store is away'))
 
 /** The record of a process that is gone in the middle of its attempt. */
 async function writeDeadAttempt(bench: Bench, inMs: number): Promise<TestTokens> {
@@ -116,6 +119,64 @@ describe('B1 refresher: late answers', () => {
     const found = await late.goOn()
     expect(found.kind === 'tokens' && bench.server.isGood(found.tokens)).toBe(true)
     expect(bench.kinds()).toEqual(['refreshed'])
+  })
+
+  it.each([
+    ['a successor has only failed, and cannot tell of what', { failures: 1, retryAt: Date.now() + 1_000 }],
+    ['the store has lost the attempt', {}],
+  ])('late tokens land where %s: those that were redeemed are still there', async (_, more) => {
+    const bench = setUp()
+    const late = await standing(bench)
+    const { attempt: _attempt, ...before } = (await bench.record()) ?? { connection: '' }
+    await bench.write({ ...before, state: 'connected', ...more })
+    const found = await late.goOn()
+    expect(found.kind === 'tokens' && bench.server.isGood(found.tokens)).toBe(true)
+    expect(bench.kinds()).toEqual(['refreshed'])
+    const record = await bench.record()
+    expect(record).toMatchObject({ state: 'connected', connection: before.connection })
+    // Nor does the successor's pause go on.
+    expect(record).not.toHaveProperty('retryAt')
+    expect(bench.server.reuse()).toBe(0)
+  })
+
+  it('late tokens never land in another consent, also where that has the tokens that were redeemed', async () => {
+    const bench = setUp()
+    const late = await standing(bench)
+    const { attempt: _, ...before } = (await bench.record()) ?? { connection: '' }
+    await bench.write({ ...before, state: 'connected', connection: 'another' })
+    await late.goOn()
+    expect(await bench.record()).toMatchObject({ connection: 'another' })
+    expect((await bench.record())?.tokens).toEqual('tokens' in before ? before.tokens : undefined)
+    expect(bench.kinds()).not.toContain('refreshed')
+  })
+
+  it('late tokens land after an outage here in which a successor was told 503', async () => {
+    const bench = setUp()
+    run(bench)
+    const cut = breakable(bench.store, {
+      get: away,
+      put: away,
+      lease: away,
+    })
+    let isDown = false
+    bench.redeem = async (tokens) => {
+      if (isDown) throw new RedeemError('transient', '503')
+      const redeemed = await bench.server.redeem(tokens)
+      cut.broken = true
+      return redeemed
+    }
+    const first = bench.refresher({ store: cut.store, times: { ...HASTY, drainMs: 60_000 } })
+    const second = bench.refresher({ times: HASTY })
+    await first.connect(key, bench.server.issue({ expiresInMs: 0 }))
+    expect(await first.tokens(key)).toMatchObject({ kind: 'tokens' })
+    isDown = true
+    expect(await second.tokens(key)).toMatchObject({ kind: 'unavailable' })
+    cut.broken = false
+    isDown = false
+    await expect.poll(() => bench.kinds(), { timeout: 5_000 }).toContain('refreshed')
+    const found = await second.tokens(key)
+    expect(found.kind === 'tokens' && bench.server.isGood(found.tokens)).toBe(true)
+    expect([bench.server.redemptions(), bench.server.reuse()]).toEqual([1, 0])
   })
 
   it('late tokens let a successor that is still at it decide first', async () => {

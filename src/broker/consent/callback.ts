@@ -151,9 +151,10 @@ export function createConsentCallback(parts: ConsentParts): ConsentCallback {
     try {
       await connections.connect(flow.owner, tokens)
     } catch (error) {
-      // Nobody can use what is not stored, so nobody should be able to.
-      await connections.revoke(tokens).catch(() => {})
-      return consentFailed(parts, 'unavailable', flow, messageOf(error), await again(flow))
+      // Nobody can use what is not stored, so nobody should be able to; but what stood before goes on standing.
+      const kept = await connections.discard(flow.owner, tokens)
+      const detail = kept === undefined ? messageOf(error) : `${messageOf(error)} (the tokens: ${kept})`
+      return consentFailed(parts, 'unavailable', flow, detail, await again(flow))
     }
     tell({ kind: 'connected', server: flow.server, owner: flow.owner, by: flow.by?.id ?? null })
     if (flow.returnTo !== undefined) return redirect(303, flow.returnTo)

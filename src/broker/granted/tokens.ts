@@ -49,14 +49,15 @@ interface Held {
   readonly token: string
   readonly stamp: string
   /** Epoch milliseconds. */
-  readonly freshUntil: number
+  readonly at: number
+  readonly freshMs: number
   readonly asked: readonly string[]
 }
 
 /** Of one caller's token; nothing of that is in it. */
 interface Entry {
   held: Held | undefined
-  failure: { readonly result: Failure; readonly until: number } | undefined
+  failure: { readonly result: Failure; readonly at: number; readonly forMs: number } | undefined
   asking: Promise<FoundGrant> | undefined
   /** Scopes that the server has wanted since. */
   more: readonly string[]
@@ -100,8 +101,8 @@ export function createGrantedTokens({ server, granter, widens, clock }: GrantedT
   function holding({ token, expiresInSeconds, asked }: Grant, expiresAt: number): Held {
     const now = clock.now()
     const lifeMs = expiresInSeconds === undefined ? UNKNOWN_MS : expiresInSeconds * 1000
-    const freshUntil = Math.min(now + lifeMs - Math.min(MARGIN_MS, lifeMs / 10), expiresAt)
-    return { token, stamp: randomUUID(), freshUntil, asked }
+    const freshMs = Math.min(lifeMs - Math.min(MARGIN_MS, lifeMs / 10), expiresAt - now)
+    return { token, stamp: randomUUID(), at: now, freshMs, asked }
   }
 
   /** Asks, once for everybody who wants the same. */
@@ -117,7 +118,7 @@ export function createGrantedTokens({ server, granter, widens, clock }: GrantedT
         return found(held)
       } catch (error) {
         const { result, forMs } = grantFailure(error, server, subject !== undefined)
-        entry.failure = { result, until: clock.now() + forMs }
+        entry.failure = { result, at: clock.now(), forMs }
         return result
       }
     }
@@ -130,9 +131,9 @@ export function createGrantedTokens({ server, granter, widens, clock }: GrantedT
   function current(entry: Entry, request: GrantedTokenRequest): FoundGrant | Promise<FoundGrant> {
     const { held, failure, asking } = entry
     const now = clock.now()
-    if (held !== undefined && now < held.freshUntil) return found(held)
+    if (held !== undefined && isWithin(now - held.at, held.freshMs)) return found(held)
     if (asking !== undefined) return asking
-    if (failure !== undefined && now < failure.until) return failure.result
+    if (failure !== undefined && isWithin(now - failure.at, failure.forMs)) return failure.result
     return ask(entry, request, entry.more)
   }
 
@@ -147,7 +148,7 @@ export function createGrantedTokens({ server, granter, widens, clock }: GrantedT
     const isTooLittle = error === 'insufficient_scope'
     const now = clock.now()
     if (entry.asking === undefined) {
-      if (isTooLittle ? !canWiden : now - entry.renewedAt < RENEWAL_MS) return found(held)
+      if (isTooLittle ? !canWiden : isWithin(now - entry.renewedAt, RENEWAL_MS)) return found(held)
       if (isTooLittle) entry.widened += 1
       else {
         entry.renewedAt = now
@@ -168,6 +169,11 @@ export function createGrantedTokens({ server, granter, widens, clock }: GrantedT
     },
     ready: () => granter.ready(),
   }
+}
+
+/** A clock that is set back prolongs nothing. */
+function isWithin(ageMs: number, ms: number): boolean {
+  return ageMs >= 0 && ageMs < ms
 }
 
 function found({ token, stamp }: Held): FoundGrant {

@@ -11,7 +11,7 @@ export interface ReconnectFigures {
   readonly overwritten: number
   /** Old tokens that were redeemed too late, and are revoked at the authorization server. */
   readonly revokedLate: number
-  /** Old tokens that are still good somewhere. */
+  /** Old tokens that are still good somewhere, of connections that were ended and not made anew. */
   readonly leftGood: number
 }
 
@@ -43,6 +43,8 @@ export async function measureReconnect(lab: Lab, each: number): Promise<Reconnec
     const kept = fresh === undefined ? after.kind === 'revoked' : after.tokens?.refresh === fresh.refresh
     const usable = fresh === undefined || (await lab.server.isGood(fresh))
     if (!kept || !usable) figures.overwritten++
+    // Made anew: what is late is left to run out.
+    if (fresh !== undefined) return
     // The family of what was there before: the last of its tokens went to the old refresh, or nowhere.
     const alive = await eventually(async () => ((await lab.server.familyIsGood(old)) ? undefined : 'dead'), 5_000)
     if (alive === undefined) figures.leftGood++

@@ -18,8 +18,8 @@ export interface SigstopFigures {
   readonly reauth: number
   /** A successor stored tokens of its own: the late write was refused. */
   readonly superseded: number
-  /** The person connected again: the late write was refused, its tokens revoked. */
-  readonly revokedLate: number
+  /** The person connected again: the late write was refused. */
+  readonly refusedAnew: number
   readonly goodTokensThrownAway: number
 }
 
@@ -40,7 +40,7 @@ export async function measureSigstop(lab: Lab, each: number): Promise<SigstopFig
     lateOverReauth: 0,
     reauth: 0,
     superseded: 0,
-    revokedLate: 0,
+    refusedAnew: 0,
     goodTokensThrownAway: 0,
   }
   async function run(name: string, meanwhile: (stopped: Stopped) => Promise<void>) {
@@ -85,7 +85,7 @@ export async function measureSigstop(lab: Lab, each: number): Promise<SigstopFig
   for (const { events, after, connection } of await run('reconnected', async ({ connection }) => {
     await crew.desk.order({ kind: 'connect', connection, tokens: await lab.server.issue(connection) })
   })) {
-    if (events.has('revoked_late')) figures.revokedLate++
+    if (events.has('superseded')) figures.refusedAnew++
     if (after.tokens?.rotation === 0 && after.tokens.refresh !== '' && (await lab.server.isGood(after.tokens))) continue
     figures.goodTokensThrownAway++
     lab.violations.push(`${connection} was connected again and has lost that: ${[...events]}, then ${after.kind}`)

@@ -208,7 +208,7 @@ export function createLogin(settings: LoginSettings): Login {
     set: Awaited<ReturnType<Provider['client']['refresh']>>,
     before: SessionTokens,
   ): Promise<SessionTokens> {
-    const made = await makeSession(provider, set, verify, clock, before).catch(
+    const made = await makeSession(provider, set, { verify, clock, refreshes: true }, before).catch(
       (error: unknown) => ({ kind: 'unavailable', detail: messageOf(error) }) as const,
     )
     if (made.kind === 'session') return made.tokens

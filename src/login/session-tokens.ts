@@ -5,6 +5,14 @@ import type { TokenSet } from '../oauth/oauth-client.ts'
 import type { Provider } from './provider.ts'
 import type { SessionTokens } from './session.ts'
 
+/** What a session is made with. */
+export interface SessionParts {
+  readonly verify: TokenVerifier
+  readonly clock: Clock
+  /** Whether sessions are refreshed. Where they are not, a refresh token is not kept, and makes no session last longer. */
+  readonly refreshes: boolean
+}
+
 /** What came of it. `detail` is for the operator and holds no token. */
 export type MadeSession =
   | { readonly kind: 'session'; readonly tokens: SessionTokens }
@@ -22,8 +30,7 @@ const DEFAULT_LIFETIME_MS = 60 * 60_000
 export async function makeSession(
   provider: Provider,
   set: TokenSet,
-  verify: TokenVerifier,
-  clock: Clock,
+  { verify, clock, refreshes }: SessionParts,
   before?: SessionTokens,
 ): Promise<MadeSession> {
   const source = provider.judged.expected.source
@@ -69,7 +76,7 @@ export async function makeSession(
 
   const issuedAt = before === undefined ? idClaims?.iat : before.issuedAt
   const session = textOf(idClaims?.sid) ?? before?.providerSession
-  const refreshToken = set.refreshToken ?? before?.refreshToken
+  const refreshToken = refreshes ? (set.refreshToken ?? before?.refreshToken) : undefined
   const idToken = set.idToken ?? before?.idToken
   return {
     kind: 'session',
@@ -102,11 +109,11 @@ function endOf(
   const { source, clockToleranceSeconds } = judged.expected
   const told = expiresInSeconds === undefined ? undefined : now + expiresInSeconds * 1000
   const isOld = source === 'id_token' && idToken === undefined
-  const exp = typeof claims.exp === 'number' && !isOld ? claims.exp * 1000 : undefined
-  if (refreshToken === undefined) return Math.min(told ?? Number.POSITIVE_INFINITY, exp ?? now + DEFAULT_LIFETIME_MS)
-  if (source === 'id_token' || told === undefined || exp === undefined) return told ?? exp ?? now + DEFAULT_LIFETIME_MS
   // As long as it is accepted: one that is new must not be over by the clock here, and be asked for again and again.
-  return Math.min(told, exp + clockToleranceSeconds * 1000)
+  const exp =
+    typeof claims.exp === 'number' && !isOld ? (claims.exp + clockToleranceSeconds) * 1000 : now + DEFAULT_LIFETIME_MS
+  const isHadAnew = source === 'id_token' && refreshToken !== undefined
+  return isHadAnew ? (told ?? exp) : Math.min(told ?? exp, exp)
 }
 
 function textOf(value: unknown): string | undefined {

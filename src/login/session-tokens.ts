@@ -38,7 +38,7 @@ export async function makeSession(
   if (judgedText === undefined && before === undefined) {
     return { kind: 'bad', detail: 'the provider sent no ID token, which jwtSource asks for' }
   }
-  let claims = before?.claims ?? {}
+  let claims = before === undefined ? {} : claimsOf(before, 'judged token')
   if (judgedText !== undefined) {
     const judged = await verify(judgedText, [provider.judged])
     if (judged.kind === 'unavailable') return { kind: 'unavailable', detail: 'no keys to check its tokens with' }
@@ -83,6 +83,7 @@ export async function makeSession(
     tokens: {
       integration: provider.name,
       claims: { ...more, ...claims },
+      ...(refreshes && provider.oauth2.userInfo === true ? { fromUserInfo: added(more, claims) } : {}),
       providerSubject: subject,
       accessToken: set.accessToken,
       expiresAt: endOf(provider, set, claims, clock.now(), refreshToken),
@@ -93,6 +94,20 @@ export async function makeSession(
       ...(idToken === undefined ? {} : { idToken }),
     },
   }
+}
+
+/** The claims of a session by who has said them: with a refresh either may come anew, and what it said before is over then. */
+function claimsOf(
+  { claims, fromUserInfo = [] }: SessionTokens,
+  said: 'judged token' | 'UserInfo',
+): Readonly<Record<string, unknown>> {
+  const ofUserInfo = new Set(fromUserInfo)
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => ofUserInfo.has(name) === (said === 'UserInfo')))
+}
+
+/** The names of what `more` adds to `claims`. */
+function added(more: Readonly<Record<string, unknown>>, claims: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(more).filter((name) => !Object.hasOwn(claims, name))
 }
 
 /**

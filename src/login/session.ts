@@ -3,8 +3,10 @@
 /** The tokens of a session and what they say. Plain data that survives JSON. */
 export interface SessionTokens {
   readonly integration: string
-  /** The claims that rules judge, of the token that the integration names, its signature checked. */
+  /** The claims that rules judge, of the token that the integration names, its signature checked, and of UserInfo. */
   readonly claims: Readonly<Record<string, unknown>>
+  /** The names of those claims that UserInfo has said, and not the token. */
+  readonly fromUserInfo?: readonly string[]
   /** The ID token's `sub`, by which the provider speaks of the person; else that of the access token. */
   readonly providerSubject: string
   /** The provider's name for its session with this browser (`sid`). */
@@ -36,13 +38,14 @@ const TEXTS = ['providerSession', 'accessToken', 'refreshToken', 'idToken'] as c
 export function asSessionTokens(value: unknown): SessionTokens | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const tokens = value as SessionTokens
-  const { integration, claims, providerSubject, issuedAt = 0, expiresAt, startedAt } = tokens
+  const { integration, claims, fromUserInfo = [], providerSubject, issuedAt = 0, expiresAt, startedAt } = tokens
   const whole =
     [integration, providerSubject].every((text) => typeof text === 'string') &&
     [issuedAt, expiresAt, startedAt].every(Number.isFinite) &&
     TEXTS.every((key) => tokens[key] === undefined || typeof tokens[key] === 'string') &&
     typeof claims === 'object' &&
-    claims !== null
+    claims !== null &&
+    Array.isArray(fromUserInfo)
   return whole ? tokens : undefined
 }
 

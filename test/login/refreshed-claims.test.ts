@@ -20,3 +20,28 @@ describe('a session in cookies', () => {
     expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe(null)
   })
 })
+
+describe('groups that UserInfo says', () => {
+  it.each([true, false])('are lost with the next refresh (with an ID token: %s)', async (again) => {
+    const stall = await openStall({
+      ...idTokenOnly,
+      oauth2: { userInfo: true },
+      routes: [{ path: '/', auth: { type: 'jwt', integration: 'corp', login: true, claims: { groups: 'admin' } } }],
+    })
+    let groups = ['admin']
+    stall.provider.hooks.userInfo = (claims) => ({ ...claims, name: 'by UserInfo', groups })
+    stall.provider.hooks.answer = ({ id_token, ...body }, sent) =>
+      sent.has('code') || again ? { ...body, id_token } : body
+    await stall.browser.load(`${stall.origin}/`)
+    stall.clock.advance(3601)
+    const { auth } = JSON.parse((await stall.browser.script(`${stall.origin}/`)).body)
+    // What the token says still wins.
+    expect(auth.claims).toMatchObject({ groups: ['admin'], name: 'The alice' })
+    groups = ['guest']
+    stall.clock.advance(3601)
+    expect((await stall.browser.script(`${stall.origin}/`)).status).toBe(403)
+    groups = ['admin']
+    stall.clock.advance(3601)
+    expect((await stall.browser.script(`${stall.origin}/`)).status).toBe(200)
+  })
+})

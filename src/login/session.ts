@@ -17,10 +17,21 @@ export interface SessionTokens {
   readonly idToken?: string
   /** When the provider made the ID token of the sign-in, in epoch seconds by its own clock (`iat`). */
   readonly issuedAt?: number
+  /** Where the tokens that a refresh brought could not be checked yet: the claims are those of before. */
+  readonly unchecked?: UncheckedTokens
   /** When the tokens end, in epoch milliseconds. */
   readonly expiresAt: number
   /** When the person signed in, in epoch milliseconds. */
   readonly startedAt: number
+}
+
+/** What is kept of new tokens until they can be checked; access and refresh token are the session's. Times are epoch milliseconds. */
+export interface UncheckedTokens {
+  readonly idToken?: string
+  /** How long it is worth looking at them. */
+  readonly until: number
+  /** How long the claims of before count at most, however often there are new tokens that cannot be checked. */
+  readonly goesOnUntil: number
 }
 
 /** What `text` says; `undefined` for what is no JSON. */
@@ -38,15 +49,31 @@ const TEXTS = ['providerSession', 'accessToken', 'refreshToken', 'idToken'] as c
 export function asSessionTokens(value: unknown): SessionTokens | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const tokens = value as SessionTokens
-  const { integration, claims, fromUserInfo = [], providerSubject, issuedAt = 0, expiresAt, startedAt } = tokens
+  const {
+    integration,
+    claims,
+    fromUserInfo = [],
+    unchecked,
+    providerSubject,
+    issuedAt = 0,
+    expiresAt,
+    startedAt,
+  } = tokens
   const whole =
     [integration, providerSubject].every((text) => typeof text === 'string') &&
     [issuedAt, expiresAt, startedAt].every(Number.isFinite) &&
     TEXTS.every((key) => tokens[key] === undefined || typeof tokens[key] === 'string') &&
     typeof claims === 'object' &&
     claims !== null &&
-    Array.isArray(fromUserInfo)
+    Array.isArray(fromUserInfo) &&
+    isUnchecked(unchecked)
   return whole ? tokens : undefined
+}
+
+function isUnchecked(value: unknown): boolean {
+  if (value === undefined) return true
+  const { idToken = '', until, goesOnUntil } = (value ?? {}) as Partial<UncheckedTokens>
+  return typeof idToken === 'string' && [until, goesOnUntil].every(Number.isFinite)
 }
 
 /** Where a session is used: an origin, and the integration it is of. */

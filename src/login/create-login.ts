@@ -26,7 +26,7 @@ import { refreshSession } from './refreshed-session.ts'
 import { asSessionTokens, type FoundSession, type Sessions, type SessionTokens } from './session.ts'
 import { createSignIn, type SignInSteps } from './sign-in.ts'
 import { createSignOut, type SignOutSteps } from './sign-out.ts'
-import { createStoredSessions } from './stored-sessions.ts'
+import { createStoredSessions, noteProviderSession } from './stored-sessions.ts'
 import { createTransactions } from './transaction.ts'
 
 /** What to register at a provider. */
@@ -160,7 +160,8 @@ export function createLogin(settings: LoginSettings): Login {
         async redeem(tokens, signal) {
           const provider = providers.get(tokens.integration)
           if (provider === undefined) throw new RedeemError('dead', 'its integration is no longer configured')
-          const fresh = await refreshSession(provider, tokens, signal, { verify, clock, tell })
+          const refreshed = await refreshSession(provider, tokens, signal, { verify, clock, tell })
+          const fresh = await noteProviderSession(over, refreshed, tokens, absoluteMs)
           const { id = '', subject = '' } = provider.judged.identify(fresh.claims)
           tell({ kind: 'refreshed', integration: provider.name, id, subject })
           // Groups may be a little older for it; the tokens may not be lost for it.

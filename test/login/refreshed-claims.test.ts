@@ -180,3 +180,21 @@ async function openWithKeys(routes: StallOptions['routes']) {
   hooks.answer = ({ id_token: _, ...body }) => body
   return { stall, keys }
 }
+
+describe('a refreshed ID token that does not fit', () => {
+  it.each([
+    ['azp', 'another'],
+    ['at_hash', 'b'.repeat(22)],
+  ])('by its %s ends the session and says so, and the refresh token is not sent again', async (claim, value) => {
+    const stall = await openStall()
+    stall.provider.hooks.idToken = (claims, _grant, refresh) => (refresh ? { ...claims, [claim]: value } : claims)
+    await stall.browser.load(`${stall.origin}/`)
+    stall.clock.advance(3595)
+    await stall.browser.script(`${stall.origin}/`)
+    await expect.poll(() => stall.logins.at(-1)).toMatchObject({ reason: 'reauth_required' })
+    expect(stall.logins.at(-1)?.detail).toContain(claim)
+    stall.clock.advance(60)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe(null)
+    expect(stall.provider.count('POST /token')).toBe(2)
+  })
+})

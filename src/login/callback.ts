@@ -20,7 +20,7 @@ const MAX_RENEWALS = 2
 
 /** See the top of the file. */
 export function createCallback(parts: SignInParts, sending: Sending): Callback {
-  const { places, providers, sessions, transactions, people, verify, clock, tell } = parts
+  const { config, places, providers, sessions, transactions, people, verify, clock, tell } = parts
   const { failed, authorize, tryAgain, goOn } = sending
   /** Callbacks that are being answered, by what they brought; each comes from a browser that has begun the sign-in. */
   const underWay = new Map<string, Promise<Reply>>()
@@ -72,7 +72,7 @@ export function createCallback(parts: SignInParts, sending: Sending): Callback {
         verifier: transaction.verifier,
         ...(provider.scopes.includes('openid') ? { nonce: transaction.nonce } : {}),
       })
-      const made = await makeSession(provider, set, verify, clock)
+      const made = await makeSession(provider, set, { verify, clock, refreshes: config.store !== undefined })
       if (made.kind !== 'session') {
         const reason = made.kind === 'bad' ? 'rejected' : 'unavailable'
         return withCookies(failed(reason, name, normalised, made.detail, again), [over])

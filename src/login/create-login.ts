@@ -1,6 +1,6 @@
 /** Browser login, put together: its own pages, and the session that a request comes with. */
 import type { Clock } from '../core/clock.ts'
-import { ConfigError, messageOf } from '../core/errors.ts'
+import { ConfigError } from '../core/errors.ts'
 import { lookedUp } from '../core/looked-up.ts'
 import { createSealer } from '../core/sealing.ts'
 import { resolveSecret, type SecretResolver } from '../core/secrets.ts'
@@ -12,7 +12,7 @@ import { createPeople } from '../identity/people.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
 import { safeReturnTo } from '../match/return-to.ts'
 import { loginFailedPage, noAccessPage, sessionEndedPage } from '../pages/login-pages.ts'
-import { failureOf, isOfTheClient, RedeemError } from '../store/redeem-error.ts'
+import { RedeemError } from '../store/redeem-error.ts'
 import { createRefresher } from '../store/refresher.ts'
 import { isSealed, type SealedStore, sealed } from '../store/sealed.ts'
 import type { LoginConfig } from './config.ts'
@@ -22,11 +22,11 @@ import { createHandOffs } from './hand-off.ts'
 import { writePerson } from './identity.ts'
 import { createPlaces, type Entrance, PAGES, type Places } from './places.ts'
 import type { Provider } from './provider.ts'
+import { refreshSession } from './refreshed-session.ts'
 import { asSessionTokens, type FoundSession, type Sessions, type SessionTokens } from './session.ts'
-import { makeSession } from './session-tokens.ts'
 import { createSignIn, type SignInSteps } from './sign-in.ts'
 import { createSignOut, type SignOutSteps } from './sign-out.ts'
-import { createStoredSessions } from './stored-sessions.ts'
+import { createStoredSessions, noteProviderSession } from './stored-sessions.ts'
 import { createTransactions } from './transaction.ts'
 
 /** What to register at a provider. */
@@ -160,10 +160,8 @@ export function createLogin(settings: LoginSettings): Login {
         async redeem(tokens, signal) {
           const provider = providers.get(tokens.integration)
           if (provider === undefined) throw new RedeemError('dead', 'its integration is no longer configured')
-          const set = await provider.client
-            .refresh(tokens.refreshToken ?? '', signal)
-            .catch((error: unknown) => Promise.reject(asEnd(error, tokens)))
-          const fresh = await refreshedSession(provider, set, tokens)
+          const refreshed = await refreshSession(provider, tokens, signal, { verify, clock, tell })
+          const fresh = await noteProviderSession(over, refreshed, tokens, absoluteMs)
           const { id = '', subject = '' } = provider.judged.identify(fresh.claims)
           tell({ kind: 'refreshed', integration: provider.name, id, subject })
           // Groups may be a little older for it; the tokens may not be lost for it.
@@ -194,32 +192,6 @@ export function createLogin(settings: LoginSettings): Login {
     const provider = tokens && providers.get(tokens.integration)
     if (tokens === undefined || provider === undefined) return undefined
     return expectedIssuer(provider.integration, tokens.claims) === tokens.claims.iss ? tokens : undefined
-  }
-
-  /** Whatever the words of a refusal mean, a session that is over can begin anew, and nothing is lost. */
-  function asEnd(error: unknown, { expiresAt }: SessionTokens): unknown {
-    const isRefused = failureOf(error) === 'rejected' && !isOfTheClient(error)
-    return isRefused && expiresAt <= clock.now() ? new RedeemError('dead', messageOf(error)) : error
-  }
-
-  /** What has been redeemed is never thrown away: where it cannot be checked right now, the session goes on with what it knew. */
-  async function refreshedSession(
-    provider: Provider,
-    set: Awaited<ReturnType<Provider['client']['refresh']>>,
-    before: SessionTokens,
-  ): Promise<SessionTokens> {
-    const made = await makeSession(provider, set, verify, clock, before).catch(
-      (error: unknown) => ({ kind: 'unavailable', detail: messageOf(error) }) as const,
-    )
-    if (made.kind === 'session') return made.tokens
-    if (made.kind === 'bad') throw new RedeemError('dead', made.detail)
-    tell({ kind: 'refresh_failed', integration: provider.name, reason: 'unchecked', detail: made.detail })
-    return {
-      ...before,
-      accessToken: set.accessToken,
-      refreshToken: set.refreshToken ?? before.refreshToken ?? '',
-      expiresAt: clock.now() + (set.expiresInSeconds ?? 300) * 1000,
-    }
   }
 
   const brand = config.brand && { brand: config.brand }

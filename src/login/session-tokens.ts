@@ -1,16 +1,27 @@
 /** From the provider's answer to a session: which token is judged, whether it is good, and what it says. */
 import type { Clock } from '../core/clock.ts'
+import { messageOf } from '../core/errors.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
 import type { TokenSet } from '../oauth/oauth-client.ts'
 import type { Provider } from './provider.ts'
 import type { SessionTokens } from './session.ts'
 
+/** What a session is made with. */
+export interface SessionParts {
+  readonly verify: TokenVerifier
+  readonly clock: Clock
+  /** Whether sessions are refreshed. Where they are not, a refresh token is not kept, and makes no session last longer. */
+  readonly refreshes: boolean
+}
+
 /** What came of it. `detail` is for the operator and holds no token. */
 export type MadeSession =
-  | { readonly kind: 'session'; readonly tokens: SessionTokens }
+  /** `unchecked`: why something beside the token that is judged could not be had. */
+  | { readonly kind: 'session'; readonly tokens: SessionTokens; readonly unchecked?: string }
   | { readonly kind: 'bad'; readonly detail: string }
   | { readonly kind: 'unavailable'; readonly detail: string }
 
+const NO_KEYS = 'no keys to check its tokens with'
 /** Where the provider says nothing of an end. */
 const DEFAULT_LIFETIME_MS = 60 * 60_000
 
@@ -22,8 +33,7 @@ const DEFAULT_LIFETIME_MS = 60 * 60_000
 export async function makeSession(
   provider: Provider,
   set: TokenSet,
-  verify: TokenVerifier,
-  clock: Clock,
+  { verify, clock, refreshes }: SessionParts,
   before?: SessionTokens,
 ): Promise<MadeSession> {
   const source = provider.judged.expected.source
@@ -31,10 +41,10 @@ export async function makeSession(
   if (judgedText === undefined && before === undefined) {
     return { kind: 'bad', detail: 'the provider sent no ID token, which jwtSource asks for' }
   }
-  let claims = before?.claims ?? {}
+  let claims = before === undefined ? {} : claimsOf(before, 'judged token')
   if (judgedText !== undefined) {
     const judged = await verify(judgedText, [provider.judged])
-    if (judged.kind === 'unavailable') return { kind: 'unavailable', detail: 'no keys to check its tokens with' }
+    if (judged.kind === 'unavailable') return { kind: 'unavailable', detail: NO_KEYS }
     if (judged.kind === 'bad') {
       const { reason, detail } = judged.problem
       const hint =
@@ -45,12 +55,19 @@ export async function makeSession(
     }
     claims = judged.signed.payload
   }
+  // What a judged token says that has been checked counts, whatever else cannot be had with a refresh.
+  const canDoWithout = before !== undefined && judgedText !== undefined
+  let unchecked: string | undefined
+  let { idToken } = set
   let idClaims: Readonly<Record<string, unknown>> | undefined
-  if (set.idToken !== undefined) {
-    const checked = source === 'id_token' ? undefined : await verify(set.idToken, [provider.idToken])
-    if (checked?.kind === 'unavailable') return { kind: 'unavailable', detail: 'no keys to check its tokens with' }
+  if (idToken !== undefined) {
+    const checked = source === 'id_token' ? undefined : await verify(idToken, [provider.idToken])
     if (checked?.kind === 'bad') return { kind: 'bad', detail: `the id_token is not good: ${checked.problem.detail}` }
-    idClaims = checked === undefined ? claims : checked.signed.payload
+    if (checked?.kind === 'unavailable') {
+      if (!canDoWithout) return { kind: 'unavailable', detail: NO_KEYS }
+      unchecked = NO_KEYS
+      idToken = undefined
+    } else idClaims = checked === undefined ? claims : checked.signed.payload
   }
   // Without a new ID token nothing new is said of it: an access token may call the same person something else.
   const subject = textOf(
@@ -65,48 +82,73 @@ export async function makeSession(
   if (!same || subject !== (before?.providerSubject ?? subject)) {
     return { kind: 'bad', detail: 'the refreshed tokens are of somebody else' }
   }
-  const more = provider.oauth2.userInfo === true ? await provider.client.userInfo(set.accessToken, subject) : {}
+  let more: Readonly<Record<string, unknown>> = {}
+  if (provider.oauth2.userInfo === true) {
+    try {
+      more = await provider.client.userInfo(set.accessToken, subject)
+    } catch (error) {
+      if (!canDoWithout) throw error
+      more = claimsOf(before, 'UserInfo')
+      unchecked = messageOf(error)
+    }
+  }
 
   const issuedAt = before === undefined ? idClaims?.iat : before.issuedAt
   const session = textOf(idClaims?.sid) ?? before?.providerSession
-  const refreshToken = set.refreshToken ?? before?.refreshToken
-  const idToken = set.idToken ?? before?.idToken
+  const refreshToken = refreshes ? (set.refreshToken ?? before?.refreshToken) : undefined
+  const lastIdToken = idToken ?? before?.idToken
+  const mayOutlive = refreshToken !== undefined && unchecked === undefined
   return {
     kind: 'session',
     tokens: {
       integration: provider.name,
       claims: { ...more, ...claims },
+      ...(refreshes && provider.oauth2.userInfo === true ? { fromUserInfo: added(more, claims) } : {}),
       providerSubject: subject,
       accessToken: set.accessToken,
-      expiresAt: endOf(provider, set, claims, clock.now(), refreshToken),
+      expiresAt: endOf(provider, set, claims, clock.now(), mayOutlive),
       startedAt: before?.startedAt ?? clock.now(),
       ...(typeof issuedAt === 'number' ? { issuedAt } : {}),
       ...(session === undefined ? {} : { providerSession: session }),
       ...(refreshToken === undefined ? {} : { refreshToken }),
-      ...(idToken === undefined ? {} : { idToken }),
+      ...(lastIdToken === undefined ? {} : { idToken: lastIdToken }),
     },
+    ...(unchecked === undefined ? {} : { unchecked }),
   }
+}
+
+/** The claims of a session by who has said them: with a refresh either may come anew, and what it said before is over then. */
+function claimsOf(
+  { claims, fromUserInfo = [] }: SessionTokens,
+  said: 'judged token' | 'UserInfo',
+): Readonly<Record<string, unknown>> {
+  const ofUserInfo = new Set(fromUserInfo)
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => ofUserInfo.has(name) === (said === 'UserInfo')))
+}
+
+/** The names of what `more` adds to `claims`. */
+function added(more: Readonly<Record<string, unknown>>, claims: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(more).filter((name) => !Object.hasOwn(claims, name))
 }
 
 /**
  * When the tokens end: as the provider says of the access token, and never after the judged token's own end, unless
- * that is an ID token that can be had anew.
+ * that is an ID token that can be had anew (`mayOutlive`).
  */
 function endOf(
   { judged }: Provider,
   { expiresInSeconds, idToken }: TokenSet,
   claims: Readonly<Record<string, unknown>>,
   now: number,
-  refreshToken: string | undefined,
+  mayOutlive: boolean,
 ): number {
   const { source, clockToleranceSeconds } = judged.expected
   const told = expiresInSeconds === undefined ? undefined : now + expiresInSeconds * 1000
   const isOld = source === 'id_token' && idToken === undefined
-  const exp = typeof claims.exp === 'number' && !isOld ? claims.exp * 1000 : undefined
-  if (refreshToken === undefined) return Math.min(told ?? Number.POSITIVE_INFINITY, exp ?? now + DEFAULT_LIFETIME_MS)
-  if (source === 'id_token' || told === undefined || exp === undefined) return told ?? exp ?? now + DEFAULT_LIFETIME_MS
   // As long as it is accepted: one that is new must not be over by the clock here, and be asked for again and again.
-  return Math.min(told, exp + clockToleranceSeconds * 1000)
+  const exp =
+    typeof claims.exp === 'number' && !isOld ? (claims.exp + clockToleranceSeconds) * 1000 : now + DEFAULT_LIFETIME_MS
+  return source === 'id_token' && mayOutlive ? (told ?? exp) : Math.min(told ?? exp, exp)
 }
 
 function textOf(value: unknown): string | undefined {

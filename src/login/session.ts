@@ -3,8 +3,10 @@
 /** The tokens of a session and what they say. Plain data that survives JSON. */
 export interface SessionTokens {
   readonly integration: string
-  /** The claims that rules judge, of the token that the integration names, its signature checked. */
+  /** The claims that rules judge, of the token that the integration names, its signature checked, and of UserInfo. */
   readonly claims: Readonly<Record<string, unknown>>
+  /** The names of those claims that UserInfo has said, and not the token. */
+  readonly fromUserInfo?: readonly string[]
   /** The ID token's `sub`, by which the provider speaks of the person; else that of the access token. */
   readonly providerSubject: string
   /** The provider's name for its session with this browser (`sid`). */
@@ -15,10 +17,21 @@ export interface SessionTokens {
   readonly idToken?: string
   /** When the provider made the ID token of the sign-in, in epoch seconds by its own clock (`iat`). */
   readonly issuedAt?: number
+  /** Where the tokens that a refresh brought could not be checked yet: the claims are those of before. */
+  readonly unchecked?: UncheckedTokens
   /** When the tokens end, in epoch milliseconds. */
   readonly expiresAt: number
   /** When the person signed in, in epoch milliseconds. */
   readonly startedAt: number
+}
+
+/** What is kept of new tokens until they can be checked; access and refresh token are the session's. Times are epoch milliseconds. */
+export interface UncheckedTokens {
+  readonly idToken?: string
+  /** How long it is worth looking at them. */
+  readonly until: number
+  /** How long the claims of before count at most, however often there are new tokens that cannot be checked. */
+  readonly goesOnUntil: number
 }
 
 /** What `text` says; `undefined` for what is no JSON. */
@@ -36,14 +49,31 @@ const TEXTS = ['providerSession', 'accessToken', 'refreshToken', 'idToken'] as c
 export function asSessionTokens(value: unknown): SessionTokens | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const tokens = value as SessionTokens
-  const { integration, claims, providerSubject, issuedAt = 0, expiresAt, startedAt } = tokens
+  const {
+    integration,
+    claims,
+    fromUserInfo = [],
+    unchecked,
+    providerSubject,
+    issuedAt = 0,
+    expiresAt,
+    startedAt,
+  } = tokens
   const whole =
     [integration, providerSubject].every((text) => typeof text === 'string') &&
     [issuedAt, expiresAt, startedAt].every(Number.isFinite) &&
     TEXTS.every((key) => tokens[key] === undefined || typeof tokens[key] === 'string') &&
     typeof claims === 'object' &&
-    claims !== null
+    claims !== null &&
+    Array.isArray(fromUserInfo) &&
+    isUnchecked(unchecked)
   return whole ? tokens : undefined
+}
+
+function isUnchecked(value: unknown): boolean {
+  if (value === undefined) return true
+  const { idToken = '', until, goesOnUntil } = (value ?? {}) as Partial<UncheckedTokens>
+  return typeof idToken === 'string' && [until, goesOnUntil].every(Number.isFinite)
 }
 
 /** Where a session is used: an origin, and the integration it is of. */

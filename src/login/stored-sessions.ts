@@ -11,7 +11,7 @@ import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
 import { everyRecord } from '../store/every-record.ts'
 import type { FoundTokens, Refresher } from '../store/refresher.ts'
-import type { Key, TokenStore } from '../store/token-store.ts'
+import { type Key, keyText, type TokenStore } from '../store/token-store.ts'
 import { createEndings } from './endings.ts'
 import type { Places } from './places.ts'
 import { type FoundSession, jsonOf, type SessionPlace, type Sessions, type SessionTokens } from './session.ts'
@@ -40,7 +40,7 @@ interface Reference {
 }
 
 const SESSIONS = 'login-sessions'
-/** Sessions by the provider's `sid`: the owner is that, the id the session's, the value its owner. */
+/** Sessions by the provider's `sid`: the owner is that, the id the session's (or its owner, for any of theirs), the value its owner. */
 const BY_PROVIDER_SESSION = 'login-provider-sessions'
 /** The clocks of one provider's machines may differ by so much. */
 const LEEWAY_SECONDS = 5
@@ -132,11 +132,21 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     return readTokens(tokens)
   }
 
+  /** Every record of a person's sessions, whatever has become of them. */
+  async function each(owner: string, look: (record: SessionRecord) => unknown): Promise<void> {
+    for await (const { key, value } of everyRecord((page) => store.list(SESSIONS, owner, page))) {
+      look({ key, ...recordOf(value) })
+    }
+  }
+
   /** Whether the provider has ended what `tokens` are of since it made them. */
   async function hasEnded(tokens: SessionTokens): Promise<boolean> {
     const { integration, providerSubject, providerSession, issuedAt } = tokens
-    const session = providerSession === undefined ? [] : [providerSessionKey(integration, providerSession, 'any').owner]
-    return issuedAt !== undefined && endings.has([ownerOf(integration, providerSubject), ...session], issuedAt)
+    const session =
+      providerSession === undefined
+        ? unnamedOwner(integration, providerSubject)
+        : providerSessionKey(integration, providerSession, 'any').owner
+    return issuedAt !== undefined && endings.has([ownerOf(integration, providerSubject), session], issuedAt)
   }
 
   return {
@@ -183,22 +193,27 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       return { cookies, tokens }
     },
     async endAll({ integration, subject, session, at }) {
-      const keys: Key[] = []
+      const keys = new Map<string, Key>()
+      const add = (key: Key) => keys.set(keyText(key), key)
       if (session !== undefined) {
         const { space, owner } = providerSessionKey(integration, session, 'any')
         await endings.note(owner, at)
-        for await (const record of everyRecord((page) => store.list(space, owner, page))) {
-          keys.push({ space: SESSIONS, owner: Buffer.from(record.value).toString('utf8'), id: record.key.id })
-        }
-      } else if (subject !== undefined) {
-        const owner = ownerOf(integration, subject)
-        await endings.note(owner, at)
-        for await (const { key, value } of everyRecord((page) => store.list(SESSIONS, owner, page))) {
-          // A token that was caught and is sent again does not end what began since.
-          if (issuedAtOf(value) <= at + LEEWAY_SECONDS) keys.push(key)
+        for await (const { key, value } of everyRecord((page) => store.list(space, owner, page))) {
+          const sessionOwner = Buffer.from(value).toString('utf8')
+          if (key.id !== sessionOwner) add({ space: SESSIONS, owner: sessionOwner, id: key.id })
+          else await each(sessionOwner, (own) => own.providerSession === session && add(own.key))
         }
       }
-      const ended = await Promise.all(keys.map((key) => refresher.disconnect(key)))
+      if (subject !== undefined) {
+        const owner = ownerOf(integration, subject)
+        await endings.note(session === undefined ? owner : unnamedOwner(integration, subject), at)
+        await each(owner, ({ key, isThere, issuedAt, providerSession = session }) => {
+          // A token that was caught and is sent again does not end what began since.
+          const isMeant = session === undefined || (isThere && providerSession === session)
+          if (isMeant && issuedAt <= at + LEEWAY_SECONDS) add(key)
+        })
+      }
+      const ended = await Promise.all([...keys.values()].map((key) => refresher.disconnect(key)))
       return ended.filter(Boolean).length
     },
     async ready() {
@@ -235,8 +250,50 @@ function digest(parts: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
 
-/** When the sign-in of a stored session was; long ago where that is not known. */
-function issuedAtOf(value: Uint8Array): number {
-  const { tokens } = (jsonOf(Buffer.from(value).toString('utf8')) ?? {}) as { tokens?: { issuedAt?: unknown } }
-  return typeof tokens?.issuedAt === 'number' ? tokens.issuedAt : 0
+/** Of somebody's sessions those that the provider has no name for here: any of its own may be theirs. */
+function unnamedOwner(integration: string, subject: string): string {
+  return digest(['subject without a session', integration, subject])
+}
+
+/** A session as it is stored. */
+interface SessionRecord {
+  readonly key: Key
+  /** Whether there are tokens; none are left of what is over. */
+  readonly isThere: boolean
+  /** When the sign-in was; long ago where that is not known. */
+  readonly issuedAt: number
+  readonly providerSession?: string
+}
+
+function recordOf(value: Uint8Array): Omit<SessionRecord, 'key'> {
+  const { tokens } = (jsonOf(Buffer.from(value).toString('utf8')) ?? {}) as { tokens?: Partial<SessionTokens> }
+  const { issuedAt, providerSession } = tokens ?? {}
+  return {
+    isThere: tokens !== undefined,
+    issuedAt: typeof issuedAt === 'number' ? issuedAt : 0,
+    ...(providerSession === undefined ? {} : { providerSession }),
+  }
+}
+
+/**
+ * Notes under which name (`sid`) the provider knows a session that was refreshed, if that is another than before: by its owner,
+ * since a refresh does not know which session it is for. Where it cannot be noted, the session counts as one without a name.
+ */
+export async function noteProviderSession(
+  store: TokenStore,
+  fresh: SessionTokens,
+  before: SessionTokens,
+  ttlMs: number,
+): Promise<SessionTokens> {
+  const { providerSession, ...unnamed } = fresh
+  if (providerSession === undefined || providerSession === before.providerSession) return fresh
+  const owner = ownerOf(fresh.integration, fresh.providerSubject)
+  const index = providerSessionKey(fresh.integration, providerSession, owner)
+  try {
+    // There already where another session of theirs has got it.
+    await store.put(index, Buffer.from(owner), { ifVersion: null, ttlMs })
+    return fresh
+  } catch {
+    return unnamed
+  }
 }

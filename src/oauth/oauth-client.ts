@@ -192,7 +192,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
           throw new RedeemError(failure, `the token endpoint of ${server.issuer} ${detail}`, said)
         }
         const identified = scopes.includes('openid') && settings.idTokens !== 'ignore'
-        const identity = identified ? await identify(server, answer, undefined, secrets) : {}
+        const identity = identified ? await identify(server, answer, undefined, secrets).catch(spent) : {}
         return { refreshToken, ...toTokenSet(answer), ...identity }
       }),
 
@@ -231,6 +231,11 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         }
       }),
   }
+}
+
+/** The refresh token may be spent by now: sent again, it would be taken for a stolen one. @throws RedeemError `dead` */
+function spent(error: unknown): never {
+  throw new RedeemError('dead', messageOf(error))
 }
 
 function toTokenSet({ accessToken, expiresInSeconds, refreshToken, scope }: GrantedTokens): TokenSet {

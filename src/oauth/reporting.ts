@@ -21,7 +21,7 @@ export async function reportingAs<T>(
     const message = withoutSecrets(messageOf(error), secrets)
     const options = error instanceof SallyportError ? { cause: error } : {}
     if (Kind === AuthorizationError) throw new AuthorizationError('unavailable', message, options)
-    // An ID token that does not fit says nothing of the refresh token, but more of the same will not help.
+    // A refusal of something else on the way says nothing of the refresh token, but more of the same will not help.
     const rejected = error instanceof AuthorizationError && error.kind !== 'unavailable'
     throw new RedeemError(rejected ? 'rejected' : 'transient', message, options)
   }

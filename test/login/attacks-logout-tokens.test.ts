@@ -1,7 +1,7 @@
 /** Back-channel sign-out with tokens that are none, or of others: nobody is signed out by them (Back-Channel Logout 1.0 §2.6). */
 import { describe, expect, it } from 'vitest'
 import { createKey, forge, signToken } from '../support/keys.ts'
-import { LOGOUT_EVENT, type RogueProvider } from './rogue-provider.ts'
+import { LOGOUT_EVENT, type RogueHooks, type RogueProvider } from './rogue-provider.ts'
 import { callbackOf, openStall, type Stall, type StallOptions, whoIs } from './stall.ts'
 
 type Claims = Record<string, unknown>
@@ -27,6 +27,13 @@ async function signedIn(stall: Stall, subject = 'alice', browser = stall.browser
   return sid
 }
 
+const sidBy =
+  (first: string | undefined, then: string): NonNullable<RogueHooks['idToken']> =>
+  ({ sid: _, ...claims }, _grant, refresh) => {
+    const sid = refresh ? then : first
+    return sid === undefined ? claims : { ...claims, sid }
+  }
+
 describe('a logout token', () => {
   it('as it should be ends the session that it names, and no other', async () => {
     const stall = await openStall()
@@ -41,6 +48,35 @@ describe('a logout token', () => {
     expect(await send(stall, await stall.provider.logoutToken({ sub: 'alice' }))).toBe(200)
     expect(await whoIs(phone, `${stall.origin}/`)).toBe(null)
     expect(await whoIs(bobs, `${stall.origin}/`)).toBe('bob')
+  })
+
+  it.each<[what: string, options: StallOptions, idToken: RogueHooks['idToken'], names: Claims]>([
+    ['without an ID token (no openid)', { oauth2: { scopes: ['orders:read'] } }, undefined, { sub: 'alice', sid: 'x' }],
+    ['whose ID token has no sid', {}, ({ sid: _, ...claims }) => claims, { sub: 'alice', sid: 'x' }],
+    ['that got another sid with a refresh', {}, sidBy('old', 'new'), { sub: 'alice', sid: 'new' }],
+    ['that got another sid with a refresh, by sid alone', {}, sidBy('old', 'new'), { sid: 'new' }],
+    ['that got its sid with a refresh', {}, sidBy(undefined, 'new'), { sub: 'alice', sid: 'new' }],
+    ['that got its sid with a refresh, by sid alone', {}, sidBy(undefined, 'new'), { sid: 'new' }],
+  ])('ends a session %s', async (_what, options, idToken, names) => {
+    const stall = await openStall(options)
+    const phone = stall.newBrowser()
+    if (options.oauth2 === undefined) await signedIn(stall, 'alice', phone)
+    const bobs = stall.newBrowser()
+    stall.provider.subject = 'bob'
+    await bobs.load(`${stall.origin}/`)
+    stall.provider.subject = 'alice'
+    if (idToken !== undefined) stall.provider.hooks.idToken = idToken
+    await stall.browser.load(`${stall.origin}/`)
+    stall.clock.advance(3601)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+    // The phone's has a name of its own, and keeps it.
+    delete stall.provider.hooks.idToken
+    if (options.oauth2 === undefined) expect(await whoIs(phone, `${stall.origin}/`)).toBe('alice')
+    expect(await send(stall, await stall.provider.logoutToken(names))).toBe(200)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe(null)
+    expect(await whoIs(bobs, `${stall.origin}/`)).toBe('bob')
+    if (options.oauth2 === undefined) expect(await whoIs(phone, `${stall.origin}/`)).toBe('alice')
+    expect(stall.logins).toContainEqual(expect.objectContaining({ kind: 'ended', detail: '1 session' }))
   })
 
   const wrongs: [

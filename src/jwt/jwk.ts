@@ -5,13 +5,13 @@
 import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import { messageOf } from '../core/errors.ts'
 import { KEY_SHAPES } from './algorithms.ts'
-import { isGuid } from './registered-claims.ts'
+import { tenantOf } from './registered-claims.ts'
 
 /** A public key of an identity provider. The same object stays in use for as long as the provider publishes the key. */
 export interface VerificationKey {
   readonly kid: string | undefined
   readonly jwk: JWK
-  /** The only tenant that it signs for; see {@link tenantOf}. */
+  /** The only tenant that it signs for; see {@link onlyTenant}. */
   readonly tenant: string | undefined
   /** RFC 7638; tells whether a key of the next fetch is this one. */
   readonly thumbprint: string
@@ -91,7 +91,7 @@ function toInteger(base64url: string): bigint {
 
 async function toKey(jwk: JWK, kid: string | undefined): Promise<VerificationKey> {
   const imported = new Map<string, Promise<CryptoKey>>()
-  const tenant = tenantOf(jwk)
+  const tenant = onlyTenant(jwk)
   const key: VerificationKey = {
     kid,
     jwk,
@@ -117,6 +117,6 @@ async function toKey(jwk: JWK, kid: string | undefined): Promise<VerificationKey
  * Microsoft Entra publishes the keys of all tenants in one set and puts an `issuer` on each: with `{tenantid}` in it, or a tenant's
  * own, which such a key must not leave.
  */
-function tenantOf({ issuer }: JWK & { readonly issuer?: unknown }): string | undefined {
-  return typeof issuer === 'string' ? issuer.split('/').find(isGuid) : undefined
+function onlyTenant({ issuer }: JWK & { readonly issuer?: unknown }): string | undefined {
+  return typeof issuer === 'string' ? tenantOf(issuer) : undefined
 }

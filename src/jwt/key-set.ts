@@ -47,6 +47,8 @@ export class KeysUnavailable extends Error {
 
 /** See the top of the file. */
 export interface KeySet {
+  /** Another number once there are keys that were not there before. */
+  readonly version: number
   /** Whether the keys at hand may be used at `now`; starts a renewal that is due. Runs on every request. */
   settled(now: number): boolean
   /** Waits for keys. Rejects with {@link KeysUnavailable}. */
@@ -74,6 +76,7 @@ export function createKeySet(
 ): KeySet {
   let keys: readonly VerificationKey[] = []
   let loadedAt = Number.NEGATIVE_INFINITY
+  let version = 0
   let failures = 0
   let failedAt = Number.NEGATIVE_INFINITY
   let pauseMs = 0
@@ -119,6 +122,7 @@ export function createKeySet(
     const after = new Map(fetched.map((key) => [key.thumbprint, before.get(key.thumbprint) ?? key]))
     for (const [thumbprint, key] of before) if (!after.has(thumbprint)) key.removed = true
     if ([...after.keys()].some((thumbprint) => !before.has(thumbprint))) {
+      version++
       lookPauseMs = times.lookMs
       missing.clear()
     }
@@ -164,6 +168,10 @@ export function createKeySet(
   }
 
   return {
+    get version() {
+      return version
+    },
+
     settled(now) {
       const age = ageAt(now)
       if (age < times.refreshMs) return true

@@ -17,6 +17,8 @@ export type KeyReport = KeySetEvent & { readonly source: string }
 
 /** A JWK set or a metadata document is a few KiB. */
 const MAX_DOCUMENT_BYTES = 512 * 1024
+/** RFC 7517 §8.5: a key set has a type of its own, which some servers know it by alone. */
+const KEY_SET_TYPES = 'application/json, application/jwk-set+json'
 
 /** The integrations by name. `fetch` is the user's own, in place of `globalThis.fetch`. */
 export function createIntegrations(
@@ -129,14 +131,14 @@ function keyLoader({ issuer, jwksUri, metadataUrl, keys = {}, allowInsecureHttp 
   const options = metadataUrl === undefined ? {} : { metadataUrl, issuerInDocument: issuer }
   let discovered: string | undefined
   return async (): Promise<unknown> => {
-    if (jwksUri !== undefined) return fetchJson(fetch, jwksUri, limits)
+    if (jwksUri !== undefined) return fetchJson(fetch, jwksUri, limits, KEY_SET_TYPES)
     const known = discovered
     // Forgotten until it has proved good once more: the keys may have moved.
     discovered = undefined
     const uri = known ?? (await discoverServer(issuer, fetch, limits, options)).jwksUri
     if (uri === undefined) throw new FetchError(`the metadata of ${issuer} names no jwks_uri`)
     if (!isSecureUrl(uri) && allowInsecureHttp !== true) throw new FetchError(`the jwks_uri of ${issuer} is not https`)
-    const document = await fetchJson(fetch, uri, limits)
+    const document = await fetchJson(fetch, uri, limits, KEY_SET_TYPES)
     discovered = uri
     return document
   }

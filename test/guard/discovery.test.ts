@@ -1,6 +1,14 @@
 /** Where the keys are, found out from the issuer: OpenID Connect Discovery 1.0 §4, RFC 8414. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createKey, failing, type ProviderServer, type SigningKey, signToken, startProvider } from '../support/keys.ts'
+import {
+  createKey,
+  failing,
+  forge,
+  type ProviderServer,
+  type SigningKey,
+  signToken,
+  startProvider,
+} from '../support/keys.ts'
 import { ask, claimsFor, jwtGuard, withToken } from './harness.ts'
 
 const OIDC = '/.well-known/openid-configuration'
@@ -83,6 +91,19 @@ describe("A6 an integration's keys are found from its issuer", () => {
     const fresh = await signToken(moved, claimsFor(provider, clock))
     expect(await ask(guard, withToken(fresh))).toBe('pass')
     expect(await ask(guard, withToken(await token()))).toBe(401)
+  })
+
+  it('from a server that knows a key set by its own media type alone (RFC 7517 §8.5)', async () => {
+    provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: provider.jwksUri })
+    const { guard, token } = setUp()
+    provider.answer = (request, response) => {
+      const isKeys = request.url === '/jwks'
+      const type = isKeys ? 'application/jwk-set+json' : 'application/json'
+      const document = isKeys ? { keys: [key.jwk] } : provider.documents.get(request.url ?? '')
+      const takes = request.headers.accept?.split(', ').includes(type) === true
+      response.writeHead(takes ? 200 : 406, { 'content-type': type }).end(JSON.stringify(document))
+    }
+    expect(await ask(guard, withToken(await token()))).toBe('pass')
   })
 
   it('through redirects', async () => {

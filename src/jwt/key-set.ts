@@ -67,9 +67,16 @@ const QUIET_MS = 60_000
 const MAX_MISSING = 1_000
 const MAX_WAITING = 1_000
 
-/** A key set over `load`, which fetches the JWK set document. */
+/**
+ * Fetches the JWK set document.
+ *
+ * @param looking - for a key id that is not in the set as it is known, so that the set may have moved
+ */
+export type LoadKeys = (looking: boolean) => Promise<unknown>
+
+/** A key set over `load`. */
 export function createKeySet(
-  load: () => Promise<unknown>,
+  load: LoadKeys,
   clock: Clock,
   times: KeySetTimes,
   report: (event: KeySetEvent) => void,
@@ -91,17 +98,17 @@ export function createKeySet(
   const missing = new LRUCache<string, number>({ max: MAX_MISSING })
 
   /** Fetches, unless that is under way already. Resolves also when it fails; the state tells. */
-  function refresh(): Promise<void> {
-    inFlight ??= attempt().finally(() => {
+  function refresh(looking = false): Promise<void> {
+    inFlight ??= attempt(looking).finally(() => {
       inFlight = undefined
     })
     return inFlight
   }
 
-  async function attempt(): Promise<void> {
+  async function attempt(looking: boolean): Promise<void> {
     const startedAt = clock.now()
     try {
-      const set = await readJwkSet(await load())
+      const set = await readJwkSet(await load(looking))
       if (set === undefined) throw new FetchError('what the identity provider sent is not a JWK set')
       adopt(set.keys)
       loadedAt = startedAt
@@ -162,7 +169,7 @@ export function createKeySet(
       if (closed || !attemptDue(clock.now())) return
       lastLookAt = clock.now()
       lookPauseMs = Math.min(times.maxLookMs, lookPauseMs * 2)
-      await refresh()
+      await refresh(true)
     })
     return look
   }

@@ -8,6 +8,7 @@
  * between waits for the next one instead of being turned away, so a flood of made-up
  * ids delays a real rotation by seconds and cannot hide it.
  */
+import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
 import { FetchError, messageOf } from '../core/errors.ts'
@@ -95,7 +96,8 @@ export function createKeySet(
   let waiting = 0
   let lookPauseMs = times.lookMs
   let lastLookAt = Number.NEGATIVE_INFINITY
-  const missing = new LRUCache<string, number>({ max: MAX_MISSING })
+  /** By a digest: anybody makes them up, as long as a header can be. */
+  const missing = new LRUCache<string, number>({ max: MAX_MISSING, ttl: MISSING_MS })
 
   /** Fetches, unless that is under way already. Resolves also when it fails; the state tells. */
   function refresh(looking = false): Promise<void> {
@@ -133,6 +135,7 @@ export function createKeySet(
       lookPauseMs = times.lookMs
       missing.clear()
     }
+    missing.purgeStale()
     keys = [...after.values()]
   }
 
@@ -199,7 +202,8 @@ export function createKeySet(
 
     async lookAgain(kid = '') {
       const now = clock.now()
-      const seenMissingAt = missing.get(kid)
+      const id = digestOf(kid)
+      const seenMissingAt = missing.get(id)
       if (seenMissingAt !== undefined && seenMissingAt <= now && now - seenMissingAt < MISSING_MS) return false
       if (closed || waiting >= MAX_WAITING || !attemptDue(now)) throw unavailable()
       waiting++
@@ -211,7 +215,7 @@ export function createKeySet(
       // A look that failed says nothing about the key.
       if (failures > 0 || closed) throw unavailable()
       // A token that names no key says nothing about the next one, which may be signed with a new one.
-      if (kid !== '' && !keys.some((key) => key.kid === kid)) missing.set(kid, clock.now())
+      if (kid !== '' && !keys.some((key) => key.kid === kid)) missing.set(id, clock.now())
       return true
     },
 
@@ -220,4 +224,8 @@ export function createKeySet(
       endLookPause?.()
     },
   }
+}
+
+function digestOf(kid: string): string {
+  return createHash('sha256').update(kid).digest('base64url')
 }

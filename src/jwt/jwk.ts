@@ -39,16 +39,13 @@ export async function readJwkSet(
   if (!Array.isArray(list)) return undefined
   const keys: VerificationKey[] = []
   const refused: RefusedKey[] = []
-  for (const [index, entry] of list.entries()) {
-    const jwk: JWK = typeof entry === 'object' && entry !== null ? entry : {}
+  for (const entry of list) {
+    const jwk = withoutNulls(entry)
     const kid = typeof jwk.kid === 'string' ? jwk.kid : undefined
-    const reason = index < MAX_KEYS ? unfit(jwk) : `the set has more than ${MAX_KEYS} keys`
-    if (reason !== undefined) {
-      refused.push({ kid, reason })
-      continue
-    }
     try {
-      keys.push(await toKey(jwk, kid))
+      const reason = unfit(jwk) ?? (keys.length < MAX_KEYS ? undefined : `the set has more than ${MAX_KEYS} keys`)
+      if (reason === undefined) keys.push(await toKey(jwk, kid))
+      else refused.push({ kid, reason })
     } catch (error) {
       refused.push({ kid, reason: messageOf(error) })
     }
@@ -63,15 +60,28 @@ export function keyFits(key: VerificationKey, alg: string): boolean {
   return shape !== undefined && kty === shape.kty && crv === shape.crv && (only === undefined || only === alg)
 }
 
+/** Some providers write `null` for what is not there. */
+function withoutNulls(entry: unknown): JWK {
+  if (typeof entry !== 'object' || entry === null) return {}
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== null))
+}
+
 function unfit(jwk: JWK): string | undefined {
   if (typeof jwk.kty !== 'string') return 'it is not a key'
-  if (jwk.use !== undefined && jwk.use !== 'sig') return `its use is "${jwk.use}"`
+  if (jwk.use !== undefined && jwk.use !== 'sig') return `its use is ${JSON.stringify(jwk.use)}`
   if (Array.isArray(jwk.key_ops) && !jwk.key_ops.includes('verify')) return 'its key_ops have no "verify"'
   if (jwk.kty === 'oct') return 'it is a shared secret, which must not be in a key set'
   if ('d' in jwk) return 'it is a private key, which must not be in a key set'
-  const shape = Object.values(KEY_SHAPES).find(({ kty, crv }) => kty === jwk.kty && crv === jwk.crv)
-  if (shape === undefined)
-    return `no allowed algorithm uses ${jwk.kty}${jwk.crv === undefined ? '' : ` ${jwk.crv}`} keys`
+  const algorithms = Object.entries(KEY_SHAPES).flatMap(([alg, { kty, crv }]) =>
+    kty === jwk.kty && crv === jwk.crv ? [alg] : [],
+  )
+  if (algorithms.length === 0) {
+    const curve = typeof jwk.crv === 'string' ? jwk.crv : JSON.stringify(jwk.crv)
+    return `no allowed algorithm uses ${jwk.kty}${curve === undefined ? '' : ` ${curve}`} keys`
+  }
+  if (jwk.alg !== undefined && !algorithms.includes(jwk.alg)) {
+    return `its alg is ${JSON.stringify(jwk.alg)}, and such a key is for ${algorithms.join(', ')}`
+  }
   return jwk.kty === 'RSA' ? weakRsa(jwk) : undefined
 }
 

@@ -25,8 +25,21 @@ export interface PasswordChecker {
   /**
    * Checks credentials as `parseBasicCredentials` returns them (both parts in Unicode normal form C). Answers at once
    * where it can; rejects when the check itself failed, which says nothing about the credentials.
+   *
+   * @param asker - a slow check that nobody waits for any more, once there is room for it, is `'busy'`
    */
-  check(username: string, password: string): CheckResult | Promise<CheckResult>
+  check(username: string, password: string, asker?: Asker): CheckResult | Promise<CheckResult>
+}
+
+/** Who asks, such as a request: looked at only where the check has to wait. */
+export interface Asker {
+  readonly gone?: { readonly aborted: boolean }
+}
+
+/** A check under way. */
+interface Flight {
+  readonly answer: Promise<CheckResult>
+  readonly askers: (Asker | undefined)[]
 }
 
 /** Somebody who may come in. */
@@ -66,7 +79,7 @@ export function createPasswordChecker(options: PasswordCheckerOptions): Password
   const { users, cacheSeconds = 60, maxConcurrent = 2, maxQueued = 100, clock = systemClock } = options
   const limiter = options.limiter ?? createWorkLimiter({ maxConcurrent, maxQueued })
   const successes = createSuccessCache(cacheSeconds, clock)
-  const flights = new Map<string, Promise<boolean>>()
+  const flights = new Map<string, Flight>()
   const digestOf = createKeyedDigest()
   const entries = new Map(users.map((user) => [user.username.normalize('NFC'), toEntry(user)]))
   const standInFor = createStandIns([...entries.values()])
@@ -76,25 +89,36 @@ export function createPasswordChecker(options: PasswordCheckerOptions): Password
     return { digest: digestOf(user.username.normalize('NFC'), user.password.normalize('NFC')) }
   }
 
-  function checkHash(id: string, hash: PasswordHash, known: boolean, password: string): CheckResult | Promise<boolean> {
-    const running = flights.get(id)
-    if (running !== undefined) return running
-    const answer = limiter.run(async () => {
+  function checkHash(
+    id: string,
+    { hash, known }: { readonly hash: PasswordHash; readonly known: boolean },
+    password: string,
+    asker: Asker | undefined,
+  ): CheckResult | Promise<CheckResult> {
+    const before = flights.get(id)
+    if (before !== undefined) {
+      before.askers.push(asker)
+      return before.answer
+    }
+    const askers = [asker]
+    const verify = async () => {
       const accepted = (await hash.verify(password)) === true && known
       if (accepted) successes.add(id)
       return accepted
-    })
+    }
+    // Or a hundred requests, given up as soon as they are sent, would keep everybody waiting for as many hashes.
+    const answer = limiter.run(verify, () => askers.some((each) => each?.gone?.aborted !== true))
     if (answer === 'busy') return 'busy'
-    const flight = answer.finally(() => flights.delete(id))
+    const flight = { answer: answer.finally(() => flights.delete(id)), askers }
     flights.set(id, flight)
-    return flight
+    return flight.answer
   }
 
   return {
     async load() {
       await Promise.all([...entries.values()].map(({ hash }) => hash?.load()))
     },
-    check(username, password) {
+    check(username, password, asker) {
       const digest = digestOf(username, password)
       const id = digest.toString('latin1')
       if (successes.has(id)) return true
@@ -102,7 +126,8 @@ export function createPasswordChecker(options: PasswordCheckerOptions): Password
       const standIn = standInFor(username)
       const own = entries.get(username)
       const entry = own ?? standIn
-      if (entry.hash !== undefined) return checkHash(id, entry.hash, own !== undefined, password)
+      if (entry.hash !== undefined)
+        return checkHash(id, { hash: entry.hash, known: own !== undefined }, password, asker)
       return timingSafeEqual(digest, entry.digest) && own !== undefined
     },
   }

@@ -1,4 +1,5 @@
 /** The bounds of a gateway, with what is left out filled in. */
+import { withDefaults } from '../core/defaults.ts'
 import { DEFAULT_SCAN_LIMITS } from '../mcp/key-scan.ts'
 import type { GatewayLimits } from './config.ts'
 
@@ -20,6 +21,6 @@ const DEFAULTS: Required<GatewayLimits> = Object.freeze({
 })
 
 /** `given`, complete. */
-export function limitsOf(given: GatewayLimits = {}): Required<GatewayLimits> {
-  return { ...DEFAULTS, ...given }
+export function limitsOf(given?: GatewayLimits): Required<GatewayLimits> {
+  return withDefaults(DEFAULTS, given)
 }

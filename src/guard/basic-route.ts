@@ -93,7 +93,7 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
     async ready() {
       if (checker === undefined) await prepare()
     },
-    authenticate(_request, { authorization }) {
+    authenticate(request, { authorization }) {
       if (authorization === undefined) return { kind: 'refuse', reply: unauthorized, reason: 'no_credentials' }
       const credentials = parseBasicCredentials(authorization)
       if (credentials === undefined) return { kind: 'refuse', reply: unauthorized, reason: 'malformed' }
@@ -104,9 +104,9 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
           const { error } = failed
           return { kind: 'refuse', reply: NOT_READY, reason: 'check_failed', detail: messageOf(error), error }
         }
-        return authenticateLater(credentials, async () => (await prepare()).check(username, password))
+        return authenticateLater(credentials, async () => (await prepare()).check(username, password, request))
       }
-      const result = checker.check(username, password)
+      const result = checker.check(username, password, request)
       return typeof result === 'object' ? authenticateLater(credentials, () => result) : judge(username, result)
     },
   }

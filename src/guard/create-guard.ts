@@ -1,6 +1,7 @@
 /** `createGuard`: puts the parts together and walks each request through them. */
 import { createWorkLimiter } from '../basic/work-limiter.ts'
 import { systemClock } from '../core/clock.ts'
+import { withDefaults } from '../core/defaults.ts'
 import { isOutage, messageOf, SallyportError, StoreError } from '../core/errors.ts'
 import { createEmitter, type EventSource } from '../core/events.ts'
 import { type Networks, parseNetworks } from '../core/networks.ts'
@@ -86,7 +87,7 @@ export function createGuard(config: GuardConfig): Guard {
   const keyReports = createKeyReports(emitter)
   const warnings = createGuardWarnings(emitter, clock)
   const integrations = createIntegrations(config.integrations ?? {}, config.fetch, clock, keyReports.report)
-  const cache = createSignatureCache({ ...DEFAULT_CACHE, ...config.tokenCache })
+  const cache = createSignatureCache(withDefaults(DEFAULT_CACHE, config.tokenCache))
   const verify = createTokenVerifier(cache, clock)
   const limiter = createWorkLimiter(HASHING)
   const login = makeLogin()

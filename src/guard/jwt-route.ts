@@ -5,6 +5,7 @@ import { readCookie } from '../http/cookies.ts'
 import { bearerToken } from '../http/credentials.ts'
 import type { Auth, GateRequest } from '../http/gate.ts'
 import { keeping } from '../http/keeping.ts'
+import type { NormalisedRequest } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
 import { isSameOrigin, needsSameOrigin } from '../http/same-origin.ts'
 import { compileClaimRules, isScopeClaim } from '../jwt/claim-rules.ts'
@@ -96,11 +97,26 @@ export function createJwtRoute(
   }
 
   /** The credential is a cookie, which caches do not heed. */
-  function authenticateCookie(request: GateRequest, token: string): Verdict | Promise<Verdict> {
+  function authenticateCookie(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    token: string,
+  ): Verdict | Promise<Verdict> {
     const verification = verify(token, integrations)
     return 'then' in verification
-      ? verification.then((later) => notShared(request, judge(later)))
-      : notShared(request, judge(verification))
+      ? verification.then((later) => judgeCookie(request, normalised, later))
+      : judgeCookie(request, normalised, verification)
+  }
+
+  function judgeCookie(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    verification: Verification,
+  ): Verdict | Promise<Verdict> {
+    const verdict = judge(verification)
+    if (verdict.kind === 'pass') return { kind: 'pass', auth: verdict.auth, headers: keeping(request) }
+    // A browser keeps a cookie that is out of date, or that a sibling subdomain has set, and must not be locked out by it.
+    return verification.kind === 'bad' && session !== undefined ? session(request, normalised, verdict) : verdict
   }
 
   const session = login && createSessionRoute({ name, integrations, login, judgeClaims, missing, forbidden })
@@ -112,11 +128,12 @@ export function createJwtRoute(
     authenticate(request, normalised) {
       let token = bearerToken(normalised.authorization)
       if (token === undefined && auth.cookie !== undefined) {
-        token = readCookie(request.headers.cookie, auth.cookie)
+        // An empty one is how applications clear theirs.
+        token = readCookie(request.headers.cookie, auth.cookie) || undefined
         if (token !== undefined && needsSameOrigin(request) && !isSameOrigin(request, normalised.origin)) {
           return { kind: 'refuse', reply: forbidden, reason: 'cross_origin' }
         }
-        if (token !== undefined) return authenticateCookie(request, token)
+        if (token !== undefined) return authenticateCookie(request, normalised, token)
       }
       if (token === undefined) {
         return session?.(request, normalised) ?? { kind: 'refuse', reply: missing, reason: 'no_credentials' }
@@ -125,10 +142,6 @@ export function createJwtRoute(
       return 'then' in verification ? verification.then(judge) : judge(verification)
     },
   }
-}
-
-function notShared(request: GateRequest, verdict: Verdict): Verdict {
-  return verdict.kind === 'pass' ? { kind: 'pass', auth: verdict.auth, headers: keeping(request) } : verdict
 }
 
 /** Frozen, since requests share it. */

@@ -12,7 +12,7 @@ import type { TokenIntegration } from '../jwt/token-verifier.ts'
 import type { Login } from '../login/create-login.ts'
 import type { SessionTokens } from '../login/session.ts'
 import { displayName } from '../login/sign-out.ts'
-import type { Verdict } from './verdict.ts'
+import type { RefusedVerdict, Verdict } from './verdict.ts'
 
 /** What a session route works with. */
 export interface SessionRouteSettings {
@@ -25,10 +25,19 @@ export interface SessionRouteSettings {
   readonly forbidden: Reply
 }
 
-/** Judges requests without a token. */
-export function createSessionRoute(
-  settings: SessionRouteSettings,
-): (request: GateRequest, normalised: NormalisedRequest) => Promise<Verdict> {
+/**
+ * Judges requests without a token, or with one in a cookie that is not good.
+ *
+ * @param badCookie - the refusal of such a token: what a script without a session is told
+ */
+export type SessionRoute = (
+  request: GateRequest,
+  normalised: NormalisedRequest,
+  badCookie?: RefusedVerdict,
+) => Promise<Verdict>
+
+/** Makes one. */
+export function createSessionRoute(settings: SessionRouteSettings): SessionRoute {
   const { name, integrations, login, judgeClaims, missing, forbidden } = settings
   const withLogin = integrations.filter((integration) => login.providers.has(integration.name))
   const names = withLogin.map((integration) => integration.name)
@@ -39,21 +48,24 @@ export function createSessionRoute(
     normalised: NormalisedRequest,
     ended: boolean,
     cookies: readonly string[],
+    badCookie: RefusedVerdict | undefined,
   ): Promise<Verdict> {
-    const reason = ended ? 'session_ended' : 'no_credentials'
+    const reason = badCookie?.reason ?? (ended ? 'session_ended' : 'no_credentials')
+    const detail = badCookie?.detail
     switch (kindOfRequest(request)) {
       case 'navigation':
         return {
           kind: 'refuse',
           reply: withCookies(await login.start(request, normalised, names), cookies),
           reason: 'login',
+          detail,
         }
       case 'form': {
         const reply = login.pages.sessionEnded(missing.status === 401 ? 401 : 403, normalised)
-        return { kind: 'refuse', reply: withCookies(reply, cookies), reason }
+        return { kind: 'refuse', reply: withCookies(reply, cookies), reason, detail }
       }
       default:
-        return { kind: 'refuse', reply: withCookies(missing, cookies), reason }
+        return { kind: 'refuse', reply: withCookies(badCookie?.reply ?? missing, cookies), reason, detail }
     }
   }
 
@@ -68,7 +80,11 @@ export function createSessionRoute(
   }
 
   /** A session of any of the integrations is enough: one that cannot be had or is refused hides none that follows. */
-  async function authenticate(request: GateRequest, normalised: NormalisedRequest): Promise<Verdict> {
+  async function authenticate(
+    request: GateRequest,
+    normalised: NormalisedRequest,
+    badCookie: RefusedVerdict | undefined,
+  ): Promise<Verdict> {
     let refusal: Verdict | undefined
     let retryAfterMs: number | undefined
     let ended = false
@@ -95,7 +111,7 @@ export function createSessionRoute(
       refusal ??= refused(request, normalised, found.tokens, verdict)
     }
     if (retryAfterMs !== undefined) return unavailable(request, normalised, retryAfterMs, 'the session cannot be had')
-    return refusal ?? withoutSession(request, normalised, ended, cleared)
+    return refusal ?? withoutSession(request, normalised, ended, cleared, badCookie)
   }
 
   function judge(integration: TokenIntegration, tokens: SessionTokens): Verdict {
@@ -124,9 +140,9 @@ export function createSessionRoute(
     return { kind: 'refuse', reply, reason: 'session_unavailable', detail, error }
   }
 
-  return async (request, normalised) => {
+  return async (request, normalised, badCookie) => {
     try {
-      return await authenticate(request, normalised)
+      return await authenticate(request, normalised, badCookie)
     } catch (error) {
       if (isOutage(error)) {
         return unavailable(request, normalised, 1_000, messageOf(error), error)

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { FetchError } from '../core/errors.ts'
 import { ALGORITHMS } from '../jwt/algorithms.ts'
 import { claimAt } from '../jwt/claim-rules.ts'
-import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes } from '../jwt/key-set.ts'
+import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes, type LoadKeys } from '../jwt/key-set.ts'
 import { hasTenants, isIssuerOf, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
 import type { TokenIntegration } from '../jwt/token-verifier.ts'
 import { type Fetch, fetchJson, isSecureUrl } from '../net/fetch.ts'
@@ -17,6 +17,10 @@ export type KeyReport = KeySetEvent & { readonly source: string }
 
 /** A JWK set or a metadata document is a few KiB. */
 const MAX_DOCUMENT_BYTES = 512 * 1024
+/** RFC 7517 §8.5: a key set has a type of its own, which some servers know it by alone. */
+const KEY_SET_TYPES = 'application/json, application/jwk-set+json'
+/** Anybody can make up key ids, and metadata that names another place for the keys is not read again more often for that. */
+const METADATA_PAUSE_MS = 300_000
 
 /** The integrations by name. `fetch` is the user's own, in place of `globalThis.fetch`. */
 export function createIntegrations(
@@ -35,7 +39,7 @@ export function createIntegrations(
       let found = known.get(identity)
       if (found === undefined) {
         const own = integrationFetch(integration, fetch)
-        const load = keyLoader(integration, own)
+        const load = keyLoader(integration, own, clock)
         const tell = (event: KeySetEvent) => report({ ...event, source: withoutQuery(source) })
         found = createKeySet(load, clock, keySetTimes(integration), tell)
         known.set(identity, found)
@@ -124,20 +128,55 @@ function withoutQuery(url: string): string {
 }
 
 /** Fetches the JWK set, finding out where it is first if the configuration does not say. */
-function keyLoader({ issuer, jwksUri, metadataUrl, keys = {}, allowInsecureHttp }: Integration, fetch: Fetch) {
+function keyLoader(integration: Integration, fetch: Fetch, clock: Clock): LoadKeys {
+  const { issuer, jwksUri, metadataUrl, keys = {}, allowInsecureHttp } = integration
   const limits = { timeoutMs: keys.timeoutMs ?? 5_000, maxBytes: MAX_DOCUMENT_BYTES }
   const options = metadataUrl === undefined ? {} : { metadataUrl, issuerInDocument: issuer }
-  let discovered: string | undefined
-  return async (): Promise<unknown> => {
-    if (jwksUri !== undefined) return fetchJson(fetch, jwksUri, limits)
-    const known = discovered
-    // Forgotten until it has proved good once more: the keys may have moved.
-    discovered = undefined
-    const uri = known ?? (await discoverServer(issuer, fetch, limits, options)).jwksUri
+  const { ceilingMs } = keySetTimes(integration)
+  let known: { readonly uri: string; readonly readAt: number } | undefined
+  /** The keys were not where they are said to be: they may have moved. */
+  let failed = false
+  let askedAt = Number.NEGATIVE_INFINITY
+
+  const fetchKeys = (uri: string) => fetchJson(fetch, uri, limits, KEY_SET_TYPES)
+
+  /** A clock that is set back makes what it was older, not younger. */
+  function isOlder(since: number, ms: number): boolean {
+    const age = clock.now() - since
+    return age < 0 || age >= ms
+  }
+
+  function isAddressDue(found: { readonly readAt: number }, looking: boolean): boolean {
+    if (failed) return true
+    return isOlder(askedAt, METADATA_PAUSE_MS) && (looking || isOlder(found.readAt, ceilingMs))
+  }
+
+  async function discover(): Promise<string> {
+    askedAt = clock.now()
+    const uri = (await discoverServer(issuer, fetch, limits, options)).jwksUri
     if (uri === undefined) throw new FetchError(`the metadata of ${issuer} names no jwks_uri`)
     if (!isSecureUrl(uri) && allowInsecureHttp !== true) throw new FetchError(`the jwks_uri of ${issuer} is not https`)
-    const document = await fetchJson(fetch, uri, limits)
-    discovered = uri
+    return uri
+  }
+
+  /** Where the keys are. While the metadata cannot be had, where they were. */
+  async function address(looking: boolean): Promise<{ readonly uri: string; readonly readAt: number }> {
+    const before = known
+    if (before === undefined) return { uri: await discover(), readAt: clock.now() }
+    if (!isAddressDue(before, looking)) return before
+    return discover().then(
+      (uri) => ({ uri, readAt: clock.now() }),
+      () => before,
+    )
+  }
+
+  return async (looking) => {
+    if (jwksUri !== undefined) return fetchKeys(jwksUri)
+    const found = await address(looking)
+    failed = true
+    const document = await fetchKeys(found.uri)
+    known = found
+    failed = false
     return document
   }
 }

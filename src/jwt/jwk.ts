@@ -5,13 +5,13 @@
 import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import { messageOf } from '../core/errors.ts'
 import { KEY_SHAPES } from './algorithms.ts'
-import { isGuid } from './registered-claims.ts'
+import { tenantOf } from './registered-claims.ts'
 
 /** A public key of an identity provider. The same object stays in use for as long as the provider publishes the key. */
 export interface VerificationKey {
   readonly kid: string | undefined
   readonly jwk: JWK
-  /** The only tenant that it signs for; see {@link tenantOf}. */
+  /** The only tenant that it signs for; see {@link onlyTenant}. */
   readonly tenant: string | undefined
   /** RFC 7638; tells whether a key of the next fetch is this one. */
   readonly thumbprint: string
@@ -39,16 +39,13 @@ export async function readJwkSet(
   if (!Array.isArray(list)) return undefined
   const keys: VerificationKey[] = []
   const refused: RefusedKey[] = []
-  for (const [index, entry] of list.entries()) {
-    const jwk: JWK = typeof entry === 'object' && entry !== null ? entry : {}
+  for (const entry of list) {
+    const jwk = withoutNulls(entry)
     const kid = typeof jwk.kid === 'string' ? jwk.kid : undefined
-    const reason = index < MAX_KEYS ? unfit(jwk) : `the set has more than ${MAX_KEYS} keys`
-    if (reason !== undefined) {
-      refused.push({ kid, reason })
-      continue
-    }
     try {
-      keys.push(await toKey(jwk, kid))
+      const reason = unfit(jwk) ?? (keys.length < MAX_KEYS ? undefined : `the set has more than ${MAX_KEYS} keys`)
+      if (reason === undefined) keys.push(await toKey(jwk, kid))
+      else refused.push({ kid, reason })
     } catch (error) {
       refused.push({ kid, reason: messageOf(error) })
     }
@@ -63,15 +60,28 @@ export function keyFits(key: VerificationKey, alg: string): boolean {
   return shape !== undefined && kty === shape.kty && crv === shape.crv && (only === undefined || only === alg)
 }
 
+/** Some providers write `null` for what is not there. */
+function withoutNulls(entry: unknown): JWK {
+  if (typeof entry !== 'object' || entry === null) return {}
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== null))
+}
+
 function unfit(jwk: JWK): string | undefined {
   if (typeof jwk.kty !== 'string') return 'it is not a key'
-  if (jwk.use !== undefined && jwk.use !== 'sig') return `its use is "${jwk.use}"`
+  if (jwk.use !== undefined && jwk.use !== 'sig') return `its use is ${JSON.stringify(jwk.use)}`
   if (Array.isArray(jwk.key_ops) && !jwk.key_ops.includes('verify')) return 'its key_ops have no "verify"'
   if (jwk.kty === 'oct') return 'it is a shared secret, which must not be in a key set'
   if ('d' in jwk) return 'it is a private key, which must not be in a key set'
-  const shape = Object.values(KEY_SHAPES).find(({ kty, crv }) => kty === jwk.kty && crv === jwk.crv)
-  if (shape === undefined)
-    return `no allowed algorithm uses ${jwk.kty}${jwk.crv === undefined ? '' : ` ${jwk.crv}`} keys`
+  const algorithms = Object.entries(KEY_SHAPES).flatMap(([alg, { kty, crv }]) =>
+    kty === jwk.kty && crv === jwk.crv ? [alg] : [],
+  )
+  if (algorithms.length === 0) {
+    const curve = typeof jwk.crv === 'string' ? jwk.crv : JSON.stringify(jwk.crv)
+    return `no allowed algorithm uses ${jwk.kty}${curve === undefined ? '' : ` ${curve}`} keys`
+  }
+  if (jwk.alg !== undefined && !algorithms.includes(jwk.alg)) {
+    return `its alg is ${JSON.stringify(jwk.alg)}, and such a key is for ${algorithms.join(', ')}`
+  }
   return jwk.kty === 'RSA' ? weakRsa(jwk) : undefined
 }
 
@@ -91,7 +101,7 @@ function toInteger(base64url: string): bigint {
 
 async function toKey(jwk: JWK, kid: string | undefined): Promise<VerificationKey> {
   const imported = new Map<string, Promise<CryptoKey>>()
-  const tenant = tenantOf(jwk)
+  const tenant = onlyTenant(jwk)
   const key: VerificationKey = {
     kid,
     jwk,
@@ -117,6 +127,6 @@ async function toKey(jwk: JWK, kid: string | undefined): Promise<VerificationKey
  * Microsoft Entra publishes the keys of all tenants in one set and puts an `issuer` on each: with `{tenantid}` in it, or a tenant's
  * own, which such a key must not leave.
  */
-function tenantOf({ issuer }: JWK & { readonly issuer?: unknown }): string | undefined {
-  return typeof issuer === 'string' ? issuer.split('/').find(isGuid) : undefined
+function onlyTenant({ issuer }: JWK & { readonly issuer?: unknown }): string | undefined {
+  return typeof issuer === 'string' ? tenantOf(issuer) : undefined
 }

@@ -8,6 +8,7 @@
  * between waits for the next one instead of being turned away, so a flood of made-up
  * ids delays a real rotation by seconds and cannot hide it.
  */
+import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
 import { FetchError, messageOf } from '../core/errors.ts'
@@ -47,6 +48,8 @@ export class KeysUnavailable extends Error {
 
 /** See the top of the file. */
 export interface KeySet {
+  /** Another number once there are keys that were not there before. */
+  readonly version: number
   /** Whether the keys at hand may be used at `now`; starts a renewal that is due. Runs on every request. */
   settled(now: number): boolean
   /** Waits for keys. Rejects with {@link KeysUnavailable}. */
@@ -65,15 +68,23 @@ const QUIET_MS = 60_000
 const MAX_MISSING = 1_000
 const MAX_WAITING = 1_000
 
-/** A key set over `load`, which fetches the JWK set document. */
+/**
+ * Fetches the JWK set document.
+ *
+ * @param looking - for a key id that is not in the set as it is known, so that the set may have moved
+ */
+export type LoadKeys = (looking: boolean) => Promise<unknown>
+
+/** A key set over `load`. */
 export function createKeySet(
-  load: () => Promise<unknown>,
+  load: LoadKeys,
   clock: Clock,
   times: KeySetTimes,
   report: (event: KeySetEvent) => void,
 ): KeySet {
   let keys: readonly VerificationKey[] = []
   let loadedAt = Number.NEGATIVE_INFINITY
+  let version = 0
   let failures = 0
   let failedAt = Number.NEGATIVE_INFINITY
   let pauseMs = 0
@@ -85,20 +96,21 @@ export function createKeySet(
   let waiting = 0
   let lookPauseMs = times.lookMs
   let lastLookAt = Number.NEGATIVE_INFINITY
-  const missing = new LRUCache<string, number>({ max: MAX_MISSING })
+  /** By a digest: anybody makes them up, as long as a header can be. */
+  const missing = new LRUCache<string, number>({ max: MAX_MISSING, ttl: MISSING_MS })
 
   /** Fetches, unless that is under way already. Resolves also when it fails; the state tells. */
-  function refresh(): Promise<void> {
-    inFlight ??= attempt().finally(() => {
+  function refresh(looking = false): Promise<void> {
+    inFlight ??= attempt(looking).finally(() => {
       inFlight = undefined
     })
     return inFlight
   }
 
-  async function attempt(): Promise<void> {
+  async function attempt(looking: boolean): Promise<void> {
     const startedAt = clock.now()
     try {
-      const set = await readJwkSet(await load())
+      const set = await readJwkSet(await load(looking))
       if (set === undefined) throw new FetchError('what the identity provider sent is not a JWK set')
       adopt(set.keys)
       loadedAt = startedAt
@@ -119,9 +131,11 @@ export function createKeySet(
     const after = new Map(fetched.map((key) => [key.thumbprint, before.get(key.thumbprint) ?? key]))
     for (const [thumbprint, key] of before) if (!after.has(thumbprint)) key.removed = true
     if ([...after.keys()].some((thumbprint) => !before.has(thumbprint))) {
+      version++
       lookPauseMs = times.lookMs
       missing.clear()
     }
+    missing.purgeStale()
     keys = [...after.values()]
   }
 
@@ -158,12 +172,16 @@ export function createKeySet(
       if (closed || !attemptDue(clock.now())) return
       lastLookAt = clock.now()
       lookPauseMs = Math.min(times.maxLookMs, lookPauseMs * 2)
-      await refresh()
+      await refresh(true)
     })
     return look
   }
 
   return {
+    get version() {
+      return version
+    },
+
     settled(now) {
       const age = ageAt(now)
       if (age < times.refreshMs) return true
@@ -184,7 +202,8 @@ export function createKeySet(
 
     async lookAgain(kid = '') {
       const now = clock.now()
-      const seenMissingAt = missing.get(kid)
+      const id = digestOf(kid)
+      const seenMissingAt = missing.get(id)
       if (seenMissingAt !== undefined && seenMissingAt <= now && now - seenMissingAt < MISSING_MS) return false
       if (closed || waiting >= MAX_WAITING || !attemptDue(now)) throw unavailable()
       waiting++
@@ -196,7 +215,7 @@ export function createKeySet(
       // A look that failed says nothing about the key.
       if (failures > 0 || closed) throw unavailable()
       // A token that names no key says nothing about the next one, which may be signed with a new one.
-      if (kid !== '' && !keys.some((key) => key.kid === kid)) missing.set(kid, clock.now())
+      if (kid !== '' && !keys.some((key) => key.kid === kid)) missing.set(id, clock.now())
       return true
     },
 
@@ -205,4 +224,8 @@ export function createKeySet(
       endLookPause?.()
     },
   }
+}
+
+function digestOf(kid: string): string {
+  return createHash('sha256').update(kid).digest('base64url')
 }

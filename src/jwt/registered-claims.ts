@@ -167,6 +167,11 @@ export function isGuid(value: unknown): value is string {
   return typeof value === 'string' && GUID.test(value)
 }
 
+/** The tenant of Microsoft Entra that an issuer names in its path; `undefined` for a template, and for all other issuers. */
+export function tenantOf(issuer: string): string | undefined {
+  return issuer.split('/').find(isGuid)
+}
+
 /** The issuer of the tenant `tid` by a template with `{tenantid}`, or `undefined` for a tenant that is not among `tenants`. */
 export function issuerOfTenant(template: string, tid: unknown, tenants: readonly string[]): string | undefined {
   if (typeof tid !== 'string' || !(isEverybody(tenants) ? isGuid(tid) : tenants.includes(tid))) return undefined
@@ -203,7 +208,8 @@ function tenantProblem(
 
 /**
  * Why a token is not good, or `undefined`; as {@link tokenProblem}, once it is known which key has made its signature. Whoever has
- * the key of one tenant must not make tokens of others, as in the Storm-0558 break-in of 2023.
+ * the key of one tenant must not make tokens of others, as in the Storm-0558 break-in of 2023. An issuer that names one tenant,
+ * with the keys of all of them as its `jwksUri`, is no exception.
  */
 export function signedProblem(
   { header, payload, key }: SignedClaims,
@@ -212,9 +218,17 @@ export function signedProblem(
   resource?: Resource,
 ): TokenProblem | undefined {
   const wrong = tokenProblem(header, payload, expected, nowMs, resource)
-  if (wrong !== undefined || expected.tenants === undefined) return wrong
-  if (key.tenant === undefined || key.tenant === payload.tid) return undefined
-  return problem('unknown_key', 'kid', header.kid, `a key that signs for the tenant ${textOf(payload.tid)}`)
+  if (wrong !== undefined || key.tenant === undefined) return wrong
+  const tenant = expected.tenants === undefined ? tenantIn(expected.issuer, key.tenant) : payload.tid
+  if (key.tenant === tenant) return undefined
+  return problem('unknown_key', 'kid', header.kid, `a key that signs for the tenant ${textOf(tenant)}`)
+}
+
+/** The tenant that an issuer names: `likely` where it does, which is quick to see, or where it names none. */
+function tenantIn(issuer: string, likely: string): string {
+  if (issuer.includes(likely)) return likely
+  const named = tenantOf(issuer)
+  return named === undefined || named.toLowerCase() === likely.toLowerCase() ? likely : named
 }
 
 function problem(reason: TokenProblem['reason'], claim: string, actual: unknown, wanted: unknown): TokenProblem {

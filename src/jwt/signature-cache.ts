@@ -30,10 +30,26 @@ export interface SignedToken {
   identity: (TokenIdentity & { readonly by: object }) | undefined
   /** What `by` has made of the claims, kept as long as the token is; spares making it for every request. */
   derived: { readonly by: object; readonly value: unknown } | undefined
+  /** Key sets of which none has made the signature, though the token says that it may be theirs. */
+  refusals: readonly KeySetRefusal[] | undefined
+}
+
+/** That a token is not signed by a key of `keySet`, as this was at `version`. */
+export interface KeySetRefusal {
+  readonly keySet: KeySet
+  readonly version: number
+}
+
+/** What is remembered of one token: under each key set of which a key has made its signature. */
+export interface RememberedToken extends SignedToken {
+  /** The same under another key set. */
+  readonly next: RememberedToken | undefined
 }
 
 /** See the top of the file. */
 export interface SignatureCache {
+  /** Whatever is remembered of a token. */
+  find(token: string): RememberedToken | undefined
   get(token: string, keySet: KeySet): SignedToken | undefined
   /** Remembers a token; what is remembered. */
   set(signed: SignedToken, payloadBytes: number): SignedToken
@@ -62,20 +78,26 @@ export function createSignatureCache(bounds: CacheBounds): SignatureCache {
   const entries =
     bounds.maxEntries === 0 || bounds.maxBytes === 0
       ? undefined
-      : new LRUCache<string, SignedToken>({ max: bounds.maxEntries, maxSize: bounds.maxBytes })
+      : new LRUCache<string, RememberedToken>({ max: bounds.maxEntries, maxSize: bounds.maxBytes })
+
+  function find(token: string): RememberedToken | undefined {
+    const entry = hasRoom ? entries?.peek(tailOf(token)) : entries?.get(tailOf(token))
+    if (entry === undefined || entry.token !== token) return undefined
+    if (!entry.key.removed) return entry
+    // All of it: what is good still is remembered anew.
+    entries?.delete(tailOf(token))
+    return undefined
+  }
+
   return {
-    get(token, keySet) {
-      const entry = hasRoom ? entries?.peek(tailOf(token)) : entries?.get(tailOf(token))
-      if (entry === undefined || entry.token !== token || entry.keySet !== keySet) return undefined
-      if (!entry.key.removed) return entry
-      entries?.delete(tailOf(token))
-      return undefined
-    },
+    find,
+    get: (token, keySet) => signedUnder(keySet, find(token)),
     set(signed, payloadBytes) {
       if (entries === undefined) return signed
-      const size = ENTRY_OVERHEAD_BYTES + signed.token.length + payloadBytes * PARSED_FACTOR
-      const token = copyOf(signed.token)
-      const kept = { ...signed, token }
+      const others = without(signed.keySet, find(signed.token))
+      const token = others?.token ?? copyOf(signed.token)
+      const kept = remembered(signed, token, others)
+      const size = (ENTRY_OVERHEAD_BYTES + token.length + payloadBytes * PARSED_FACTOR) * lengthOf(kept)
       entries.set(tailOf(token), kept, { size })
       hasRoom = entries.size < bounds.maxEntries / 2 && entries.calculatedSize < bounds.maxBytes / 2
       return kept
@@ -87,6 +109,40 @@ export function createSignatureCache(bounds: CacheBounds): SignatureCache {
       return entries?.size ?? 0
     },
   }
+}
+
+/** What is remembered of a token under `keySet`. */
+export function signedUnder(keySet: KeySet, token: RememberedToken | undefined): SignedToken | undefined {
+  for (let each = token; each !== undefined; each = each.next) {
+    if (each.keySet === keySet) return each.key.removed ? undefined : each
+  }
+  return undefined
+}
+
+/** Whether it is known that no key which `keySet` has now has made the signature. */
+export function isRefusedUnder(keySet: KeySet, token: RememberedToken): boolean {
+  for (let each: RememberedToken | undefined = token; each !== undefined; each = each.next) {
+    if (each.refusals?.some((refusal) => refusal.keySet === keySet && refusal.version === keySet.version)) return true
+  }
+  return false
+}
+
+function without(keySet: KeySet, token: RememberedToken | undefined): RememberedToken | undefined {
+  if (token === undefined) return undefined
+  const next = without(keySet, token.next)
+  if (token.keySet === keySet || token.key.removed) return next
+  // The same object where it can be: `derived` may be set later.
+  return next === token.next ? token : remembered(token, token.token, next)
+}
+
+/** Written out: a spread object with one more member takes 360 bytes more. */
+function remembered(signed: SignedToken, token: string, next: RememberedToken | undefined): RememberedToken {
+  const { header, payload, key, keySet, identity, derived, refusals } = signed
+  return { token, header, payload, key, keySet, identity, derived, refusals, next }
+}
+
+function lengthOf(token: RememberedToken | undefined): number {
+  return token === undefined ? 0 : 1 + lengthOf(token.next)
 }
 
 /** What tokens are found by: nearly unique, and quicker to hash than the whole. */

@@ -17,7 +17,15 @@ import {
   tokenProblem,
   withOwnTexts,
 } from './registered-claims.ts'
-import { type SignatureCache, type SignedToken, type TokenIdentity, tailOf } from './signature-cache.ts'
+import {
+  isRefusedUnder,
+  type KeySetRefusal,
+  type SignatureCache,
+  type SignedToken,
+  signedUnder,
+  type TokenIdentity,
+  tailOf,
+} from './signature-cache.ts'
 
 /** An identity provider as the verifier sees it. */
 export interface TokenIntegration {
@@ -75,11 +83,19 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     resource: Resource | undefined,
   ): Verification | undefined {
     const now = clock.now()
+    const remembered = cache.find(token)
+    if (remembered === undefined) return undefined
     let verification: Verification | undefined
     for (const integration of integrations) {
-      const signed = cache.get(token, integration.keySet)
-      if (signed === undefined || !integration.keySet.settled(now)) continue
-      const problem = signedProblem(signed, integration.expected, now, resource)
+      const { keySet, expected } = integration
+      const signed = signedUnder(keySet, remembered)
+      if ((signed === undefined && !isRefusedUnder(keySet, remembered)) || !keySet.settled(now)) {
+        // It may be this one's, and must not count as a later one's because that has met it before.
+        if (tokenProblem(remembered.header, remembered.payload, expected, now, resource) === undefined) return undefined
+        continue
+      }
+      if (signed === undefined) continue
+      const problem = signedProblem(signed, expected, now, resource)
       if (problem === undefined) return { kind: 'good', signed, integration }
       if (problem.reason === 'expired') cache.delete(token)
       verification ??= { kind: 'bad', problem }
@@ -107,9 +123,17 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     resource: Resource | undefined,
   ): Promise<Verification> {
     let verification: Verification | undefined
+    const refusals: KeySetRefusal[] = []
     for (const integration of integrations) {
+      const { keySet } = integration
+      // Before it is asked: keys that come meanwhile may not have been tried.
+      const { version } = keySet
       const found = await verifyAgainst(token, jwt, integration, resource)
-      if (found.kind === 'good') return found
+      if (found.kind === 'good') {
+        if (refusals.length > 0) rememberRefusals(found.signed, refusals)
+        return found
+      }
+      if (found.kind === 'bad' && isOfKeys(found.problem)) refusals.push({ keySet, version })
       if (verification === undefined || outranks(found, verification)) verification = found
     }
     return verification ?? MALFORMED
@@ -197,11 +221,31 @@ export function createTokenVerifier(cache: SignatureCache, clock: Clock): TokenV
     if (key === undefined) return { reason: 'signature', detail: 'the signature does not fit' }
     const { header, body } = jwt
     if (body === undefined) return MALFORMED.problem
-    return { token, header, payload: deepFreeze(body.claims), key, keySet, identity: undefined, derived: undefined }
+    return {
+      token,
+      header,
+      payload: deepFreeze(body.claims),
+      key,
+      keySet,
+      identity: undefined,
+      derived: undefined,
+      refusals: undefined,
+    }
   }
 
   return (token, integrations, resource) =>
     verifyKnown(token, integrations, resource) ?? verifyUnknown(token, integrations, resource)
+}
+
+/** Beside those that other routes have met. */
+function rememberRefusals(signed: SignedToken, refusals: readonly KeySetRefusal[]): void {
+  const others = (signed.refusals ?? []).filter((known) => refusals.every(({ keySet }) => keySet !== known.keySet))
+  signed.refusals = [...others, ...refusals]
+}
+
+/** Whether it is for its keys that a provider refuses a token, and not for what this says. */
+function isOfKeys({ reason }: TokenProblem): boolean {
+  return reason === 'unknown_key' || reason === 'signature'
 }
 
 function hasKeyFor({ alg, kid }: JwtHeader, { keySet, expected }: TokenIntegration): boolean {

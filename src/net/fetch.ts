@@ -105,9 +105,18 @@ function abortOf(signal: AbortSignal): Promise<never> {
   })
 }
 
-/** Fetches a JSON document; `ERR_FETCH` too for a status other than 200 and for what is not JSON. */
-export async function fetchJson(fetch: Fetch, url: string, limits: FetchLimits): Promise<unknown> {
-  const response = await boundedFetch(fetch, url, limits, { headers: { accept: 'application/json' } })
+/**
+ * Fetches a JSON document; `ERR_FETCH` too for a status other than 200 and for what is not JSON.
+ *
+ * @param accept - the media types asked for, where JSON goes by more than one
+ */
+export async function fetchJson(
+  fetch: Fetch,
+  url: string,
+  limits: FetchLimits,
+  accept = 'application/json',
+): Promise<unknown> {
+  const response = await boundedFetch(fetch, url, limits, { headers: { accept } })
   if (response.status !== 200) throw new FetchError(`${presentable(url)}: answered ${response.status}`)
   try {
     return await response.json()

@@ -7,6 +7,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../core/clock.ts'
+import { withDefaults } from '../core/defaults.ts'
 import { messageOf, SealError, StoreError } from '../core/errors.ts'
 import { createConnectionCache } from './connection-cache.ts'
 import { type ConnectionRecord, decodeRecord, encodeRecord, type ReadConnection } from './connection-record.ts'
@@ -78,7 +79,7 @@ const MAX_CONFLICTS = 50
 /** A refresher over `settings.store`. Any number of processes may have one over the same store. */
 export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refresher<Tokens> {
   const { store, clock = systemClock } = settings
-  const times = { ...DEFAULT_TIMES, ...settings.times }
+  const times = withDefaults(DEFAULT_TIMES, settings.times)
   const cache = createConnectionCache<Tokens>(store, times.cacheMs)
   const running = new Map<string, Running>()
   const stamps = new WeakMap<object, string>()

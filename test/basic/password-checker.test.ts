@@ -225,6 +225,26 @@ describe('A5 a flood of wrong passwords', () => {
     expect(answers[2]).toBe('busy')
   })
 
+  it('no hash is computed for askers who have all gone while they waited', async () => {
+    const hash = manualHash()
+    const checker = createPasswordChecker({ users: [{ username: 'alice', hash }], maxConcurrent: 1 })
+    const [first, second] = [{ gone: { aborted: false } }, { gone: { aborted: false } }]
+    const running = checker.check('alice', 'running', first)
+    const left = checker.check('alice', 'left', first)
+    const joined = [checker.check('alice', 'joined', first), checker.check('alice', 'joined', second)]
+    first.gone.aborted = true
+    hash.pending[0]?.end(false)
+    expect(await running).toBe(false)
+    expect(await left).toBe('busy')
+    expect(hash.pending).toHaveLength(2)
+    hash.pending[1]?.end(true)
+    expect(await Promise.all(joined)).toEqual([true, true])
+    // It can be asked again.
+    const again = checker.check('alice', 'left', second)
+    hash.pending[2]?.end(true)
+    expect(await again).toBe(true)
+  })
+
   it('shares a limiter between checkers', () => {
     const hash = manualHash()
     const limiter = createWorkLimiter({ maxConcurrent: 1, maxQueued: 0 })

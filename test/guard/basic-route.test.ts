@@ -383,6 +383,20 @@ describe('A5 too many passwords to hash', () => {
     expect(busy).toHaveLength(48)
     expect(busy.map((reply) => field(reply, 'retry-after'))).toEqual(Array(48).fill('1'))
     expect(events.decisions.filter(({ reason }) => reason === 'busy')).toHaveLength(48)
+  })
+
+  it('those of clients that have gone meanwhile hold nobody up', async () => {
+    const { guard } = setUp({ username: 'hello', passwordHash: bcryptHash })
+    await guard.ready()
+    const gone = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} }
+    const flood = Array.from({ length: 102 }, (_, n) =>
+      replyTo(guard, { ...withPassword('hello', `guess-${n}`), gone }),
+    )
+    expect(await ask(guard, withPassword('hello', 'world'))).toBe(503)
+    gone.aborted = true
+    expect(await ask(guard, withPassword('hello', 'world'))).toBe('pass')
+    // Two had begun.
+    expect((await Promise.all(flood)).filter(({ status }) => status === 401)).toHaveLength(2)
     expect(await ask(guard, withPassword('hello', 'other'))).toBe(401)
   })
 

@@ -1,6 +1,14 @@
 /** Where the keys are, found out from the issuer: OpenID Connect Discovery 1.0 §4, RFC 8414. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createKey, failing, type ProviderServer, type SigningKey, signToken, startProvider } from '../support/keys.ts'
+import {
+  createKey,
+  failing,
+  forge,
+  type ProviderServer,
+  type SigningKey,
+  signToken,
+  startProvider,
+} from '../support/keys.ts'
 import { ask, claimsFor, jwtGuard, withToken } from './harness.ts'
 
 const OIDC = '/.well-known/openid-configuration'
@@ -83,6 +91,83 @@ describe("A6 an integration's keys are found from its issuer", () => {
     const fresh = await signToken(moved, claimsFor(provider, clock))
     expect(await ask(guard, withToken(fresh))).toBe('pass')
     expect(await ask(guard, withToken(await token()))).toBe(401)
+  })
+
+  describe('and again where the metadata may name another place, though the old one still answers', () => {
+    /** A guard that has fetched its keys, and metadata that has since moved them: the new place has `moved` alone. */
+    async function moveKeys() {
+      provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: provider.jwksUri })
+      const made = setUp()
+      expect(await ask(made.guard, withToken(await made.token()))).toBe('pass')
+      const moved = await createKey('ES256', 'moved')
+      provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: `${provider.url}/new-jwks` })
+      provider.documents.set('/new-jwks', { keys: [moved.jwk] })
+      const fresh = () => signToken(moved, claimsFor(provider, made.clock))
+      provider.asked.length = 0
+      return { ...made, fresh }
+    }
+
+    it('once it is as old as keys may become', async () => {
+      const { guard, clock, token, fresh } = await moveKeys()
+      clock.advance(21_600)
+      expect(await ask(guard, withToken(await fresh()))).toBe('pass')
+      expect(await ask(guard, withToken(await token()))).toBe(401)
+      expect(provider.asked.slice(0, 2)).toEqual([OIDC, '/new-jwks'])
+    })
+
+    it('for a key that is not known, not more often than every five minutes', async () => {
+      const { guard, clock, fresh } = await moveKeys()
+      const forged = async (kid: string) =>
+        ask(guard, withToken(forge({ alg: 'ES256', kid }, claimsFor(provider, clock))))
+      clock.advance(100)
+      expect(await forged('made-up')).toBe(401)
+      expect(provider.asked).toEqual(['/jwks'])
+      clock.advance(200)
+      expect(await ask(guard, withToken(await fresh()))).toBe('pass')
+      expect(provider.asked).toEqual(['/jwks', OIDC, '/new-jwks'])
+      clock.advance(299)
+      expect(await forged('made-up-too')).toBe(401)
+      expect(provider.asked.slice(3)).toEqual(['/new-jwks'])
+    })
+
+    it('and is used as it was while the metadata cannot be had', async () => {
+      const { guard, clock, token, fresh } = await moveKeys()
+      const metadata = provider.documents.get(OIDC)
+      provider.documents.delete(OIDC)
+      clock.advance(21_600)
+      expect(await ask(guard, withToken(await token()))).toBe('pass')
+      expect(provider.asked).toEqual([OIDC, OAUTH, '/jwks'])
+      clock.advance(299)
+      expect(await ask(guard, withToken(await fresh()))).toBe(401)
+      expect(provider.asked.slice(3)).toEqual(['/jwks'])
+      provider.documents.set(OIDC, metadata)
+      clock.advance(61)
+      expect(await ask(guard, withToken(await fresh()))).toBe('pass')
+    })
+
+    it('and as it was where both the metadata and the keys had failed', async () => {
+      const { guard, clock, token } = await moveKeys()
+      provider.documents.delete(OIDC)
+      provider.answer = failing.status500
+      clock.advance(21_600)
+      expect(await ask(guard, withToken(await token()))).toBe(503)
+      provider.answer = undefined
+      clock.advance(2)
+      expect(await ask(guard, withToken(await token()))).toBe('pass')
+    })
+  })
+
+  it('from a server that knows a key set by its own media type alone (RFC 7517 §8.5)', async () => {
+    provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: provider.jwksUri })
+    const { guard, token } = setUp()
+    provider.answer = (request, response) => {
+      const isKeys = request.url === '/jwks'
+      const type = isKeys ? 'application/jwk-set+json' : 'application/json'
+      const document = isKeys ? { keys: [key.jwk] } : provider.documents.get(request.url ?? '')
+      const takes = request.headers.accept?.split(', ').includes(type) === true
+      response.writeHead(takes ? 200 : 406, { 'content-type': type }).end(JSON.stringify(document))
+    }
+    expect(await ask(guard, withToken(await token()))).toBe('pass')
   })
 
   it('through redirects', async () => {

@@ -37,6 +37,15 @@ describe('A11 a good token', () => {
     expect(second).toEqual({ kind: 'pass', auth: first })
   })
 
+  it.each([{ maxBytes: undefined }, { maxEntries: 10, maxBytes: undefined }, { maxEntries: undefined }])(
+    'passes with tokenCache %j: a bound that is undefined is the default',
+    async (tokenCache) => {
+      const { guard, clock } = jwtGuard(provider, { config: { tokenCache: tokenCache as object } })
+      const token = withToken(await signToken(key, claimsFor(provider, clock)))
+      for (let round = 0; round < 2; round++) expect(await ask(guard, token)).toBe('pass')
+    },
+  )
+
   it.each(['bearer', 'BEARER', 'bEaReR'])('passes with the scheme spelled %s', async (scheme) => {
     const { guard, clock } = jwtGuard(provider)
     const token = await signToken(key, claimsFor(provider, clock))

@@ -401,12 +401,13 @@ describe('integrations at work', () => {
       expect(await judge('corp', personal, ACME)).toBe('unknown_key')
     })
 
-    it('is a key like others for an integration of one tenant', async () => {
+    it('signs for that tenant only, also where the integration is of one tenant', async () => {
       publish(`https://login.microsoftonline.com/${PERSONAL}/v2.0`)
       const { judge } = setUp((url) => ({
         corp: { issuer: `${url}/${ACME}/`, jwksUri: `${url}/jwks`, audience: 'orders-api' },
       }))
-      expect(await judge('corp', personal, ACME)).toBe('good')
+      expect(await judge('corp', personal, ACME)).toBe('unknown_key')
+      expect(await judge('corp', shared, ACME)).toBe('good')
     })
 
     it.each([null, 7, {}, '', 'x', ['https://login.microsoftonline.com/']])(

@@ -63,6 +63,31 @@ describe('A6 a JWK set (RFC 7517)', () => {
     )
   })
 
+  it('counts the keys that it keeps, not those that it leaves out', async () => {
+    const others = Array.from({ length: 70 }, (_, index) => ({ ...rsa.jwk, use: 'enc', kid: `e${index}` }))
+    const { keys, refused } = await read(...others, ec.jwk)
+    expect(keys.map(({ kid }) => kid)).toEqual(['ec'])
+    expect(refused).toHaveLength(70)
+  })
+
+  it('takes null for what is not there', async () => {
+    const nothing = { alg: null, use: null, key_ops: null, crv: null, d: null, issuer: null }
+    const { keys } = await read({ ...bare(rsa.jwk), ...nothing, kid: null })
+    expect(keys.map(({ kid }) => kid)).toEqual([undefined])
+    expect(keys.flatMap(fits)).toContain('PS384')
+  })
+
+  it.each<object>([
+    { use: { toString: 1 } },
+    { crv: { toString: 1, toJSON: 1 } },
+    { crv: { valueOf: null } },
+    { use: [[]] },
+  ])('loses none to nonsense beside it: %j', async (nonsense) => {
+    const { keys, refused } = await read({ ...bare(ec.jwk), ...nonsense }, ed.jwk)
+    expect(keys.map(({ kid }) => kid)).toEqual(['ed'])
+    expect(refused).toHaveLength(1)
+  })
+
   it('takes a kid that is not text for no kid', async () => {
     const { keys } = await read({ ...ec.jwk, kid: 7 }, { ...ed.jwk, kid: ['ed'] })
     expect(keys.map(({ kid }) => kid)).toEqual([undefined, undefined])
@@ -90,8 +115,14 @@ describe('A6 a key with alg serves that alone', () => {
   })
 
   it.each(['ES256', 'HS256', 'RSA-OAEP', 'none', 'toString'])('and none when it says %s of an RSA key', async (alg) => {
-    const { keys } = await read({ ...rsa.jwk, alg })
-    expect(keys.flatMap(fits)).toEqual([])
+    const { keys, refused } = await read({ ...rsa.jwk, alg })
+    expect(keys).toEqual([])
+    expect(refused).toEqual([
+      {
+        kid: 'rsa',
+        reason: `its alg is "${alg}", and such a key is for RS256, RS384, RS512, PS256, PS384, PS512`,
+      },
+    ])
   })
 })
 
@@ -128,6 +159,14 @@ describe('A6 keys that cannot verify safely are left out', () => {
     ['a private Ed25519 key', () => ed.privateJwk, /private key/],
     ['a private key whose d is empty', () => ({ ...ec.jwk, d: '' }), /private key/],
     ['a key for encryption', () => ({ ...rsa.jwk, use: 'enc' }), 'its use is "enc"'],
+    ['an empty alg', () => ({ ...ec.jwk, alg: '' }), 'its alg is "", and such a key is for ES256'],
+    [
+      'the alg of another curve',
+      () => ({ ...ec.jwk, alg: 'ES384' }),
+      'its alg is "ES384", and such a key is for ES256',
+    ],
+    ['a key for agreement', () => ({ ...bare(ec.jwk), alg: 'ECDH-ES' }), /its alg is "ECDH-ES"/],
+    ['an alg that is a list', () => ({ ...bare(ec.jwk), alg: ['ES256'] }), /its alg is \["ES256"\]/],
     ['a use in upper case', () => ({ ...rsa.jwk, use: 'SIG' }), 'its use is "SIG"'],
     ['key_ops without verify', () => ({ ...bare(rsa.jwk), key_ops: ['encrypt'] }), 'its key_ops have no "verify"'],
     ['empty key_ops', () => ({ ...bare(rsa.jwk), key_ops: [] }), 'its key_ops have no "verify"'],

@@ -1,4 +1,7 @@
 /** The life of a key set, by itself: loads that end when told to, and a clock and timers that are moved by hand. */
+import { randomBytes } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { JWK } from 'jose'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
@@ -442,6 +445,21 @@ describe('A6 a key id that is not known', () => {
     await vi.advanceTimersByTimeAsync(0)
     expect(new Set(await looks)).toEqual(new Set([true]))
     expect(provider.loads).toBe(2)
+  })
+
+  it('leaves little behind, however long it is', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const { keySet } = setUp(one.jwk)
+    await keySet.settle()
+    collect()
+    const before = process.memoryUsage().heapUsed
+    const looks = Promise.all(Array.from({ length: 900 }, () => keySet.lookAgain(randomBytes(5_500).toString('hex'))))
+    await vi.advanceTimersByTimeAsync(0)
+    await looks
+    collect()
+    // The ids themselves are 10 MB.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(2_000_000)
   })
 
   it('waits for the end of a fetch that began before it was asked for, and fetches again', async () => {

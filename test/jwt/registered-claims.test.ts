@@ -235,9 +235,22 @@ describe('A9 an issuer for each tenant', () => {
     expect(signedProblem(signed, { ...EXPECTED, issuer, tenants: [BEAM] }, NOW * 1000)?.reason).toBe('issuer')
   })
 
-  it('a key of one tenant is one like others for an issuer that names its tenant', () => {
+  it('a key of one tenant is one like others for an issuer that names no tenant', () => {
     const signed = { header: HEADER, payload: CLAIMS, key: { tenant: PERSONAL } }
     expect(signedProblem(signed, EXPECTED, NOW * 1000)).toBeUndefined()
+  })
+
+  it.each<[string, string | undefined, string | undefined]>([
+    ['that signs for all', undefined, undefined],
+    ["that signs for it, the issuer's own", ACME, undefined],
+    ["that signs for it, in upper case, the issuer's own", ACME.toUpperCase(), undefined],
+    ['that signs for another one', PERSONAL, 'unknown_key'],
+  ])('a key %s, where the issuer is that of one tenant', (_, tenant, expected) => {
+    for (const fixed of [`https://login.example.com/${ACME}/v2.0`, `https://sts.example.net/${ACME}/`]) {
+      const signed = { header: HEADER, payload: { ...CLAIMS, iss: fixed, tid: ACME }, key: { tenant } }
+      const expectations = { ...EXPECTED, issuer: fixed }
+      expect(signedProblem(signed, expectations, NOW * 1000)?.reason).toBe(expected)
+    }
   })
 })
 

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import type { VerificationKey } from '../../src/jwt/jwk.ts'
 import type { KeySet } from '../../src/jwt/key-set.ts'
-import { createSignatureCache, type SignedToken } from '../../src/jwt/signature-cache.ts'
+import { createSignatureCache, isRefusedUnder, type SignedToken, signedUnder } from '../../src/jwt/signature-cache.ts'
 
 const keySet = {} as KeySet
 const otherKeySet = {} as KeySet
@@ -30,6 +30,7 @@ function signed(token: string, key = newKey()): SignedToken {
     keySet,
     identity: undefined,
     derived: undefined,
+    refusals: undefined,
   }
 }
 
@@ -46,6 +47,50 @@ describe('B11 the cache of good signatures', () => {
     expect(cache.get(token, keySet)?.token).toBe(token)
     expect(cache.get(token, otherKeySet)).toBeUndefined()
     expect(cache.get(newToken(), keySet)).toBeUndefined()
+  })
+
+  it('keeps a token for each key set that has verified it, and counts the bytes of each', () => {
+    const cache = createSignatureCache({ maxEntries: 100, maxBytes: 5_000 })
+    const token = newToken()
+    const [first, second] = [cache.set(signed(token), 100), cache.set({ ...signed(token), keySet: otherKeySet }, 100)]
+    for (let round = 0; round < 2; round++) {
+      expect(cache.get(token, keySet)).toBe(first)
+      expect(cache.get(token, otherKeySet)).toBe(second)
+      expect(cache.size).toBe(1)
+    }
+    expect(signedUnder(keySet, cache.find(token))).toBe(first)
+    // One more of 1,700 bytes has room beside one, and none beside two.
+    cache.set(signed(newToken()), 100)
+    cache.set(signed(newToken()), 100)
+    expect(cache.get(token, keySet)).toBeUndefined()
+    expect(cache.size).toBe(2)
+  })
+
+  it('of two keys of a token, one that is no longer published takes nothing from the other key set for long', () => {
+    const cache = createSignatureCache(roomy)
+    const key = newKey()
+    const token = newToken()
+    cache.set(signed(token, key), 100)
+    const other = cache.set({ ...signed(token), keySet: otherKeySet }, 100)
+    key.removed = true
+    expect(cache.get(token, keySet)).toBeUndefined()
+    expect(cache.get(token, otherKeySet)).toBe(other)
+    const again = cache.set(signed(token), 100)
+    expect(cache.get(token, keySet)).toBe(again)
+    expect(cache.get(token, otherKeySet)?.key).toBe(other.key)
+  })
+
+  it('knows a refusal under a key set for as long as that has no other keys', () => {
+    const cache = createSignatureCache(roomy)
+    const token = newToken()
+    const changing = { version: 1 } as { version: number } & KeySet
+    cache.set({ ...signed(token), refusals: [{ keySet: changing, version: 1 }] }, 100)
+    const remembered = cache.set({ ...signed(token), keySet: otherKeySet }, 100)
+    const found = cache.find(token)
+    expect(found).toBe(remembered)
+    expect(found && isRefusedUnder(changing, found)).toBe(true)
+    changing.version = 2
+    expect(found && isRefusedUnder(changing, found)).toBe(false)
   })
 
   it('never takes a token for another with the same end', () => {

@@ -596,6 +596,70 @@ describe('A6 several integrations', () => {
     }
   })
 
+  describe('that would both accept a token, with the same keys in two sets', () => {
+    const nameOf = async (found: Verification | Promise<Verification>) => {
+      const verification = await found
+      return verification.kind === 'good' ? verification.integration.name : resultOf(verification)
+    }
+
+    it('it counts as the first of the list, wherever else it was used before', async () => {
+      const { verify, newKeySet, integration, claims } = setUp()
+      const a = integration(newKeySet(ec).keySet, {}, 'a')
+      const b = integration(newKeySet(ec).keySet, {}, 'b')
+      const token = await signToken(ec, claims())
+      for (let round = 0; round < 3; round++) {
+        expect(await nameOf(verify(token, [b]))).toBe('b')
+        expect(await nameOf(verify(token, [a, b]))).toBe('a')
+        expect(await nameOf(verify(token, [b, a]))).toBe('b')
+      }
+      // Both key sets are remembered, and neither pushes the other out.
+      expect(verifications).toHaveBeenCalledTimes(2)
+      expect(verify(token, [a, b])).toMatchObject({ kind: 'good' })
+    })
+
+    it('it counts as the second only for as long as the first has no keys', async () => {
+      const { verify, newKeySet, integration, claims, clock } = setUp()
+      const { keySet, published } = newKeySet(ec)
+      published.failure = new Error('down')
+      const both = [integration(keySet, {}, 'a'), integration(newKeySet(ec).keySet, {}, 'b')]
+      const token = await signToken(ec, claims())
+      for (let round = 0; round < 2; round++) expect(await nameOf(verify(token, both))).toBe('b')
+      published.failure = undefined
+      clock.advance(120)
+      for (let round = 0; round < 2; round++) expect(await nameOf(verify(token, both))).toBe('a')
+    })
+
+    it('one of the second alone is known at once, until the first has other keys', async () => {
+      const { verify, newKeySet, integration, claims, clock } = setUp()
+      for (const key of [ec, await createNamelessKey()]) {
+        const { keySet, published } = newKeySet(stranger, rsa)
+        const both = [integration(keySet, {}, 'a'), integration(newKeySet(key).keySet, {}, 'b')]
+        const token = await signToken(key, claims())
+        // The first time, the keys of the first come while it is being asked.
+        for (let round = 0; round < 2; round++) expect(await nameOf(verify(token, both))).toBe('b')
+        // Not a promise: nothing is checked or fetched again.
+        expect(verify(token, both)).toMatchObject({ kind: 'good', integration: { name: 'b' } })
+        published.keys = [key.jwk]
+        clock.advance(600)
+        await keySet.settle()
+        expect(await nameOf(verify(token, both))).toBe('a')
+      }
+    })
+
+    it('what the token says of itself still leads past the first without a look at its keys', async () => {
+      const { verify, newKeySet, integration, claims } = setUp()
+      const { keySet, published } = newKeySet(ec)
+      const both = [
+        integration(keySet, { audiences: ['billing-api'] }, 'a'),
+        integration(newKeySet(ec).keySet, {}, 'b'),
+      ]
+      const token = await signToken(ec, claims())
+      expect(await nameOf(verify(token, both))).toBe('b')
+      expect(verify(token, both)).toMatchObject({ kind: 'good', integration: { name: 'b' } })
+      expect(published.loads).toBe(0)
+    })
+  })
+
   it("a refusal is that of the token's own provider", async () => {
     const { verify, newKeySet, integration, claims } = setUp()
     const corp = integration(newKeySet(ec).keySet, {}, 'corp')

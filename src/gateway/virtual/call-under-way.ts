@@ -10,6 +10,8 @@ import type { LiveMember } from './live.ts'
 export interface CallUnderWay {
   readonly context: VirtualContext
   readonly member: LiveMember
+  /** What it calls what was asked for: found once, for the name that access was judged by. */
+  readonly original: string
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
   /** The client's. */

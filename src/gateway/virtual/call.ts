@@ -12,7 +12,7 @@ import { toMember } from '../../mcp/virtual/crossing.ts'
 import type { NameKind } from '../../mcp/virtual/merge.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import { callFields } from './call-fields.ts'
-import { type CallUnderWay, inputsOf, nothing, replayed } from './call-under-way.ts'
+import { type CallUnderWay, inputsOf, nothing, replayed, TAKES_INPUT } from './call-under-way.ts'
 import { relyOn, type VirtualContext } from './context.ts'
 import { type CrossingParts, crossing, isFailure, missingFor, refuse } from './crossing.ts'
 import { createGivingUp, goneOf, type MemberRequest } from './giving-up.ts'
@@ -123,7 +123,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     abort: Abort,
   ): Promise<VirtualAnswer> {
     if (route === undefined) return unknown(context, request)
-    const { member } = route
+    const { member, original } = route
     if (context.virtual.bridged === undefined) context.exchange.member = member.server.name
     const memberId = context.session === undefined ? ownId() : memberIdOf(request.id)
     const sent = await send(context, request, route, memberId, abort)
@@ -145,7 +145,8 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
         const bytes = await respondTo(answered, result.message)
         return oneAnswer(bytes, RELAYED, keepsStatus ? result.upstreamStatus : 200)
       }
-      const under: CallUnderWay = { context, member, peer, link, request, memberId, messages: result.messages, abort }
+      const { messages } = result
+      const under: CallUnderWay = { context, member, original, peer, link, request, memberId, messages, abort }
       if (result.type === 'events') return await events(under)
       const { value: only } = await result.messages.next()
       if (only !== undefined && only.kind === 'response') {
@@ -218,15 +219,15 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     state: string,
     route: Route | undefined,
   ): Promise<VirtualAnswer> {
-    const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request.method, request.params)
+    const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request)
     const found = parked.take(state, owner)
     if (found === undefined) {
       const words = 'Invalid params: requestState is too old, or belongs to another request; ask again without it'
       return errorAnswer(request.id, JsonRpcCode.INVALID_PARAMS, words, { outcome: 'refused', reason: 'request_state' })
     }
-    const { member, peer, link, messages, memberId } = found
+    const { member, original, peer, link, messages, memberId } = found
     const { name } = member.server
-    const isThere = route?.member.server.name === name
+    const isThere = route?.member.server.name === name && route.original === original
     const now = await orAbort(members.credential(context, member), found.abort)
     if (!isThere || now.kind !== 'credential') {
       found.abort.abort()
@@ -236,7 +237,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     }
     relyOn(context, member, now.credential)
     const abort = abortWith(found.abort, goneOf(context))
-    const under: CallUnderWay = { context, member, peer, link, request, memberId, messages, abort }
+    const under: CallUnderWay = { context, member, original, peer, link, request, memberId, messages, abort }
     for (const response of responsesIn(request, found)) await respond(under, response)
     return { kind: 'many', messages: watched(under), end: RELAYED }
   }
@@ -246,13 +247,10 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
   }
 
   async function again(under: CallUnderWay, edits: readonly JsonEdit[]): Promise<CallUnderWay | undefined> {
-    const { context, member, request, abort } = under
-    const name = request.params?.name ?? request.params?.uri
-    const kind = KINDS[request.method]
-    const route = typeof name === 'string' && kind !== undefined ? await routeOf(context, lists, kind, name) : undefined
-    if (route === undefined || route.member !== member) return undefined
+    const { context, member, original, request, abort } = under
+    if (!TAKES_INPUT.has(request.method)) return undefined
     const memberId = ownId()
-    const sent = await send(context, request, route, memberId, abort, edits)
+    const sent = await send(context, request, { member, original }, memberId, abort, edits)
     if (sent.kind !== 'sent' || sent.result.kind === 'accepted') return undefined
     const { peer, link, result } = sent
     const messages = result.kind === 'error' ? replayed(result.message) : result.messages
@@ -271,11 +269,6 @@ const RELAYED = { outcome: 'relayed' } as const
 const RESPOND_MS = 10_000
 /** So long the headers of a stream may wait for what could still change its status. */
 const STATUS_MS = 1_000
-const KINDS: Readonly<Record<string, NameKind>> = {
-  'tools/call': 'tool',
-  'prompts/get': 'prompt',
-  'resources/read': 'resource',
-}
 
 /** Nobody would end what a failure leaves behind. */
 async function orAbort<Result>(work: Result | Promise<Result>, abort: Abort): Promise<Result> {

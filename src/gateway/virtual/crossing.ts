@@ -203,11 +203,11 @@ function inputRequired(
   call: CallUnderWay,
   requests: readonly UpstreamRequest[],
 ): Uint8Array {
-  const { context, member, peer, link, messages, abort, request, memberId } = call
+  const { context, member, original, peer, link, messages, abort, request, memberId } = call
   const caller = placeOwner(context.exchange)
-  const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request.method, request.params)
+  const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request)
   const asked = requests.map(({ id }, index) => ({ id, key: `member-${index + 1}` }))
-  const state = parked.park({ owner, caller, member, peer, link, messages, abort, asked, memberId })
+  const state = parked.park({ owner, caller, member, original, peer, link, messages, abort, asked, memberId })
   const info = JSON.stringify(serverInfoOf(context.virtual, link))
   const inputs = requests.flatMap(({ method, bytes }, index) => [
     Buffer.from(`${index === 0 ? '' : ','}"${asked[index]?.key}":{"method":${JSON.stringify(method)},"params":`),

@@ -6,18 +6,21 @@
 import { randomBytes } from 'node:crypto'
 import type { Abort } from '../../http/abort.ts'
 import { valueBytes } from '../../mcp/json-values.ts'
-import { isJsonObject, type JsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
+import { isJsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
+import { requestDigest, type StatedRequest } from '../../mcp/request-state.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamLink, UpstreamPeer } from '../../mcp/upstream-peer.ts'
 import type { LiveMember } from './live.ts'
 
 /** A call that waits. */
 export interface ParkedCall {
-  /** Caller, virtual server, method and target: it is nobody else's, and of no other request. */
+  /** Caller, virtual server and what was asked for: it is nobody else's, and of no other request. */
   readonly owner: string
   /** Of whom only so many wait. */
   readonly caller: string
   readonly member: LiveMember
+  /** What was asked for, as the member calls it. */
+  readonly original: string
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
   readonly messages: AsyncGenerator<UpstreamMessage>
@@ -90,8 +93,8 @@ export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
 }
 
 /** Whose parked call it may be. */
-export function parkedOwner(identity: string, virtual: string, method: string, params: JsonObject | undefined): string {
-  return JSON.stringify([identity, virtual, method, params?.name ?? params?.uri ?? null])
+export function parkedOwner(identity: string, virtual: string, request: StatedRequest): string {
+  return JSON.stringify([identity, virtual, requestDigest(request)])
 }
 
 /** The client's answers, in the request that it has come back with, as the responses that the member waits for. */

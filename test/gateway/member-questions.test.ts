@@ -1,0 +1,90 @@
+/** B6: what members ask in the middle of a call: for the same thing as before, so much at once, and for as long as somebody waits. */
+import type { ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import { listen, type Stub, startStub } from './attack-parts.ts'
+import { open, startVirtual } from './virtual-parts.ts'
+import { ask, openSession, rpc, send, startWorld } from './world.ts'
+
+const FORM = { mode: 'form', message: 'Sure?', requestedSchema: { type: 'object', properties: {} } }
+const QUESTION = { method: 'elicitation/create', params: FORM }
+
+interface Asked {
+  readonly id: string | number
+  readonly method: string
+  readonly params: { readonly uri?: string; readonly inputResponses?: object }
+}
+
+/** A modern member that asks `inputRequests` before it answers; `read` are the resources that it was asked for. */
+async function startModern(inputRequests: object): Promise<{ stub: Stub; read: (string | undefined)[] }> {
+  const stub = await startStub()
+  const read: (string | undefined)[] = []
+  stub.answer = (_request, response, body) => {
+    const { id, method, params }: Asked = JSON.parse(body)
+    if (method === 'server/discover') return reply(response, id, DISCOVERY)
+    if (method.endsWith('/list')) return reply(response, id, { [method.split('/')[0] ?? '']: [], ...UNKEPT })
+    if (method === 'initialize') {
+      const error = { code: -32022, message: 'Unsupported', data: { supported: ['2026-07-28'], requested: 'x' } }
+      response.writeHead(400, JSON_TYPE).end(JSON.stringify({ jsonrpc: '2.0', id, error }))
+      return true
+    }
+    if (!TAKES_INPUT.has(method)) return false
+    read.push(params.uri)
+    if (params.inputResponses !== undefined) {
+      return reply(response, id, { contents: [{ uri: params.uri, text: `content of ${params.uri}` }], ...UNKEPT })
+    }
+    return reply(response, id, { resultType: 'input_required', requestState: 's', inputRequests })
+  }
+  return { stub, read }
+}
+
+const TAKES_INPUT = new Set(['tools/call', 'resources/read'])
+const JSON_TYPE = { 'content-type': 'application/json' }
+const UNKEPT = { ttlMs: 0, cacheScope: 'private' }
+const DISCOVERY = {
+  supportedVersions: ['2026-07-28'],
+  capabilities: { resources: {}, tools: {} },
+  serverInfo: { name: 'stub', version: '1' },
+  ...UNKEPT,
+}
+
+function reply(response: ServerResponse, id: string | number, result: object): true {
+  const answer = { jsonrpc: '2.0', id, result: { resultType: 'complete', ...result } }
+  response.writeHead(200, JSON_TYPE).end(JSON.stringify(answer))
+  return true
+}
+
+const PUBLIC = { to: 'user:corp/*', resources: ['notes://public/*'] }
+
+/** Where a member at `url` is reached, whose public notes are granted. */
+const WAYS = {
+  'a virtual server': (url: string) =>
+    startVirtual(
+      { 'dev/one': open(url, { era: 'modern' }) },
+      { tools: {}, resources: { 'dev/one': '*' } },
+      { access: [{ ...PUBLIC, on: 'team/all' }] },
+    ),
+  'a bridged server': async (url: string) => {
+    const world = await startWorld({
+      servers: { 'dev/one': open(url, { era: 'modern', bridge: true }) },
+      access: [{ ...PUBLIC, on: 'dev/one' }],
+    })
+    return { ...world, url: world.endpoint('dev/one'), token: await world.jwt('alice') }
+  },
+}
+
+test.each(Object.entries(WAYS))(
+  'G15 of %s the resource that was granted is read on, and none that a name beside its URI says',
+  async (_, start) => {
+    const { stub, read } = await startModern({ k: QUESTION })
+    const { url, token } = await start(stub.url)
+    const headers = await openSession(url, token, '2025-11-25', { elicitation: {} })
+    const body = ask('resources/read', { uri: 'notes://public/a', name: 'notes://secret' }, 7)
+    const stream = listen(await send(url, { token, headers, body }))
+    await expect.poll(stream.text).toContain('elicitation/create')
+    const [, data = ''] = /^data: (.*)$/m.exec(stream.text()) ?? []
+    const { id } = JSON.parse(data)
+    await rpc(url, { token, headers, body: { jsonrpc: '2.0', id, result: { action: 'accept', content: {} } } })
+    await expect.poll(stream.text).toContain('content of notes://public/a')
+    expect(read).toEqual(['notes://public/a', 'notes://public/a'])
+  },
+)

@@ -1,7 +1,7 @@
 /** B6: what members ask in the middle of a call: for the same thing as before, so much at once, and for as long as somebody waits. */
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { listen, type Stub, startStub } from './attack-parts.ts'
+import { event, listen, modern, type Stub, startStub } from './attack-parts.ts'
 import { open, startVirtual } from './virtual-parts.ts'
 import { ask, openSession, rpc, send, startWorld } from './world.ts'
 
@@ -88,3 +88,34 @@ test.each(Object.entries(WAYS))(
     expect(read).toEqual(['notes://public/a', 'notes://public/a'])
   },
 )
+
+const MANY = Array.from({ length: 33 }, (_, index) => `k${index}`)
+
+test('a modern member that asks for very many things at once is not asked again, and the legacy client asked nothing', async () => {
+  const { stub, read } = await startModern(Object.fromEntries(MANY.map((key) => [key, QUESTION])))
+  const { url, token } = await WAYS['a virtual server'](stub.url)
+  const headers = await openSession(url, token, '2025-11-25', { elicitation: {} })
+  const answer = await rpc(url, { token, headers, body: ask('resources/read', { uri: 'notes://public/a' }) })
+  expect(answer.json.error.message).toBe('dev/one asks for more than 32 things at once.')
+  expect(answer.text).not.toContain('elicitation/create')
+  expect(read).toHaveLength(1)
+})
+
+test('a legacy member that asks for very many things at once fails the call of a modern client', async () => {
+  const stub = await startStub()
+  stub.answer = (_request, response, body) => {
+    if (!body.includes('"tools/call"')) return false
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    for (const id of MANY) response.write(event({ jsonrpc: '2.0', id, ...QUESTION }))
+    return true
+  }
+  const { url, token, audits } = await startVirtual(
+    { 'dev/one': open(stub.url, { era: 'legacy' }) },
+    { tools: { 'dev/one': '*' } },
+  )
+  const { json } = await rpc(url, { token, ...modern('tools/call', { name: 'ok' }, FORMS) })
+  expect(json.error.message).toBe('dev/one answered with something that is no answer.')
+  expect(audits.at(-1)).toMatchObject({ detail: 'dev/one: asks for more than 32 things at once' })
+})
+
+const FORMS = { capabilities: { elicitation: { form: {} } } }

@@ -34,6 +34,9 @@ export function inputsOf(message: UpstreamMessage): JsonObject | undefined {
   return asks ? (isJsonObject(result.inputRequests) ? result.inputRequests : {}) : undefined
 }
 
+/** So much may be asked of a client at once: each question costs something for as long as it waits. */
+export const MAX_ASKED = 32
+
 /** Messages of a call that nobody waits for. */
 export async function* nothing(): AsyncGenerator<never> {}
 

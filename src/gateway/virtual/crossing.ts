@@ -16,7 +16,7 @@ import { faultReason, ofUpstream, type UpstreamMessage, UpstreamReadError } from
 import { placeOwner } from '../caller-places.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { askClient } from './ask-client.ts'
-import { type CallUnderWay, inputsOf, TAKES_INPUT } from './call-under-way.ts'
+import { type CallUnderWay, inputsOf, MAX_ASKED, TAKES_INPUT } from './call-under-way.ts'
 import type { ClientResponse } from './client-response.ts'
 import { serverInfoOf } from './context.ts'
 import type { VirtualLists } from './lists.ts'
@@ -55,6 +55,8 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
       }
       if (step === 'done') return
       const edits = yield* askClient(parts.answers, call, step)
+      // Given up: nobody waits for a response.
+      if (call.abort.aborted) return
       if (typeof edits === 'string') return yield failure(call, edits)
       const next = await parts.again(call, edits)
       if (next === undefined) break
@@ -118,8 +120,9 @@ async function* messagesOf(
     } else if (!canBeAsked(call, message)) {
       missing = missingFor(call, message) ?? missing
       await refuse(parts.respond, call, message)
-    } else if (context.era.era === 'modern') asked.push(message)
-    else {
+    } else if (context.era.era === 'modern') {
+      if (asked.push(message) > MAX_ASKED) throw new UpstreamReadError('nonsense', TOO_MUCH_ASKED)
+    } else {
       const id = clientIdOf(call.member.server.name, message.id)
       yield ofUpstream(() => spliceJson(message.bytes, [{ path: ['id'], json: JSON.stringify(id) }]))
     }
@@ -130,6 +133,7 @@ type UpstreamRequest = Extract<UpstreamMessage, { kind: 'request' }>
 
 /** Members that want to know several things ask for them one right after the other; a modern client is told of all at once. */
 const TOGETHER_MS = 50
+const TOO_MUCH_ASKED = `asks for more than ${MAX_ASKED} things at once`
 
 /** Without a session there is no way for the answer of a legacy client, and most methods of the modern era have none. */
 function canBeAsked({ context, request }: CallUnderWay, { method, value }: UpstreamRequest): boolean {

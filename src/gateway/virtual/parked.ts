@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Abort } from '../../http/abort.ts'
-import { valueBytes } from '../../mcp/json-values.ts'
+import { memberBytes, valueBytes } from '../../mcp/json-values.ts'
 import { isJsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
 import { requestDigest, type StatedRequest } from '../../mcp/request-state.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
@@ -99,8 +99,9 @@ export function parkedOwner(identity: string, virtual: string, request: StatedRe
 
 /** The client's answers, in the request that it has come back with, as the responses that the member waits for. */
 export function responsesIn(request: RequestMessage, { asked }: ParkedCall): readonly Uint8Array[] {
+  const given = memberBytes(valueBytes(request.raw, ['params', 'inputResponses']) ?? Buffer.from('{}'))
   return asked.map(({ id, key }) => {
-    const result = valueBytes(request.raw, ['params', 'inputResponses', key])
+    const result = given.get(key)
     const isResult = result !== undefined && isJsonObject(JSON.parse(Buffer.from(result).toString('utf8')))
     const head = Buffer.from(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},`)
     return isResult

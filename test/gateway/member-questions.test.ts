@@ -1,7 +1,8 @@
 /** B6: what members ask in the middle of a call: for the same thing as before, so much at once, and for as long as somebody waits. */
 import type { ServerResponse } from 'node:http'
+import type { McpServer } from 'sallyport/gateway'
 import { expect, test } from 'vitest'
-import { event, listen, modern, type Stub, startStub } from './attack-parts.ts'
+import { event, listen, modern, type Stub, startConsentWorld, startStub } from './attack-parts.ts'
 import { open, startVirtual } from './virtual-parts.ts'
 import { ask, openSession, rpc, send, startWorld } from './world.ts'
 
@@ -116,6 +117,83 @@ test('a legacy member that asks for very many things at once fails the call of a
   const { json } = await rpc(url, { token, ...modern('tools/call', { name: 'ok' }, FORMS) })
   expect(json.error.message).toBe('dev/one answered with something that is no answer.')
   expect(audits.at(-1)).toMatchObject({ detail: 'dev/one: asks for more than 32 things at once' })
+})
+
+/** A legacy member asks before each call, and then answers with what it was called with; `waiting` are the calls that it has open. */
+function askFirst(stub: Stub): { waiting: Set<ServerResponse> } {
+  const waiting = new Set<ServerResponse>()
+  const usual = stub.answer
+  stub.answer = (request, response, body) => {
+    if (usual(request, response, body)) return true
+    const { id, method, params } = JSON.parse(body || '{}')
+    if (method === undefined && id === 'q') {
+      response.writeHead(202).end()
+      for (const each of waiting) each.end()
+      return true
+    }
+    if (method !== 'tools/call') return false
+    const answer = { content: [{ type: 'text', text: `rows of ${params.arguments.dataset}` }] }
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(event({ jsonrpc: '2.0', id: 'q', ...QUESTION }))
+    waiting.add(response)
+    response.once('close', () => waiting.delete(response))
+    const end = response.end.bind(response)
+    response.end = () => end(event({ jsonrpc: '2.0', id, result: answer }))
+    return true
+  }
+  return { waiting }
+}
+
+const ANSWERS = { inputResponses: { 'member-1': { action: 'accept', content: {} } } }
+
+function query(url: string, token: string, dataset: string, more: object = {}) {
+  return rpc(url, { token, ...modern('tools/call', { name: 'ok', arguments: { dataset }, ...more }, FORMS) })
+}
+
+test('G15 a call that waits is gone on with by a request for the same, not by one with other arguments', async () => {
+  const stub = await startStub()
+  askFirst(stub)
+  const member = open(stub.url, { era: 'legacy' })
+  const { url, token } = await startVirtual({ 'dev/one': member }, { tools: { 'dev/one': '*' } })
+  const { requestState } = (await query(url, token, 'salaries')).json.result
+  const before = stub.requests.length
+  const other = await query(url, token, 'public/x', { requestState, ...ANSWERS })
+  expect(other.json.error.code).toBe(-32602)
+  expect(stub.requests.length).toBe(before)
+  expect((await query(url, token, 'salaries', { requestState, ...ANSWERS })).text).toContain('rows of salaries')
+})
+
+test('a call that waits is over where its member is called with another credential by now', async () => {
+  const stub = await startStub()
+  askFirst(stub)
+  const member = (key: string): McpServer => ({
+    ...open(stub.url, { era: 'legacy' }),
+    auth: { type: 'header', headers: { 'x-key': key } },
+  })
+  const { url, token, gateway } = await startVirtual({ 'dev/one': member('first') }, { tools: { 'dev/one': '*' } })
+  const { requestState } = (await query(url, token, 'x')).json.result
+  await gateway.servers.set('dev/one', member('second'))
+  const before = stub.requests.length
+  expect((await query(url, token, 'x', { requestState, ...ANSWERS })).json.error.code).toBe(-32602)
+  expect(stub.requests.length).toBe(before)
+})
+
+test('a call that waits ends with the connection that it was begun with, and another one does not go on with it', async () => {
+  const virtualServers = { 'team/all': { tools: { 'dev/notes': '*' as const } } }
+  const { world, notes, connect } = await startConsentWorld({ virtualServers })
+  const { waiting } = askFirst(notes)
+  const token = await connect('alice')
+  const url = world.endpoint('team/all')
+  const { requestState } = (await query(url, token, 'x')).json.result
+  expect(waiting.size).toBe(1)
+  const alice = await world.gateway.identify(`Bearer ${token}`)
+  if (alice === null) throw new Error('she is somebody')
+  await world.gateway.connections.revoke(alice, 'dev/notes')
+  await expect.poll(() => waiting.size).toBe(0)
+  await connect('alice')
+  const before = notes.requests.length
+  expect((await query(url, token, 'x', { requestState, ...ANSWERS })).json.error.code).toBe(-32602)
+  expect(notes.requests.slice(before).map(({ body }) => body)).not.toContainEqual(expect.stringContaining('"q"'))
 })
 
 const FORMS = { capabilities: { elicitation: { form: {} } } }

@@ -10,6 +10,7 @@ import { faultReason, UpstreamReadError } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { toMember } from '../../mcp/virtual/crossing.ts'
 import type { NameKind } from '../../mcp/virtual/merge.ts'
+import { isEqual } from '../live-state.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import { callFields } from './call-fields.ts'
 import { type CallUnderWay, inputsOf, nothing, replayed, TAKES_INPUT } from './call-under-way.ts'
@@ -221,19 +222,21 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
   ): Promise<VirtualAnswer> {
     const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request)
     const found = parked.take(state, owner)
-    if (found === undefined) {
-      const words = 'Invalid params: requestState is too old, or belongs to another request; ask again without it'
-      return errorAnswer(request.id, JsonRpcCode.INVALID_PARAMS, words, { outcome: 'refused', reason: 'request_state' })
-    }
+    if (found === undefined) return tooOld(request)
     const { member, original, peer, link, messages, memberId } = found
     const { name } = member.server
-    const isThere = route?.member.server.name === name && route.original === original
+    const isThere = route !== undefined && isSameServer(route.member, member) && route.original === original
     const now = await orAbort(members.credential(context, member), found.abort)
     if (!isThere || now.kind !== 'credential') {
       found.abort.abort()
       if (!isThere || now.kind === 'credential') return unknown(context, request)
       const needs = now.kind === 'authorization_required'
       return signal.problem(context, request, name, needs ? { kind: 'need', need: now.need } : now)
+    }
+    // The member waits for whom it was called by: it must not hear from somebody else, nor with what has been replaced.
+    if (!isEqual(now.headers, peer.credential)) {
+      found.abort.abort()
+      return tooOld(request)
     }
     relyOn(context, member, now.credential)
     const abort = abortWith(found.abort, goneOf(context))
@@ -278,6 +281,16 @@ async function orAbort<Result>(work: Result | Promise<Result>, abort: Abort): Pr
     abort.abort()
     throw error
   }
+}
+
+function tooOld({ id }: RequestMessage): VirtualAnswer {
+  const words = 'Invalid params: requestState is too old, or belongs to another request; ask again without it'
+  return errorAnswer(id, JsonRpcCode.INVALID_PARAMS, words, { outcome: 'refused', reason: 'request_state' })
+}
+
+/** A server may have become another one under its name. */
+function isSameServer({ server: one }: LiveMember, { server: other }: LiveMember): boolean {
+  return one.name === other.name && one.config.url === other.config.url
 }
 
 function unknown({ era }: VirtualContext, request: RequestMessage): VirtualAnswer {

@@ -37,6 +37,8 @@ export interface ParkedCalls {
   isParked(state: unknown): state is string
   /** The call of a state; `undefined` where it is over, elsewhere, or another's. It is taken once. */
   take(state: string, owner: string): ParkedCall | undefined
+  /** A caller's connection to a member is another one by now, or none: what was begun with it is over. */
+  end(caller: string, server: string): void
   close(): void
 }
 
@@ -85,6 +87,11 @@ export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
     isParked: (state): state is string => typeof state === 'string' && state.startsWith(PREFIX),
     take(state, owner) {
       return parked.get(state)?.call.owner === owner ? remove(state) : undefined
+    },
+    end(caller, server) {
+      for (const state of [...(own.get(caller) ?? [])]) {
+        if (parked.get(state)?.call.member.server.name === server) drop(state)
+      }
     },
     close() {
       for (const state of [...parked.keys()]) drop(state)

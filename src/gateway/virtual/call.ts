@@ -108,12 +108,16 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
   ): Promise<VirtualAnswer> {
     const abort = abortWith(new Abort(), goneOf(context))
     const done = running.add(context, request.id, abort)
+    let goesOn = false
     try {
       const answer = await begin(context, request, await find(), abort)
       // It was given up meanwhile: nobody waits for a response.
-      return abort.aborted && !goneOf(context).aborted ? { kind: 'many', messages: nothing(), end: RELAYED } : answer
+      if (abort.aborted && !goneOf(context).aborted) return { kind: 'many', messages: nothing(), end: RELAYED }
+      if (answer.kind !== 'many' || abort.aborted) return answer
+      goesOn = true
+      return { kind: 'many', messages: finallyDone(answer.messages, done), end: answer.end }
     } finally {
-      done()
+      if (!goesOn) done()
     }
   }
 
@@ -201,15 +205,13 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     }
   }
 
-  /** The messages of a call, which can be given up while it runs. */
+  /** The messages of a call, of which the member is told when the client goes away. */
   async function* watched(under: CallUnderWay): AsyncGenerator<Uint8Array> {
-    const done = running.add(under.context, under.request.id, under.abort)
     const unwatch = givingUp.watch(under.context, () => under)
     try {
       yield* crossing(crossingParts, under)
     } finally {
       unwatch()
-      done()
     }
   }
 
@@ -272,6 +274,14 @@ const RELAYED = { outcome: 'relayed' } as const
 const RESPOND_MS = 10_000
 /** So long the headers of a stream may wait for what could still change its status. */
 const STATUS_MS = 1_000
+
+async function* finallyDone(messages: AsyncGenerator<Uint8Array>, done: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* messages
+  } finally {
+    done()
+  }
+}
 
 /** Nobody would end what a failure leaves behind. */
 async function orAbort<Result>(work: Result | Promise<Result>, abort: Abort): Promise<Result> {

@@ -119,6 +119,28 @@ test('a legacy member that asks for very many things at once fails the call of a
   expect(audits.at(-1)).toMatchObject({ detail: 'dev/one: asks for more than 32 things at once' })
 })
 
+test('a modern client is told of a question soon, also while the member reports progress all the time', async () => {
+  const stub = await startStub()
+  let reports = 0
+  stub.answer = (_request, response, body) => {
+    if (!body.includes('"tools/call"')) return false
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(event({ jsonrpc: '2.0', id: 'q', ...QUESTION }))
+    const timer = setInterval(() => {
+      const params = { progressToken: 't', progress: reports++ }
+      response.write(event({ jsonrpc: '2.0', method: 'notifications/progress', params }))
+      if (reports === 1_500) clearInterval(timer)
+    }, 2)
+    response.once('close', () => clearInterval(timer))
+    return true
+  }
+  const member = open(stub.url, { era: 'legacy' })
+  const { url, token } = await startVirtual({ 'dev/one': member }, { tools: { 'dev/one': '*' } })
+  const { text } = await rpc(url, { token, ...modern('tools/call', { name: 'ok' }, FORMS) })
+  expect(text).toContain('input_required')
+  expect(reports).toBeLessThan(500)
+})
+
 /** A legacy member asks before each call, and then answers with what it was called with; `waiting` are the calls that it has open. */
 function askFirst(stub: Stub): { waiting: Set<ServerResponse> } {
   const waiting = new Set<ServerResponse>()

@@ -65,7 +65,7 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
     yield failure(call, 'asked again and again, or could not be asked again')
   } catch (error) {
     if (!(error instanceof UpstreamReadError)) throw error
-    if (context.exchange.request.signal.aborted) return
+    if (call.abort.aborted || context.exchange.request.signal.aborted) return
     const detail = `${call.member.server.name}: ${error.message}`
     context.exchange.failure = { outcome: 'failed', reason: error.fault, detail }
     const what = error.fault === 'broken' ? 'broke off' : FAILURE_FORMS[faultReason(error)].text
@@ -92,8 +92,11 @@ async function* messagesOf(
   const ahead = readAhead(call.messages)
   const asked: UpstreamRequest[] = []
   let { missing } = call
+  let tellAt = 0
   for (;;) {
-    const next = await ahead.peek(asked.length === 0 ? undefined : TOGETHER_MS)
+    // From the first question on: a member that reports all the while is asking all the same.
+    const left = asked.length === 0 ? undefined : tellAt - performance.now()
+    const next = left !== undefined && left <= 0 ? undefined : await ahead.peek(left)
     if (next === undefined) {
       yield inputRequired(parts, { ...call, messages: ahead.messages }, asked)
       return 'parked'
@@ -121,6 +124,7 @@ async function* messagesOf(
       missing = missingFor(call, message) ?? missing
       await refuse(parts.respond, call, message)
     } else if (context.era.era === 'modern') {
+      if (asked.length === 0) tellAt = performance.now() + TOGETHER_MS
       if (asked.push(message) > MAX_ASKED) throw new UpstreamReadError('nonsense', TOO_MUCH_ASKED)
     } else {
       const id = clientIdOf(call.member.server.name, message.id)

@@ -70,8 +70,7 @@ export function createPermissions(decide?: Decide): Permissions {
       // A policy about servers and tools must make nobody an administrator: for a role it can only take away.
       if (!granted.allowed && (wanted.kind === 'manage' || wanted.kind === 'admin')) return ofGrants(granted)
       try {
-        const yes = await decide({ caller, principals, server, wanted, listing: false, granted })
-        if (typeof yes !== 'boolean') throw new TypeError('it answered with something else than true or false')
+        const yes = yesOrNo(await decide({ caller, principals, server, wanted, listing: false, granted }))
         return yes ? { kind: 'allowed', rule: granted.rule } : denial(granted)
       } catch (error) {
         return { kind: 'unavailable', detail: `decide() failed: ${messageOf(error)}` }
@@ -87,7 +86,7 @@ export function createPermissions(decide?: Decide): Permissions {
           const shown = !decided.allowed && decided.rule !== undefined && filter[KINDS[list]](name)
           const granted: AccessDecision = shown ? { allowed: true, rule: decided.rule } : decided
           try {
-            return (await decide({ caller, principals, server, wanted, listing: true, granted })) === true
+            return yesOrNo(await decide({ caller, principals, server, wanted, listing: true, granted }))
           } catch (error) {
             throw new DecideError(`decide() failed: ${messageOf(error)}`, { cause: error })
           }
@@ -95,6 +94,12 @@ export function createPermissions(decide?: Decide): Permissions {
       }
     },
   }
+}
+
+/** Not everybody has types. */
+function yesOrNo(answer: unknown): boolean {
+  if (typeof answer !== 'boolean') throw new TypeError('it answered with something else than true or false')
+  return answer
 }
 
 const KINDS = {

@@ -9,6 +9,21 @@ export function valueBytes(bytes: Uint8Array, path: readonly string[]): Uint8Arr
   return find(reader, path, 1)
 }
 
+/** The bytes of every member of an object, in one pass; none of what is no object. Of two of one name, the last. @throws JsonReadError */
+export function memberBytes(bytes: Uint8Array): ReadonlyMap<string, Uint8Array> {
+  const reader = new JsonReader(bytes, LIMITS)
+  const members = new Map<string, Uint8Array>()
+  if (reader.next() !== OPEN_BRACE) return members
+  reader.object(1, (from, to) => {
+    const key = reader.textOf(from, to)
+    reader.next()
+    const start = reader.at
+    reader.skipValue(2)
+    members.set(key, reader.bytes.subarray(start, reader.at))
+  })
+  return members
+}
+
 function find(reader: JsonReader, path: readonly string[], depth: number): Uint8Array | undefined {
   const [key, ...rest] = path
   const open = reader.next()

@@ -50,7 +50,7 @@ const MAX_LENGTH = 4096
 export function createRequestStates(sealer: Sealer, { clock, lifetimeMs }: RequestStateSettings): RequestStates {
   return {
     async seal(request, place) {
-      const inside: Sealed = { d: digestOf(request), e: clock.now() + lifetimeMs }
+      const inside: Sealed = { d: requestDigest(request), e: clock.now() + lifetimeMs }
       const sealed = await sealer.sealText(JSON.stringify(inside), textOf(place))
       return `sallyport.${sealer.keyId}.${sealed}`
     },
@@ -64,7 +64,7 @@ export function createRequestStates(sealer: Sealer, { clock, lifetimeMs }: Reque
       if (!sealer.keyIds.includes(keyId)) return 'foreign'
       if (opened?.keyId !== keyId) return 'bad'
       const { d: digest, e: end } = JSON.parse(opened.plaintext) as Sealed
-      return clock.now() < end && digest === digestOf(request) ? 'ours' : 'bad'
+      return clock.now() < end && digest === requestDigest(request) ? 'ours' : 'bad'
     },
   }
 
@@ -91,7 +91,7 @@ function textOf({ server, identity }: SessionPlace): string {
 }
 
 /** Of what the request asks for: method, target, arguments. The id and `_meta` are another's in each attempt. */
-function digestOf({ method, params }: StatedRequest): string {
+export function requestDigest({ method, params }: StatedRequest): string {
   const member = NAMED_BY.get(method)
   const asked = [method, member === undefined ? null : (params?.[member] ?? null), sorted(params?.arguments ?? null)]
   return createHash('sha256').update(JSON.stringify(asked)).digest('base64url')

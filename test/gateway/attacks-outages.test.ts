@@ -4,7 +4,8 @@ import { memoryStore } from 'sallyport/stores/memory'
 import { describe, expect, test } from 'vitest'
 import { operatedStore } from '../../src/testing/failing-store.ts'
 import { modern, startConsentWorld, startStub } from './attack-parts.ts'
-import { ask, callTool, EVERYTHING, initialize, rpc, startWorld } from './world.ts'
+import { open, startVirtual } from './virtual-parts.ts'
+import { ask, callTool, EVERYTHING, initialize, openSession, rpc, startWorld } from './world.ts'
 
 /** A store of which single operations fail, done or not done. */
 function fragileStore() {
@@ -141,6 +142,17 @@ describe('the identity provider', () => {
       expect((await rpc(url, { token: key, body: callTool('ok') })).status).toBe(200)
     }
   })
+})
+
+test('a function of the user’s own that answers with something else for lists is down, and no list is empty by it', async () => {
+  const stub = await startStub()
+  const { url, token } = await startVirtual(
+    { 'dev/one': open(stub.url, { era: 'legacy' }) },
+    { tools: { 'dev/one': '*' } },
+    { decide: ({ listing }) => (listing ? ('yes' as unknown as boolean) : true) },
+  )
+  const headers = await openSession(url, token)
+  expect((await rpc(url, { token, headers, body: ask('tools/list') })).status).toBe(503)
 })
 
 test('a function of the user’s own that never answers as it should lets nobody by', async () => {

@@ -35,6 +35,11 @@ describe('a problem is', () => {
       /"x" is a name among those in include already/,
     ],
     [
+      'a name that is included with its prefix already',
+      { tools: { 'dev/one': { include: ['read', 'list'], prefix: 'p_', rename: { wipe: 'p_read' } } } },
+      /rename\.wipe: "p_read" is what "read" in include is called already/,
+    ],
+    [
       'a name of two members',
       { tools: { 'dev/one': ['search'], 'dev/two': { rename: { find: 'search' } } } },
       /"search" is there twice, of dev\/one and of dev\/two/,
@@ -51,7 +56,11 @@ describe('a problem is', () => {
 test('what is right has none', () => {
   const tools = {
     'dev/one': ['get_*', 'search'],
-    'dev/two': { include: ['*'], prefix: 'two_', rename: { search: 'find' } },
+    'dev/two': {
+      include: ['*', 'read', 'wipe'],
+      prefix: 'two_',
+      rename: { search: 'find', read: 'see', wipe: 'two_read' },
+    },
   }
   expect(problemsOf({ tools, prompts: { 'dev/one': '*' }, resources: { 'dev/two': ['file:///*'] }, id: 'x' })).toEqual(
     [],

@@ -67,8 +67,8 @@ test('once one of several questions is refused, the others are waited for no lon
   const value = { result: { resultType: 'input_required', inputRequests: inputs } }
   const message = { kind: 'response', value, bytes: Buffer.from(JSON.stringify(value)) } as unknown as Asking
   const client = { info: undefined, capabilities: { roots: {} } }
-  const context = { session, client, exchange: { request: { signal: new Abort() } } } as unknown as VirtualContext
-  const asking = askClient(watching, { context }, message)
+  const context = { session, client } as unknown as VirtualContext
+  const asking = askClient(watching, { context, abort: new Abort() }, message)
   const ids = [await asking.next(), await asking.next()].map(({ value: bytes }) => {
     return JSON.parse(Buffer.from(bytes as Uint8Array).toString()).id as string
   })
@@ -80,6 +80,25 @@ test('once one of several questions is refused, the others are waited for no lon
   // Nobody here takes it any more: it is left for whoever may.
   await answers.deliver(session, second, said('late'))
   expect(await kept()).toBe(1)
+})
+
+test('nothing more is made ready for a client once it has gone', async () => {
+  const abort = new Abort()
+  let ids = 0
+  const leaving: ClientAnswers = {
+    ...make(),
+    async newId() {
+      abort.abort()
+      return `ask:${ids++}`
+    },
+  }
+  const inputs = { a: { method: 'roots/list' }, b: { method: 'roots/list' } }
+  const value = { result: { resultType: 'input_required', inputRequests: inputs } }
+  const message = { kind: 'response', value, bytes: Buffer.from(JSON.stringify(value)) } as unknown as Asking
+  const client = { info: undefined, capabilities: { roots: {} } }
+  const context = { session, client } as unknown as VirtualContext
+  expect((await askClient(leaving, { context, abort }, message).next()).done).toBe(true)
+  expect(ids).toBe(1)
 })
 
 type Asking = Extract<UpstreamMessage, { kind: 'response' }>

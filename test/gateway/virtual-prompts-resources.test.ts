@@ -62,6 +62,22 @@ test('resources of two members that are equal are told apart, and templates lead
   expect(missing.error).toMatchObject({ code: -32002, data: { uri: 'x://y' } })
 })
 
+test('the second of two equal templates is expanded and read at its own member', async () => {
+  const [one, two] = [await during(MEMBERS['SDK 2, legacy']()), await during(MEMBERS['SDK 2, modern']())]
+  const { url, token } = await startVirtual(
+    { 'dev/one': open(one.url), 'dev/two': open(two.url) },
+    { tools: {}, resources: { 'dev/one': '*', 'dev/two': '*' } },
+  )
+  const headers = await openSession(url, token)
+  const call = async (method: string, params?: object) =>
+    (await rpc(url, { token, headers, body: ask(method, params) })).json.result
+  const { resourceTemplates } = await call('resources/templates/list')
+  expect(resourceTemplates[1].uriTemplate).toBe('mcp-member://dev/two/notes://notes/{id}')
+  const { contents } = await call('resources/read', { uri: resourceTemplates[1].uriTemplate.replace('{id}', '7') })
+  expect(contents[0].text).toContain('note 7')
+  expect(two.calls.some(({ rpc: method }) => method === 'resources/read')).toBe(true)
+})
+
 test('what is subscribed to is told', async () => {
   const one = await during(MEMBERS['SDK 2, legacy']())
   const { url, token } = await startVirtual({ 'dev/one': open(one.url) }, { tools: {}, resources: { 'dev/one': '*' } })

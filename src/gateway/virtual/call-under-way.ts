@@ -10,6 +10,8 @@ import type { LiveMember } from './live.ts'
 export interface CallUnderWay {
   readonly context: VirtualContext
   readonly member: LiveMember
+  /** What it calls what was asked for: found once, for the name that access was judged by. */
+  readonly original: string
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
   /** The client's. */
@@ -31,6 +33,9 @@ export function inputsOf(message: UpstreamMessage): JsonObject | undefined {
   const asks = message.kind === 'response' && isJsonObject(result) && result.resultType === 'input_required'
   return asks ? (isJsonObject(result.inputRequests) ? result.inputRequests : {}) : undefined
 }
+
+/** So much may be asked of a client at once: each question costs something for as long as it waits. */
+export const MAX_ASKED = 32
 
 /** Messages of a call that nobody waits for. */
 export async function* nothing(): AsyncGenerator<never> {}

@@ -10,9 +10,10 @@ import { faultReason, UpstreamReadError } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { toMember } from '../../mcp/virtual/crossing.ts'
 import type { NameKind } from '../../mcp/virtual/merge.ts'
+import { isEqual } from '../live-state.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import { callFields } from './call-fields.ts'
-import { type CallUnderWay, inputsOf, nothing, replayed } from './call-under-way.ts'
+import { type CallUnderWay, inputsOf, nothing, replayed, TAKES_INPUT } from './call-under-way.ts'
 import { relyOn, type VirtualContext } from './context.ts'
 import { type CrossingParts, crossing, isFailure, missingFor, refuse } from './crossing.ts'
 import { createGivingUp, goneOf, type MemberRequest } from './giving-up.ts'
@@ -107,12 +108,16 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
   ): Promise<VirtualAnswer> {
     const abort = abortWith(new Abort(), goneOf(context))
     const done = running.add(context, request.id, abort)
+    let goesOn = false
     try {
       const answer = await begin(context, request, await find(), abort)
       // It was given up meanwhile: nobody waits for a response.
-      return abort.aborted && !goneOf(context).aborted ? { kind: 'many', messages: nothing(), end: RELAYED } : answer
+      if (abort.aborted && !goneOf(context).aborted) return { kind: 'many', messages: nothing(), end: RELAYED }
+      if (answer.kind !== 'many' || abort.aborted) return answer
+      goesOn = true
+      return { kind: 'many', messages: finallyDone(answer.messages, done), end: answer.end }
     } finally {
-      done()
+      if (!goesOn) done()
     }
   }
 
@@ -123,7 +128,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     abort: Abort,
   ): Promise<VirtualAnswer> {
     if (route === undefined) return unknown(context, request)
-    const { member } = route
+    const { member, original } = route
     if (context.virtual.bridged === undefined) context.exchange.member = member.server.name
     const memberId = context.session === undefined ? ownId() : memberIdOf(request.id)
     const sent = await send(context, request, route, memberId, abort)
@@ -145,7 +150,8 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
         const bytes = await respondTo(answered, result.message)
         return oneAnswer(bytes, RELAYED, keepsStatus ? result.upstreamStatus : 200)
       }
-      const under: CallUnderWay = { context, member, peer, link, request, memberId, messages: result.messages, abort }
+      const { messages } = result
+      const under: CallUnderWay = { context, member, original, peer, link, request, memberId, messages, abort }
       if (result.type === 'events') return await events(under)
       const { value: only } = await result.messages.next()
       if (only !== undefined && only.kind === 'response') {
@@ -199,15 +205,13 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     }
   }
 
-  /** The messages of a call, which can be given up while it runs. */
+  /** The messages of a call, of which the member is told when the client goes away. */
   async function* watched(under: CallUnderWay): AsyncGenerator<Uint8Array> {
-    const done = running.add(under.context, under.request.id, under.abort)
     const unwatch = givingUp.watch(under.context, () => under)
     try {
       yield* crossing(crossingParts, under)
     } finally {
       unwatch()
-      done()
     }
   }
 
@@ -218,15 +222,12 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     state: string,
     route: Route | undefined,
   ): Promise<VirtualAnswer> {
-    const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request.method, request.params)
+    const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request)
     const found = parked.take(state, owner)
-    if (found === undefined) {
-      const words = 'Invalid params: requestState is too old, or belongs to another request; ask again without it'
-      return errorAnswer(request.id, JsonRpcCode.INVALID_PARAMS, words, { outcome: 'refused', reason: 'request_state' })
-    }
-    const { member, peer, link, messages, memberId } = found
+    if (found === undefined) return tooOld(request)
+    const { member, original, peer, link, messages, memberId } = found
     const { name } = member.server
-    const isThere = route?.member.server.name === name
+    const isThere = route !== undefined && isSameServer(route.member, member) && route.original === original
     const now = await orAbort(members.credential(context, member), found.abort)
     if (!isThere || now.kind !== 'credential') {
       found.abort.abort()
@@ -234,9 +235,14 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
       const needs = now.kind === 'authorization_required'
       return signal.problem(context, request, name, needs ? { kind: 'need', need: now.need } : now)
     }
+    // The member waits for whom it was called by: it must not hear from somebody else, nor with what has been replaced.
+    if (!isEqual(now.headers, peer.credential)) {
+      found.abort.abort()
+      return tooOld(request)
+    }
     relyOn(context, member, now.credential)
     const abort = abortWith(found.abort, goneOf(context))
-    const under: CallUnderWay = { context, member, peer, link, request, memberId, messages, abort }
+    const under: CallUnderWay = { context, member, original, peer, link, request, memberId, messages, abort }
     for (const response of responsesIn(request, found)) await respond(under, response)
     return { kind: 'many', messages: watched(under), end: RELAYED }
   }
@@ -246,13 +252,10 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
   }
 
   async function again(under: CallUnderWay, edits: readonly JsonEdit[]): Promise<CallUnderWay | undefined> {
-    const { context, member, request, abort } = under
-    const name = request.params?.name ?? request.params?.uri
-    const kind = KINDS[request.method]
-    const route = typeof name === 'string' && kind !== undefined ? await routeOf(context, lists, kind, name) : undefined
-    if (route === undefined || route.member !== member) return undefined
+    const { context, member, original, request, abort } = under
+    if (!TAKES_INPUT.has(request.method)) return undefined
     const memberId = ownId()
-    const sent = await send(context, request, route, memberId, abort, edits)
+    const sent = await send(context, request, { member, original }, memberId, abort, edits)
     if (sent.kind !== 'sent' || sent.result.kind === 'accepted') return undefined
     const { peer, link, result } = sent
     const messages = result.kind === 'error' ? replayed(result.message) : result.messages
@@ -271,10 +274,13 @@ const RELAYED = { outcome: 'relayed' } as const
 const RESPOND_MS = 10_000
 /** So long the headers of a stream may wait for what could still change its status. */
 const STATUS_MS = 1_000
-const KINDS: Readonly<Record<string, NameKind>> = {
-  'tools/call': 'tool',
-  'prompts/get': 'prompt',
-  'resources/read': 'resource',
+
+async function* finallyDone(messages: AsyncGenerator<Uint8Array>, done: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* messages
+  } finally {
+    done()
+  }
 }
 
 /** Nobody would end what a failure leaves behind. */
@@ -285,6 +291,16 @@ async function orAbort<Result>(work: Result | Promise<Result>, abort: Abort): Pr
     abort.abort()
     throw error
   }
+}
+
+function tooOld({ id }: RequestMessage): VirtualAnswer {
+  const words = 'Invalid params: requestState is too old, or belongs to another request; ask again without it'
+  return errorAnswer(id, JsonRpcCode.INVALID_PARAMS, words, { outcome: 'refused', reason: 'request_state' })
+}
+
+/** A server may have become another one under its name. */
+function isSameServer({ server: one }: LiveMember, { server: other }: LiveMember): boolean {
+  return one.name === other.name && one.config.url === other.config.url
 }
 
 function unknown({ era }: VirtualContext, request: RequestMessage): VirtualAnswer {

@@ -96,15 +96,18 @@ function checkNames(
 ): void {
   if (prefix !== undefined && !isToolName(prefix)) problems.push({ path: `${path}.prefix`, message: NAME })
   const names = new Map<string, string>()
+  const front = prefix ?? ''
   for (const [original, name] of Object.entries(rename)) {
     const at = joinPath(path, ['rename', original])
     if (!isToolName(name)) problems.push({ path: at, message: `"${name}": ${NAME}` })
     const other = names.get(name)
     if (other !== undefined) problems.push({ path: at, message: `"${name}" is what "${other}" is called already` })
     names.set(name, original)
-    const literal = Array.isArray(chosen) && chosen.includes(name) && !Object.hasOwn(rename, name)
-    if (literal && prefix === undefined) {
-      problems.push({ path: at, message: `"${name}" is a name among those in include already` })
+    const literal = name.startsWith(front) ? name.slice(front.length) : undefined
+    const isListed = literal !== undefined && Array.isArray(chosen) && chosen.includes(literal)
+    if (isListed && !Object.hasOwn(rename, literal)) {
+      const what = front === '' ? 'a name among those in include' : `what "${literal}" in include is called`
+      problems.push({ path: at, message: `"${name}" is ${what} already` })
     }
   }
 }

@@ -16,7 +16,7 @@ import { faultReason, ofUpstream, type UpstreamMessage, UpstreamReadError } from
 import { placeOwner } from '../caller-places.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { askClient } from './ask-client.ts'
-import { type CallUnderWay, inputsOf, TAKES_INPUT } from './call-under-way.ts'
+import { type CallUnderWay, inputsOf, MAX_ASKED, TAKES_INPUT } from './call-under-way.ts'
 import type { ClientResponse } from './client-response.ts'
 import { serverInfoOf } from './context.ts'
 import type { VirtualLists } from './lists.ts'
@@ -55,6 +55,8 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
       }
       if (step === 'done') return
       const edits = yield* askClient(parts.answers, call, step)
+      // Given up: nobody waits for a response.
+      if (call.abort.aborted) return
       if (typeof edits === 'string') return yield failure(call, edits)
       const next = await parts.again(call, edits)
       if (next === undefined) break
@@ -63,7 +65,7 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
     yield failure(call, 'asked again and again, or could not be asked again')
   } catch (error) {
     if (!(error instanceof UpstreamReadError)) throw error
-    if (context.exchange.request.signal.aborted) return
+    if (call.abort.aborted || context.exchange.request.signal.aborted) return
     const detail = `${call.member.server.name}: ${error.message}`
     context.exchange.failure = { outcome: 'failed', reason: error.fault, detail }
     const what = error.fault === 'broken' ? 'broke off' : FAILURE_FORMS[faultReason(error)].text
@@ -90,8 +92,11 @@ async function* messagesOf(
   const ahead = readAhead(call.messages)
   const asked: UpstreamRequest[] = []
   let { missing } = call
+  let tellAt = 0
   for (;;) {
-    const next = await ahead.peek(asked.length === 0 ? undefined : TOGETHER_MS)
+    // From the first question on: a member that reports all the while is asking all the same.
+    const left = asked.length === 0 ? undefined : tellAt - performance.now()
+    const next = left !== undefined && left <= 0 ? undefined : await ahead.peek(left)
     if (next === undefined) {
       yield inputRequired(parts, { ...call, messages: ahead.messages }, asked)
       return 'parked'
@@ -118,8 +123,10 @@ async function* messagesOf(
     } else if (!canBeAsked(call, message)) {
       missing = missingFor(call, message) ?? missing
       await refuse(parts.respond, call, message)
-    } else if (context.era.era === 'modern') asked.push(message)
-    else {
+    } else if (context.era.era === 'modern') {
+      if (asked.length === 0) tellAt = performance.now() + TOGETHER_MS
+      if (asked.push(message) > MAX_ASKED) throw new UpstreamReadError('nonsense', TOO_MUCH_ASKED)
+    } else {
       const id = clientIdOf(call.member.server.name, message.id)
       yield ofUpstream(() => spliceJson(message.bytes, [{ path: ['id'], json: JSON.stringify(id) }]))
     }
@@ -130,6 +137,7 @@ type UpstreamRequest = Extract<UpstreamMessage, { kind: 'request' }>
 
 /** Members that want to know several things ask for them one right after the other; a modern client is told of all at once. */
 const TOGETHER_MS = 50
+const TOO_MUCH_ASKED = `asks for more than ${MAX_ASKED} things at once`
 
 /** Without a session there is no way for the answer of a legacy client, and most methods of the modern era have none. */
 function canBeAsked({ context, request }: CallUnderWay, { method, value }: UpstreamRequest): boolean {
@@ -203,11 +211,11 @@ function inputRequired(
   call: CallUnderWay,
   requests: readonly UpstreamRequest[],
 ): Uint8Array {
-  const { context, member, peer, link, messages, abort, request, memberId } = call
+  const { context, member, original, peer, link, messages, abort, request, memberId } = call
   const caller = placeOwner(context.exchange)
-  const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request.method, request.params)
+  const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request)
   const asked = requests.map(({ id }, index) => ({ id, key: `member-${index + 1}` }))
-  const state = parked.park({ owner, caller, member, peer, link, messages, abort, asked, memberId })
+  const state = parked.park({ owner, caller, member, original, peer, link, messages, abort, asked, memberId })
   const info = JSON.stringify(serverInfoOf(context.virtual, link))
   const inputs = requests.flatMap(({ method, bytes }, index) => [
     Buffer.from(`${index === 0 ? '' : ','}"${asked[index]?.key}":{"method":${JSON.stringify(method)},"params":`),

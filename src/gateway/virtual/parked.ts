@@ -5,19 +5,22 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Abort } from '../../http/abort.ts'
-import { valueBytes } from '../../mcp/json-values.ts'
-import { isJsonObject, type JsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
+import { memberBytes, valueBytes } from '../../mcp/json-values.ts'
+import { isJsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
+import { requestDigest, type StatedRequest } from '../../mcp/request-state.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamLink, UpstreamPeer } from '../../mcp/upstream-peer.ts'
 import type { LiveMember } from './live.ts'
 
 /** A call that waits. */
 export interface ParkedCall {
-  /** Caller, virtual server, method and target: it is nobody else's, and of no other request. */
+  /** Caller, virtual server and what was asked for: it is nobody else's, and of no other request. */
   readonly owner: string
   /** Of whom only so many wait. */
   readonly caller: string
   readonly member: LiveMember
+  /** What was asked for, as the member calls it. */
+  readonly original: string
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
   readonly messages: AsyncGenerator<UpstreamMessage>
@@ -34,6 +37,8 @@ export interface ParkedCalls {
   isParked(state: unknown): state is string
   /** The call of a state; `undefined` where it is over, elsewhere, or another's. It is taken once. */
   take(state: string, owner: string): ParkedCall | undefined
+  /** A caller's connection to a member is another one by now, or none: what was begun with it is over. */
+  end(caller: string, server: string): void
   close(): void
 }
 
@@ -83,6 +88,11 @@ export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
     take(state, owner) {
       return parked.get(state)?.call.owner === owner ? remove(state) : undefined
     },
+    end(caller, server) {
+      for (const state of [...(own.get(caller) ?? [])]) {
+        if (parked.get(state)?.call.member.server.name === server) drop(state)
+      }
+    },
     close() {
       for (const state of [...parked.keys()]) drop(state)
     },
@@ -90,14 +100,15 @@ export function createParkedCalls(parkedMs = PARKED_MS): ParkedCalls {
 }
 
 /** Whose parked call it may be. */
-export function parkedOwner(identity: string, virtual: string, method: string, params: JsonObject | undefined): string {
-  return JSON.stringify([identity, virtual, method, params?.name ?? params?.uri ?? null])
+export function parkedOwner(identity: string, virtual: string, request: StatedRequest): string {
+  return JSON.stringify([identity, virtual, requestDigest(request)])
 }
 
 /** The client's answers, in the request that it has come back with, as the responses that the member waits for. */
 export function responsesIn(request: RequestMessage, { asked }: ParkedCall): readonly Uint8Array[] {
+  const given = memberBytes(valueBytes(request.raw, ['params', 'inputResponses']) ?? Buffer.from('{}'))
   return asked.map(({ id, key }) => {
-    const result = valueBytes(request.raw, ['params', 'inputResponses', key])
+    const result = given.get(key)
     const isResult = result !== undefined && isJsonObject(JSON.parse(Buffer.from(result).toString('utf8')))
     const head = Buffer.from(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},`)
     return isResult

@@ -6,9 +6,9 @@ import { isNobodys, type VirtualContext } from './context.ts'
 
 /** See the top of the file. */
 export interface RunningCalls {
-  /** Remembers a call until what is returned is called. */
+  /** Remembers a call until what is returned is called, or it is given up. */
   add(context: VirtualContext, id: RequestId, abort: Abort): () => void
-  /** A client gives a request up. Whether it was one of this process. Nobody in particular can: it could be anybody's. */
+  /** A client gives a request up. Whether it was one of this process. Where it could be another's, nobody can. */
   cancel(context: VirtualContext, id: RequestId): boolean
 }
 
@@ -17,18 +17,22 @@ export function createRunningCalls(): RunningCalls {
   const running = new Map<string, Running>()
   return {
     add(context, id, abort) {
-      if (isNobodys(context)) return () => {}
+      if (!canCancel(context)) return () => {}
       const key = keyOf(context, id)
       const one: Running = { abort }
       running.set(key, one)
-      return () => {
+      const done = () => {
+        abort.removeEventListener('abort', done)
         // Tables that the map has outgrown keep it alive until a full collection, but nothing behind it.
         one.abort = undefined
         if (running.get(key) === one) running.delete(key)
       }
+      // Of an answer that nobody reads, nothing else tells that it is over.
+      abort.addEventListener('abort', done)
+      return done
     },
     cancel(context, id) {
-      if (isNobodys(context)) return false
+      if (!canCancel(context)) return false
       const abort = running.get(keyOf(context, id))?.abort
       abort?.abort()
       return abort !== undefined
@@ -40,9 +44,14 @@ interface Running {
   abort: Abort | undefined
 }
 
-/** A client numbers its own requests: within a session, or an identity where there is none. */
-function keyOf({ asker, session }: VirtualContext, id: RequestId): string {
-  return JSON.stringify([asker.caller.identity.id, session?.key ?? null, id])
+/** A modern client gives up by going away (2026-07-28, Cancellation); nobody knows whose a message of nobody in particular is. */
+function canCancel(context: VirtualContext): boolean {
+  return context.era.era === 'legacy' && !isNobodys(context)
+}
+
+/** A client numbers its own requests. Without a session, those of one key at one virtual server count as one client. */
+function keyOf({ asker: { caller }, session, virtual }: VirtualContext, id: RequestId): string {
+  return JSON.stringify([caller.identity.id, virtual.name, session?.key ?? caller.keyId ?? null, id])
 }
 
 /** Has `abort` abort when `source` does, which is mostly that the client goes away. */

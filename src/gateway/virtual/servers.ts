@@ -36,7 +36,7 @@ export interface VirtualServerParts {
   readonly requestStates: RequestStates
   /** Made for ids of what clients are asked. */
   readonly answerSealer: Sealer
-  readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
+  readonly broker: Pick<Broker, 'connectUrl' | 'stepUp' | 'on'>
   /** Those that plain servers have refused, too: a server may be both. */
   readonly refusedTokens: RefusedTokens
 }
@@ -65,6 +65,10 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
   const lists = createVirtualLists(members, clock, memberMs)
   const answers = createClientAnswers(store, parts.answerSealer)
   const parked = createParkedCalls()
+  broker.on(({ kind, owner, server }) => {
+    const isOther = kind === 'connected' || kind === 'disconnected'
+    if (isOther && owner !== null && server !== null) parked.end(owner, server)
+  })
   const signal = createVirtualSignal(requestStates, members)
   const respondTo = createClientResponse({ permissions, requestStates })
   const calls = createVirtualCall({ members, lists, sessions: upstream, signal, answers, parked, respondTo })

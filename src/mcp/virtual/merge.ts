@@ -99,7 +99,7 @@ interface Candidate extends ListEntry {
 
 /** What the second of two is called: with its server in front. */
 export function collisionName(server: string, name: string, kind: NameKind): string {
-  if (kind === 'resource') return `${MEMBER_SCHEME}${server}/${encodeURIComponent(name)}`
+  if (kind === 'resource') return `${MEMBER_SCHEME}${server}/${isTemplate(name) ? name : encodeURIComponent(name)}`
   return `${server.replace(/[^A-Za-z0-9]/g, '_')}_${name}`
 }
 
@@ -108,7 +108,7 @@ export function collisionOriginal(server: string, name: string, kind: NameKind):
   const start = kind === 'resource' ? `${MEMBER_SCHEME}${server}/` : `${server.replace(/[^A-Za-z0-9]/g, '_')}_`
   if (!name.startsWith(start) || name.length === start.length) return undefined
   const rest = name.slice(start.length)
-  if (kind !== 'resource') return rest
+  if (kind !== 'resource' || WITH_SCHEME.test(rest)) return rest
   try {
     return decodeURIComponent(rest)
   } catch {
@@ -121,6 +121,16 @@ export function isMemberUri(name: string, kind: NameKind): boolean {
   return kind === 'resource' && name.startsWith(MEMBER_SCHEME)
 }
 
+/**
+ * A template stays as it is behind the server: of one with its literal parts encoded nobody could tell, once a client has put its
+ * values in, which escapes are of these (RFC 6570 §3.2.1). What is encoded has no colon, so that the two are never mistaken.
+ */
+function isTemplate(name: string): boolean {
+  return name.includes('{')
+}
+
+/** RFC 3986 §3.1. */
+const WITH_SCHEME = /^[a-z][a-z\d+.-]*:/i
 const MEMBER_SCHEME = 'mcp-member://'
 const MAX_PROMPT_NAME = 128
 /** What a page or a terminal would take for more than a name. */

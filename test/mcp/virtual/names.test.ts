@@ -81,9 +81,16 @@ describe('merged lists', () => {
   test.each([
     ['tool', 'echo'],
     ['resource', 'notes://a/b?c=%20 ü'],
+    ['resource', 'notes://a%20b/{id}{?q}'],
   ] as const)('names of the second of two %ss lead back', (kind, name) => {
     expect(collisionOriginal('dev/x', collisionName('dev/x', name, kind), kind)).toBe(name)
     expect(collisionOriginal('dev/z', collisionName('dev/x', name, kind), kind)).toBeUndefined()
+  })
+  test('the template of the second of two is expanded as the first one is, and leads back', () => {
+    const template = collisionName('dev/x', 'notes://of%20all/{id}', 'resource')
+    const expanded = template.replace('{id}', 'a%20b%2Fc')
+    expect(expanded).not.toBe(template)
+    expect(collisionOriginal('dev/x', expanded, 'resource')).toBe('notes://of%20all/a%20b%2Fc')
   })
   test('a URI that does not decode leads nowhere', () => {
     expect(collisionOriginal('dev/x', 'mcp-member://dev/x/%zz', 'resource')).toBeUndefined()

@@ -36,7 +36,7 @@ export interface VirtualServerParts {
   readonly requestStates: RequestStates
   /** Made for ids of what clients are asked. */
   readonly answerSealer: Sealer
-  readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
+  readonly broker: Pick<Broker, 'connectUrl' | 'stepUp' | 'on'>
   /** Those that plain servers have refused, too: a server may be both. */
   readonly refusedTokens: RefusedTokens
 }
@@ -63,6 +63,9 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
   const sessions = createVirtualSessions(store, clock, sessionMs)
   const members = createVirtualMembers({ sessions: upstream, kept: sessions, broker, refusedTokens })
   const lists = createVirtualLists(members, clock, memberMs)
+  const unsubscribe = broker.on(({ kind, server, owner }) => {
+    if (kind === 'disconnected' && server !== null && owner !== null) lists.changed(server, owner)
+  })
   const answers = createClientAnswers(store, parts.answerSealer)
   const parked = createParkedCalls()
   const signal = createVirtualSignal(requestStates, members)
@@ -87,7 +90,10 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
       maxAnswerBytes: limits.maxAnswerBytes,
     }),
     eras: upstream.eras,
-    close: () => parked.close(),
+    close() {
+      unsubscribe()
+      parked.close()
+    },
     endSessions: members.close,
   }
 }

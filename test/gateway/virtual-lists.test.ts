@@ -25,7 +25,7 @@ test('lists that are kept since a member has failed count for what they weigh', 
   const contextOf = (id: number) =>
     ({
       asker: { caller: { identity: { id: `user ${id}` } } },
-      virtual: { name: 'team/all', having: { tool: [member] } },
+      virtual: { name: 'team/all', config: {}, having: { tool: [member] } },
       exchange: { request: { headers: {} } },
     }) as unknown as VirtualContext
   const listed = async (id: number) => (await lists.list(contextOf(id), 'tools')).entries.length

@@ -25,6 +25,8 @@ export interface VirtualList extends MergedList {
   readonly ttlMs: number
   /** Members of which nothing is known: they could have anything. */
   readonly unknown: ReadonlySet<string>
+  /** Those of them that nothing passes by: with `require: 'any'`, all but those that this user is not let in to for now. */
+  readonly waited: ReadonlySet<string>
 }
 
 /** See the top of the file. */
@@ -60,6 +62,8 @@ interface Known extends Omit<MemberList, 'ttlMs' | 'credential'> {
   readonly failed: boolean
   /** Nothing has ever been found out. */
   readonly never: boolean
+  /** The user has still to connect it, or is refused. */
+  readonly closed: boolean
   readonly freshUntil: number
 }
 
@@ -108,7 +112,7 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
     if (!('entries' in found)) return withoutList(member, list, found, before)
     const { ttlMs, credential, ...rest } = found
     const freshUntil = clock.now() + ttlMs
-    const told: Known = { ...rest, need: undefined, failed: false, never: false, freshUntil }
+    const told: Known = { ...rest, need: undefined, failed: false, never: false, closed: false, freshUntil }
     if (isForAll(context, list, credential)) lastKnown.set(sharedKey(member, list), told)
     return told
   }
@@ -125,6 +129,7 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
       need: found.need,
       failed: true,
       never: last === undefined,
+      closed: found.closed === true,
       bytes: last?.bytes ?? 0,
       // Who has just consented comes back at once.
       freshUntil: found.need === undefined ? clock.now() + FAILED_MS : 0,
@@ -143,13 +148,19 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
         }),
         kind,
       )
+      const never = chosen.flatMap(({ server }, index) => {
+        const each = found[index]
+        return each?.never === true ? [{ name: server.name, closed: each.closed }] : []
+      })
+      const passes = context.virtual.config.require === 'any'
       const fresh = found.map(({ freshUntil }) => freshUntil - clock.now())
       return {
         ...merged,
         problems: [...found.flatMap(({ problems }) => problems), ...merged.problems],
         needs: found.flatMap(({ need }) => (need === undefined ? [] : [need])),
         ttlMs: Math.max(0, Math.floor(Math.min(MAX_TTL_MS, ...fresh))),
-        unknown: new Set(chosen.filter((_, index) => found[index]?.never === true).map(({ server }) => server.name)),
+        unknown: new Set(never.map(({ name }) => name)),
+        waited: new Set(never.flatMap(({ name, closed }) => (passes && closed ? [] : [name]))),
       }
     },
     async parameters(context, member, tool, { known: onlyKnown = false } = {}) {

@@ -36,6 +36,8 @@ export interface NoMemberList {
   readonly problem?: string
   /** The user has no credential that the member takes: what it has told them before is nothing to go by, either. */
   readonly withheld: boolean
+  /** Somebody has to consent first, or nothing would mend it. */
+  readonly closed?: boolean
 }
 
 /** Asks a member for one of its lists. */
@@ -168,8 +170,10 @@ export function annotated({ bytes }: ListEntry): readonly ParameterHeader[] | un
 
 /** Why there is no list of a member that was not reached. */
 export function noList(problem: MemberProblem): NoMemberList {
-  if (problem.kind === 'need') return { need: problem.need, withheld: true }
-  if (problem.kind === 'refused') return { problem: problem.detail ?? problem.message, withheld: true }
+  if (problem.kind === 'need') return { need: problem.need, withheld: true, closed: true }
+  if (problem.kind === 'refused') {
+    return { problem: problem.detail ?? problem.message, withheld: true, closed: true }
+  }
   const withheld = problem.kind !== 'failed' || problem.upstreamStatus === 401 || problem.upstreamStatus === 403
   return { problem: problem.detail, withheld }
 }

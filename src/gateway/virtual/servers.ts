@@ -79,7 +79,6 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
       permissions,
       requestStates,
       sessions,
-      upstream,
       members,
       lists,
       calls,

@@ -72,7 +72,14 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
   const respondTo = createClientResponse({ permissions, requestStates })
   const calls = createVirtualCall({ members, lists, sessions: upstream, signal, answers, parked, respondTo })
   const subscriptions = createResourceSubscriptions(store, clock)
-  const streams = createVirtualStreams({ members, lists, sessions: upstream, kept: sessions, subscriptions })
+  const streams = createVirtualStreams({
+    members,
+    lists,
+    sessions: upstream,
+    kept: sessions,
+    subscriptions,
+    permissions,
+  })
   const subscribe = createSubscribing({ members, lists, calls, subscriptions, signal })
   return {
     step: createVirtualStep({

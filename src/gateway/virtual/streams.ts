@@ -10,9 +10,11 @@ import { clientIdOf, ownId } from '../../mcp/request-ids.ts'
 import { acknowledged, EVERYTHING, filterOf, tagged, withoutSubscription } from '../../mcp/subscription-filter.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
+import type { Permissions } from '../permissions.ts'
 import { relyOn, type VirtualContext, type VirtualSession } from './context.ts'
 import { notificationForLegacy } from './crossing.ts'
 import { goneOf } from './giving-up.ts'
+import { judgeSubscriptions } from './judge-subscriptions.ts'
 import { type Listening, noteProblem } from './listening.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
@@ -38,11 +40,12 @@ export interface VirtualStreamParts {
   readonly sessions: UpstreamSessions
   readonly kept: Pick<VirtualSessions, 'isOver'>
   readonly subscriptions: ResourceSubscriptions
+  readonly permissions: Pick<Permissions, 'ask'>
 }
 
 /** Puts it together. */
 export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams {
-  const { members, lists, sessions, kept, subscriptions } = parts
+  const { members, lists, sessions, kept, subscriptions, permissions } = parts
 
   /** What a member tells; what is known of its lists is forgotten when they change, or may have changed while nobody listened. */
   async function* heard({ server }: LiveMember, messages: MemberStream, again: unknown): MemberStream {
@@ -86,10 +89,15 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
   return {
     open(context) {
       const { session } = context
+      const judged = new Set<LiveMember>()
       return mergedStream(context, async function* (member, signal, listening) {
         const { heard: again, refused } = listening
         // A member ends its streams with its session: to go on would be to open another, which nobody ends.
         if (session !== undefined && (await kept.isOver(session))) throw new StreamOver()
+        if (session !== undefined && !judged.has(member)) {
+          await judgeSubscriptions(context, session, member, subscriptions, permissions)
+          judged.add(member)
+        }
         // What was never listened to may have no streams at all: its session is not given up for that.
         const reached = await members.reach(context, member, { instead: again && refused })
         if (reached.kind !== 'reached') return noteProblem(listening, reached)

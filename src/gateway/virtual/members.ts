@@ -21,7 +21,12 @@ import { placeOwner } from '../caller-places.ts'
 import { isNobodys, type VirtualContext } from './context.ts'
 import { sourceOf } from './credential-source.ts'
 import type { LiveMember } from './live.ts'
-import { type CredentialFields, createMemberCredentials, type MemberProblem } from './member-credential.ts'
+import {
+  type CredentialFields,
+  createMemberCredentials,
+  type MemberProblem,
+  type RejectedCredential,
+} from './member-credential.ts'
 import { createMemberLinks } from './member-links.ts'
 import type { LinkPlace, VirtualSessions } from './sessions.ts'
 
@@ -41,6 +46,8 @@ export type MemberResult =
 export interface ReachedMember {
   readonly kind: 'reached'
   readonly credential: CredentialKind
+  /** Names the token, where there may be another. */
+  readonly stamp: string | undefined
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
 }
@@ -56,7 +63,12 @@ export interface VirtualMembers {
   reach(
     context: VirtualContext,
     member: LiveMember,
-    options?: { readonly fresh?: boolean; readonly instead?: UpstreamLink | undefined },
+    options?: {
+      readonly fresh?: boolean
+      readonly instead?: UpstreamLink | undefined
+      /** What the member has not taken since it was reached. */
+      readonly rejected?: RejectedCredential | undefined
+    },
   ): Promise<ReachedMember | MemberProblem>
   /**
    * `make` is told what the member speaks. It is asked again where the message has to go again. `ofGateway`: the gateway asks by
@@ -171,17 +183,18 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
 
   return {
     credential: credentials.find,
-    reach(context, member, { fresh = false, instead } = {}) {
-      return credentials.use(context, member, async (found): Promise<ReachedMember | UpstreamFault> => {
-        const { credential } = found
+    reach(context, member, { fresh = false, instead, rejected } = {}) {
+      const reached = async (found: CredentialFields): Promise<ReachedMember | UpstreamFault> => {
+        const { credential, stamp } = found
         const peer = peerOf(context, member, found)
         if (!fresh) {
           const link = await linked(context, peer, instead)
-          return 'kind' in link ? link : { kind: 'reached', credential, peer, link }
+          return 'kind' in link ? link : { kind: 'reached', credential, stamp, peer, link }
         }
         const opened = await sessions.open(peer)
-        return opened.kind === 'link' ? { kind: 'reached', credential, peer, link: opened.link } : opened
-      })
+        return opened.kind === 'link' ? { kind: 'reached', credential, stamp, peer, link: opened.link } : opened
+      }
+      return credentials.use(context, member, reached, rejected)
     },
     send(context, member, make, signal, { ofGateway = false } = {}) {
       const once = !ofGateway && isNobodys(context)

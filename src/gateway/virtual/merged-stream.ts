@@ -64,6 +64,7 @@ export async function* mergedStream(
     const listening = beginListening()
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
       const since = performance.now()
+      const { rejected } = listening
       try {
         for await (const data of source(member, abort.signal, listening)) await push(data)
       } catch (error) {
@@ -71,6 +72,8 @@ export async function* mergedStream(
         // Otherwise it breaks off, or cannot be reached.
       }
       if (listening.over || abort.signal.aborted) return
+      // Another token is tried at once, and once.
+      if (listening.rejected !== undefined && listening.rejected !== rejected) continue
       if (performance.now() - since >= MAX_PAUSE_MS) pauseMs = FIRST_PAUSE_MS
       await pause(pauseMs * (0.5 + Math.random()), abort.signal)
       if (abort.signal.aborted) return

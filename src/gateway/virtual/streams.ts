@@ -91,7 +91,7 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
       const { session } = context
       const judged = new Set<LiveMember>()
       return mergedStream(context, async function* (member, signal, listening) {
-        const { heard: again, refused } = listening
+        const { heard: again, refused, rejected } = listening
         // A member ends its streams with its session: to go on would be to open another, which nobody ends.
         if (session !== undefined && (await kept.isOver(session))) throw new StreamOver()
         if (session !== undefined && !judged.has(member)) {
@@ -99,7 +99,7 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
           judged.add(member)
         }
         // What was never listened to may have no streams at all: its session is not given up for that.
-        const reached = await members.reach(context, member, { instead: again && refused })
+        const reached = await members.reach(context, member, { instead: again && refused, rejected })
         if (reached.kind !== 'reached') return noteProblem(listening, reached)
         // Until a call has found that it is over.
         if (session === undefined || isSame(reached.link, refused)) return
@@ -128,10 +128,10 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
       }
       if (gone.aborted) return
       yield* mergedStream(context, async function* (member, signal, listening) {
-        const { heard: again } = listening
+        const { heard: again, rejected } = listening
         const uris = routes.get(member.server.name) ?? new Map<string, string>()
         // A stream of its own has a session of its own: two of one user would not get on at the member.
-        const reached = await members.reach(context, member, { fresh: true })
+        const reached = await members.reach(context, member, { fresh: true, rejected })
         if (reached.kind !== 'reached') return noteProblem(listening, reached)
         relyOn(context, member, reached.credential)
         try {

@@ -20,17 +20,19 @@ export class StreamOver extends Error {}
 
 /**
  * What `source` gives of each member, until the client has gone. A source that fails or ends is asked again after a while, unless
- * there is nothing to be heard of that member: an MCP server that was restarted is listened to again.
+ * there is nothing to be heard of that member: an MCP server that was restarted is listened to again. All of it ends when `over` aborts.
  */
 export async function* mergedStream(
   context: VirtualContext,
   source: (member: LiveMember, signal: AbortSource, listening: Listening) => AsyncGenerator<Uint8Array>,
+  over?: AbortSource,
 ): VirtualStream {
   const abort = new AbortController()
   const gone = context.exchange.request.gone ?? context.exchange.request.signal
   const onGone = () => abort.abort()
   gone.addEventListener('abort', onGone)
-  if (gone.aborted) abort.abort()
+  over?.addEventListener('abort', onGone)
+  if (gone.aborted || over?.aborted) abort.abort()
   /** Members that are ahead. */
   let waiting: (() => void)[] = []
   const goOn = () => {
@@ -57,6 +59,7 @@ export async function* mergedStream(
   } finally {
     clearInterval(timer)
     gone.removeEventListener('abort', onGone)
+    over?.removeEventListener('abort', onGone)
     abort.abort()
   }
 

@@ -100,6 +100,7 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     if (exchange.request.method === 'GET') return { reply: eventsReply(streams.open(context)), outcome: 'relayed' }
     const links = await sessions.links(session)
     await sessions.end(session)
+    streams.end(session)
     for (const [name, those] of links) {
       const member = context.virtual.byName.get(name)
       if (member !== undefined) await members.end(context, member, those)

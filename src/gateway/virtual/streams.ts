@@ -2,6 +2,7 @@
  * What members tell without having been asked, on one stream (G5): a GET up to 2025-11-25, `subscriptions/listen` from 2026-07-28 on,
  * towards the client and towards each member as that has it. A member whose stream ends or fails is listened to again, the others go on.
  */
+import { Abort } from '../../http/abort.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
@@ -29,6 +30,8 @@ import type { VirtualSessions } from './sessions.ts'
 export interface VirtualStreams {
   /** For a GET. */
   open(context: VirtualContext): VirtualStream
+  /** Ends those of a session that is over, in this process. */
+  end(session: VirtualSession): void
   /** For `subscriptions/listen`. */
   listen(context: VirtualContext, request: RequestMessage): VirtualStream
 }
@@ -46,6 +49,9 @@ export interface VirtualStreamParts {
 /** Puts it together. */
 export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams {
   const { members, lists, sessions, kept, subscriptions, permissions } = parts
+
+  /** What ends the streams of each session. */
+  const ofSessions = new Map<string, Set<Abort>>()
 
   /** What a member tells; what is known of its lists is forgotten when they change, or may have changed while nobody listened. */
   async function* heard({ server }: LiveMember, messages: MemberStream, again: unknown): MemberStream {
@@ -86,11 +92,22 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
     yield* fromMember(sessions, reached, EVERYTHING, signal, listening)
   }
 
-  return {
-    open(context) {
-      const { session } = context
-      const judged = new Set<LiveMember>()
-      return mergedStream(context, async function* (member, signal, listening) {
+  /** Until what is returned is called, `over` is told of the end of the session. */
+  function enter({ key }: VirtualSession, over: Abort): () => void {
+    const streams = ofSessions.get(key) ?? new Set()
+    ofSessions.set(key, streams.add(over))
+    return () => {
+      streams.delete(over)
+      if (streams.size === 0 && ofSessions.get(key) === streams) ofSessions.delete(key)
+    }
+  }
+
+  function ofSession(context: VirtualContext, over: AbortSource): VirtualStream {
+    const { session } = context
+    const judged = new Set<LiveMember>()
+    return mergedStream(
+      context,
+      async function* (member, signal, listening) {
         const { heard: again, refused, rejected } = listening
         // A member ends its streams with its session: to go on would be to open another, which nobody ends.
         if (session !== undefined && (await kept.isOver(session))) throw new StreamOver()
@@ -114,7 +131,23 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
             else yield spliceJson(message.bytes, [{ path: ['id'], json: JSON.stringify(id) }])
           }
         }
-      })
+      },
+      over,
+    )
+  }
+
+  return {
+    async *open(context) {
+      const over = new Abort()
+      const leave = context.session === undefined ? undefined : enter(context.session, over)
+      try {
+        yield* ofSession(context, over)
+      } finally {
+        leave?.()
+      }
+    },
+    end({ key }) {
+      for (const over of [...(ofSessions.get(key) ?? [])]) over.abort()
     },
     async *listen(context, request) {
       const filter = filterOf(request)

@@ -11,10 +11,11 @@ export function bearer(
   token: string,
   stamp: string | undefined,
   server: string,
+  connection?: string,
 ): CredentialResult {
   const problem = fieldValueProblem(token)
   if (problem !== undefined) return unavailable(`the token for "${server}" ${problem}`)
-  return { kind: 'credential', credential: kind, headers: { authorization: `Bearer ${token}` }, stamp }
+  return { kind: 'credential', credential: kind, headers: { authorization: `Bearer ${token}` }, stamp, connection }
 }
 
 /** 503; `detail` is for the operator. */

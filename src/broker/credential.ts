@@ -39,6 +39,8 @@ export type CredentialResult =
       readonly headers: Readonly<Record<string, string>>
       /** Names the token, where there may be another: give it back as `rejected` when the upstream refuses it. */
       readonly stamp: string | undefined
+      /** Of `oauth2`: names the connection that the token is of, whenever it is refreshed. */
+      readonly connection?: string | undefined
     }
   | { readonly kind: 'authorization_required'; readonly need: AuthorizationNeed }
   /** Nothing that trying again would mend. `message` is for the caller. */

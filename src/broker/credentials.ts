@@ -122,7 +122,7 @@ export function createCredentials(settings: CredentialSettings): Credentials {
   ): CredentialResult | Promise<CredentialResult> {
     switch (found.kind) {
       case 'tokens':
-        return bearer('oauth2', found.tokens.accessToken, found.stamp, server)
+        return bearer('oauth2', found.tokens.accessToken, found.stamp, server, found.connection)
       case 'unavailable':
         return unavailable(`no usable token for "${server}" can be had at present`, found.retryAfterMs)
       case 'none':

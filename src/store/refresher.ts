@@ -23,6 +23,8 @@ export type FoundTokens<Tokens> =
       readonly tokens: Tokens
       /** Names these tokens; give it back as `rejected` when the resource refuses them. */
       readonly stamp: string
+      /** Names the connection: the same when its tokens are refreshed, another when somebody connects anew. No secret. */
+      readonly connection: string
     }
   /** There is no connection, or the person has ended it, or must consent again. */
   | { readonly kind: 'none' | 'revoked' | 'reauth_required' }
@@ -129,12 +131,16 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
     return stamp
   }
 
+  function usable(record: ConnectionRecord<Tokens>, tokens: Tokens): FoundTokens<Tokens> {
+    return { kind: 'tokens', tokens, stamp: stampOf(record), connection: record.connection }
+  }
+
   function found(read: ReadConnection<Tokens> | undefined): FoundTokens<Tokens> {
     if (read === undefined) return { kind: 'none' }
     const { state, tokens } = read.record
     if (state === 'revoked' || state === 'reauth_required') return { kind: state }
     if (tokens === undefined) return { kind: 'reauth_required' }
-    if (freshness(read.record) !== 'expired') return { kind: 'tokens', tokens, stamp: stampOf(read.record) }
+    if (freshness(read.record) !== 'expired') return usable(read.record, tokens)
     if (!settings.canRefresh(tokens)) return { kind: 'reauth_required' }
     return { kind: 'unavailable', retryAfterMs: retryAfter(read.record) }
   }
@@ -174,7 +180,7 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
     if (landings.held(key) !== undefined) return undefined
     const record = cache.known(key)?.record
     if (record?.state !== 'connected' || record.tokens === undefined || freshness(record) !== 'fresh') return undefined
-    return { kind: 'tokens', tokens: record.tokens, stamp: stampOf(record) }
+    return usable(record, record.tokens)
   }
 
   function refreshable({ state, tokens: own }: ConnectionRecord<Tokens>): boolean {

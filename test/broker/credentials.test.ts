@@ -66,6 +66,7 @@ const auths: Record<string, UpstreamAuth> = {
 const tokens = (accessToken: string): FoundTokens<UpstreamTokens> => ({
   kind: 'tokens',
   stamp: `stamp of ${accessToken.length}`,
+  connection: `connection of ${accessToken.length}`,
   tokens: {
     server: 'dev/github',
     issuer: 'https://github.example.com',
@@ -186,6 +187,7 @@ describe('G8 oauth2', () => {
         credential: 'oauth2',
         headers: { authorization: 'Bearer ann-token' },
         stamp: 'stamp of 9',
+        connection: 'connection of 9',
       })
     }
     expect(await credentials.resolve(ask(ci, 'dev/github'))).toMatchObject({ headers: { authorization: 'Bearer ci' } })

@@ -1,6 +1,6 @@
 /** When a member of a virtual server is listened to again. */
 import { expect, test } from 'vitest'
-import { beginListening, noteProblem, noteRefusal } from '../../src/gateway/virtual/listening.ts'
+import { beginListening, noteHeard, noteProblem, noteRefusal } from '../../src/gateway/virtual/listening.ts'
 import type { SendResult, UpstreamLink } from '../../src/mcp/upstream-peer.ts'
 
 const link: UpstreamLink = {
@@ -17,6 +17,12 @@ test.each<[string, SendResult, boolean]>([
   ['is down', failed(null), false],
   ['is unwell', failed(503), false],
   ['has too much to do', failed(429), false],
+  ['has another stream of the session still', failed(409), false],
+  [
+    'has another stream still, and says so in JSON-RPC',
+    { kind: 'error', upstreamStatus: 409, message: {} as never, challenge: undefined },
+    false,
+  ],
   ['has no streams', failed(405), true],
   [
     'has no streams, and says so in JSON-RPC',
@@ -29,8 +35,9 @@ test.each<[string, SendResult, boolean]>([
   ['does not know the session', { kind: 'session_over', upstreamStatus: 404 }, false],
 ])('a member that %s', (_, result, over) => {
   const listening = beginListening()
-  noteRefusal(listening, link, result)
-  expect(listening).toEqual({ over, heard: undefined, refused: result.kind === 'session_over' ? link : undefined })
+  noteRefusal(listening, { link, credential: 'header', stamp: undefined }, result)
+  const refused = result.kind === 'session_over' ? link : undefined
+  expect(listening).toEqual({ over, heard: undefined, refused, rejected: undefined })
 })
 
 test.each([
@@ -44,4 +51,17 @@ test.each([
   const listening = beginListening()
   noteProblem(listening, problem)
   expect(listening.over).toBe(over)
+})
+
+test('a token that a member does not take is renewed, and the new one is known as such until one is taken', () => {
+  const listening = beginListening()
+  const refusal = { kind: 'unauthorized', challenge: 'Bearer', upstreamStatus: 401 } as const
+  const rejected = { kind: 'oauth2', challenge: 'Bearer' } as const
+  noteRefusal(listening, { link, credential: 'oauth2', stamp: 'one' }, refusal)
+  expect(listening).toMatchObject({ over: false, rejected: { ...rejected, stamp: 'one', isNew: false } })
+  noteRefusal(listening, { link, credential: 'oauth2', stamp: 'two' }, refusal)
+  expect(listening).toMatchObject({ over: false, rejected: { ...rejected, stamp: 'two', isNew: true } })
+  noteHeard(listening, link)
+  noteRefusal(listening, { link, credential: 'oauth2', stamp: 'three' }, refusal)
+  expect(listening).toMatchObject({ over: false, rejected: { ...rejected, stamp: 'three', isNew: false } })
 })

@@ -108,6 +108,42 @@ describe('a stream and a long answer of a virtual server', () => {
   })
 })
 
+test('a stream over a modern member, which knows of no session, ends with it too', async () => {
+  const one = await startStub()
+  let left = 0
+  let listened = 0
+  one.answer = (_request, response, body) => {
+    const { id, method } = JSON.parse(body || '{}')
+    if (method === 'subscriptions/listen') {
+      listened++
+      response.once('close', () => left++)
+      const params = { notifications: {}, _meta: { 'io.modelcontextprotocol/subscriptionId': id } }
+      const message = { jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params }
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(`data: ${JSON.stringify(message)}\n\n`)
+      return true
+    }
+    if (method !== 'server/discover') return false
+    const capabilities = { tools: { listChanged: true } }
+    const kept = { ttlMs: 0, cacheScope: 'private' }
+    const serverInfo = { name: 'one', version: '1' }
+    const result = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities, serverInfo, ...kept }
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ jsonrpc: '2.0', id, result }))
+    return true
+  }
+  const servers = { 'dev/one': open(one.url, { era: 'modern' }) }
+  const { url, token } = await startVirtual(servers, { tools: { 'dev/one': '*' } })
+  const [headers, others] = [await openSession(url, token), await openSession(url, token)]
+  const streams = [headers, headers, others].map(async (each) =>
+    listen(await send(url, { token, headers: each, method: 'GET' })),
+  )
+  const [first, second] = await Promise.all(streams)
+  await expect.poll(() => listened).toBe(3)
+  expect((await send(url, { token, headers, method: 'DELETE' })).status).toBe(204)
+  expect(await Promise.all([first?.ended, second?.ended])).toEqual(['whole', 'whole'])
+  await expect.poll(() => left).toBe(2)
+})
+
 test('a stream ends with its session, and opens no other at the members', async () => {
   const one = await startStub()
   const sessions = new Map<string, ServerResponse | undefined>()

@@ -9,6 +9,7 @@ test('lists that are kept since a member has failed count for what they weigh', 
   const description = 'x'.repeat(4 * 1024 * 1024)
   let isDown = false
   const members = {
+    credential: () => ({ kind: 'credential', credential: 'none', headers: {}, stamp: undefined }),
     async send() {
       if (isDown) return { kind: 'failed', reason: 'unreachable', upstreamStatus: null, detail: 'down' }
       const value = { jsonrpc: '2.0', id: 1, result: { ttlMs: 0, tools: [{ name: 'a', description }] } }
@@ -19,12 +20,12 @@ test('lists that are kept since a member has failed count for what they weigh', 
     },
   } as unknown as VirtualMembers
   const lists = createVirtualLists(members, { now: () => 0 }, 1_000)
-  const server = { name: 'dev/one', relay: { url: new URL('http://one.example/') } }
+  const server = { name: 'dev/one', relay: { url: new URL('http://one.example/') }, config: { auth: { type: 'none' } } }
   const member = { server, names: { tool: compileSelection({}) } }
   const contextOf = (id: number) =>
     ({
       asker: { caller: { identity: { id: `user ${id}` } } },
-      virtual: { name: 'team/all', having: { tool: [member] } },
+      virtual: { name: 'team/all', config: {}, having: { tool: [member] } },
       exchange: { request: { headers: {} } },
     }) as unknown as VirtualContext
   const listed = async (id: number) => (await lists.list(contextOf(id), 'tools')).entries.length

@@ -130,6 +130,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     if (route === undefined) return unknown(context, request)
     const { member, original } = route
     if (context.virtual.bridged === undefined) context.exchange.member = member.server.name
+    if (route.unlisted === true) return signal.unlisted(context, request, member)
     const memberId = context.session === undefined ? ownId() : memberIdOf(request.id)
     const sent = await send(context, request, route, memberId, abort)
     if (sent.kind === 'problem') {

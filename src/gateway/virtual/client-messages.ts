@@ -61,9 +61,9 @@ export function createClientMessages(parts: ClientMessageParts): ClientMessages 
     const bytes = id === undefined ? raw : spliceJson(raw, [{ path: ['id'], json: JSON.stringify(id) }])
     const known = await sessions.links(session)
     await Promise.all(
-      [...known].map(async ([name, link]) => {
+      [...known.keys()].map(async (name) => {
         const member = virtual.byName.get(name)
-        if (member === undefined || link.era === 'modern') return
+        if (member === undefined) return
         const quick = AbortSignal.timeout(TELL_MS)
         if (id === undefined) return members.tell(context, member, { kind: 'other', method, bytes }, quick)
         const message = { kind: 'request', id, method, params: undefined, bytes } as const

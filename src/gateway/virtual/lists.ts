@@ -1,8 +1,8 @@
 /**
  * What a virtual server lists: the lists of all its members (`member-list.ts`), merged, for one user, and kept as long as they may be.
- * A member that is dead, slow, or goes on for ever costs its own entries at most; what it had before is shown as long as it is known.
+ * A member that is dead, slow, or goes on for ever costs its own entries at most; what it had before is shown as long as it is known,
+ * and only to a user who has the credential still that it was told with.
  */
-import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { CALLER_HEADERS_FIELD } from '../../broker/caller-headers.ts'
 import type { AuthorizationNeed, CredentialKind } from '../../broker/credential.ts'
@@ -11,8 +11,10 @@ import type { ListName } from '../../mcp/list-filter.ts'
 import { type MergedList, mergeLists, type NameKind } from '../../mcp/virtual/merge.ts'
 import type { ParameterHeader } from '../../mcp/virtual/parameter-headers.ts'
 import type { VirtualContext } from './context.ts'
+import { authOf, sourceOf } from './credential-source.ts'
 import type { LiveMember } from './live.ts'
-import { createMemberList, MAX_TTL_MS, type MemberList } from './member-list.ts'
+import type { MemberProblem } from './member-credential.ts'
+import { createMemberList, MAX_TTL_MS, type MemberList, type NoMemberList, noList } from './member-list.ts'
 import type { VirtualMembers } from './members.ts'
 
 /** A merged list. */
@@ -23,6 +25,8 @@ export interface VirtualList extends MergedList {
   readonly ttlMs: number
   /** Members of which nothing is known: they could have anything. */
   readonly unknown: ReadonlySet<string>
+  /** Those of them that nothing passes by: with `require: 'any'`, all but those that this user is not let in to for now. */
+  readonly waited: ReadonlySet<string>
 }
 
 /** See the top of the file. */
@@ -36,8 +40,8 @@ export interface VirtualLists {
     tool: string,
     options?: { readonly known?: boolean },
   ): Promise<readonly ParameterHeader[]>
-  /** A member has said that its lists are others now. */
-  changed(member: string): void
+  /** A member has said that its lists are others now; or, of one `identity`, there is nothing any more that they were told with. */
+  changed(member: string, identity?: string): void
 }
 
 /** The kind of names of a list, by which a configuration chooses. */
@@ -58,6 +62,8 @@ interface Known extends Omit<MemberList, 'ttlMs' | 'credential'> {
   readonly failed: boolean
   /** Nothing has ever been found out. */
   readonly never: boolean
+  /** The user has still to connect it, or is refused. */
+  readonly closed: boolean
   readonly freshUntil: number
 }
 
@@ -78,7 +84,13 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
     list: ListName,
     anyAge: boolean,
   ): Promise<Known> {
-    const key = keyOf(context, member, list)
+    const credential = await members.credential(context, member)
+    if (credential.kind !== 'credential') {
+      const problem: MemberProblem =
+        credential.kind === 'authorization_required' ? { kind: 'need', need: credential.need } : credential
+      return withoutList(member, list, noList(problem))
+    }
+    const key = keyOf(context, member, list, sourceOf(context, member, credential))
     const before = known.get(key)
     if (before !== undefined && (clock.now() < before.freshUntil || (anyAge && !before.never && !before.failed)))
       return before
@@ -96,18 +108,20 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
   }
 
   async function ask(context: VirtualContext, member: LiveMember, list: ListName, before?: Known): Promise<Known> {
-    const { server } = member
     const found = await askMember(context, member, list)
-    if ('entries' in found) {
-      const { ttlMs, credential, ...rest } = found
-      const freshUntil = clock.now() + ttlMs
-      const told: Known = { ...rest, need: undefined, failed: false, never: false, freshUntil }
-      if (isForAll(context, list, credential)) lastKnown.set(sharedKey(member, list), told)
-      return told
-    }
+    if (!('entries' in found)) return withoutList(member, list, found, before)
+    const { ttlMs, credential, ...rest } = found
+    const freshUntil = clock.now() + ttlMs
+    const told: Known = { ...rest, need: undefined, failed: false, never: false, closed: false, freshUntil }
+    if (isForAll(context, list, credential)) lastKnown.set(sharedKey(member, list), told)
+    return told
+  }
+
+  function withoutList(member: LiveMember, list: ListName, found: NoMemberList, before?: Known): Known {
+    const { server } = member
     // A failure shows nobody what others have: theirs may be more than this user is given.
     const others = found.need === undefined ? undefined : lastKnown.get(sharedKey(member, list))
-    const last = before?.never === false ? before : others
+    const last = before?.never === false && !found.withheld ? before : others
     return {
       entries: last?.entries ?? [],
       headers: last?.headers ?? new Map(),
@@ -115,6 +129,7 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
       need: found.need,
       failed: true,
       never: last === undefined,
+      closed: found.closed === true,
       bytes: last?.bytes ?? 0,
       // Who has just consented comes back at once.
       freshUntil: found.need === undefined ? clock.now() + FAILED_MS : 0,
@@ -133,25 +148,32 @@ export function createVirtualLists(members: VirtualMembers, clock: Clock, listMs
         }),
         kind,
       )
+      const never = chosen.flatMap(({ server }, index) => {
+        const each = found[index]
+        return each?.never === true ? [{ name: server.name, closed: each.closed }] : []
+      })
+      const passes = context.virtual.config.require === 'any'
       const fresh = found.map(({ freshUntil }) => freshUntil - clock.now())
       return {
         ...merged,
         problems: [...found.flatMap(({ problems }) => problems), ...merged.problems],
         needs: found.flatMap(({ need }) => (need === undefined ? [] : [need])),
         ttlMs: Math.max(0, Math.floor(Math.min(MAX_TTL_MS, ...fresh))),
-        unknown: new Set(chosen.filter((_, index) => found[index]?.never === true).map(({ server }) => server.name)),
+        unknown: new Set(never.map(({ name }) => name)),
+        waited: new Set(never.flatMap(({ name, closed }) => (passes && closed ? [] : [name]))),
       }
     },
     async parameters(context, member, tool, { known: onlyKnown = false } = {}) {
-      const found = onlyKnown
-        ? known.get(keyOf(context, member, 'tools'))
-        : await ofMember(context, member, 'tools', true)
-      return found?.headers.get(tool) ?? []
+      if (!onlyKnown) return (await ofMember(context, member, 'tools', true)).headers.get(tool) ?? []
+      const credential = await members.credential(context, member)
+      if (credential.kind !== 'credential') return []
+      return known.get(keyOf(context, member, 'tools', sourceOf(context, member, credential)))?.headers.get(tool) ?? []
     },
-    changed(member) {
-      for (const key of known.keys()) if (key.startsWith(`${member} `)) known.delete(key)
+    changed(member, identity) {
+      const start = startOf(identity === undefined ? [member] : [member, identity])
+      for (const key of known.keys()) if (key.startsWith(start)) known.delete(key)
       // What is being told may have been true before.
-      for (const key of asking.keys()) if (key.startsWith(`${member} `)) asking.delete(key)
+      for (const key of asking.keys()) if (key.startsWith(start)) asking.delete(key)
     },
   }
 }
@@ -163,15 +185,18 @@ function isForAll({ exchange }: VirtualContext, list: ListName, credential: Cred
 }
 
 /** Two servers of one URL may have credentials that see different things. */
-function sharedKey({ server: { name, relay, config } }: LiveMember, list: ListName): string {
-  const auth = createHash('sha256').update(JSON.stringify(config.auth)).digest('base64url')
-  return JSON.stringify([list, name, relay.url.href, auth])
+function sharedKey(member: LiveMember, list: ListName): string {
+  const { name, relay } = member.server
+  return JSON.stringify([list, name, relay.url.href, authOf(member)])
 }
 
-function keyOf({ asker, virtual, exchange }: VirtualContext, { server }: LiveMember, list: ListName): string {
-  // Somebody who brings a credential of their own sees what that may see.
-  const brought = exchange.request.headers[CALLER_HEADERS_FIELD]
-  const of = [asker.caller.identity.id, virtual.name, server.relay.url.href]
-  const own = brought === undefined ? '' : createHash('sha256').update(JSON.stringify(brought)).digest('base64url')
-  return `${server.name} ${list} ${JSON.stringify(of)} ${own}`
+/** `source`: what the credential comes from, with which it is told. */
+function keyOf({ asker, virtual }: VirtualContext, { server }: LiveMember, list: ListName, source: string): string {
+  const { name, relay } = server
+  return JSON.stringify([name, asker.caller.identity.id, list, virtual.name, relay.url.href, source])
+}
+
+/** What keys of {@link keyOf} begin with. */
+function startOf(first: readonly string[]): string {
+  return `${JSON.stringify(first).slice(0, -1)},`
 }

@@ -27,12 +27,22 @@ export type CredentialFields = Extract<CredentialResult, { kind: 'credential' }>
 export interface MemberCredentials {
   /** Only whether there is one, and which. */
   find(context: VirtualContext, member: LiveMember): CredentialResult | Promise<CredentialResult>
-  /** Does something with a credential; with a renewed one where the member does not take it. */
+  /** Does something with a credential; with a renewed one where the member does not take it, or has not taken it before. */
   use<Result extends { readonly kind: string }>(
     context: VirtualContext,
     member: LiveMember,
     work: (credential: CredentialFields) => Promise<Result | Unauthorized>,
+    rejected?: RejectedCredential,
   ): Promise<Result | MemberProblem>
+}
+
+/** A token that a member has refused. */
+export interface RejectedCredential {
+  readonly kind: CredentialKind
+  readonly stamp: string
+  readonly challenge: string | undefined
+  /** It was made in place of another that was refused: it is of no use to make one more. */
+  readonly isNew: boolean
 }
 
 /** Tokens that are refused as soon as they are new are remembered in `refusedTokens`. */
@@ -59,10 +69,11 @@ export function createMemberCredentials(
     context: VirtualContext,
     member: LiveMember,
     work: (credential: CredentialFields) => Promise<Result | Unauthorized>,
+    rejected?: RejectedCredential,
   ): Promise<Result | MemberProblem> {
-    let found = await credential(context, member)
+    let found = await (rejected === undefined ? credential(context, member) : renew(context, member, rejected))
     let isWider = false
-    for (let tries = 0; ; tries++) {
+    for (let tries = rejected === undefined ? 0 : 1; ; tries++) {
       if (found.kind === 'authorization_required') return { kind: 'need', need: found.need }
       if (found.kind !== 'credential') return found
       const { credential: kind, stamp } = found
@@ -85,15 +96,22 @@ export function createMemberCredentials(
         return stepUp ? anew(context, member, stepUp) : result
       }
       if (!isRenewable(kind) || stamp === undefined) return notTaken(member, kind)
-      const noOther = () => (isGranted(kind) ? notTaken(member, kind) : anew(context, member))
-      if (tries > 0) refusedTokens.add(stamp)
-      if (refusedTokens.has(stamp)) return noOther()
-      const { challenge } = result
-      const renewed = await credential(context, member, { rejected: stamp, challenge })
-      // Where it cannot be renewed, it is the same one.
-      if (renewed.kind === 'credential' && renewed.stamp === stamp) return noOther()
-      found = renewed
+      found = await renew(context, member, { kind, stamp, challenge: result.challenge, isNew: tries > 0 })
     }
+  }
+
+  /** Another one than the one that was refused. */
+  async function renew(
+    context: VirtualContext,
+    member: LiveMember,
+    { kind, stamp, challenge, isNew }: RejectedCredential,
+  ): Promise<CredentialResult | MemberProblem> {
+    const noOther = () => (isGranted(kind) ? notTaken(member, kind) : anew(context, member))
+    if (isNew) refusedTokens.add(stamp)
+    if (refusedTokens.has(stamp)) return noOther()
+    const renewed = await credential(context, member, { rejected: stamp, challenge })
+    // Where it cannot be renewed, it is the same one.
+    return renewed.kind === 'credential' && renewed.stamp === stamp ? noOther() : renewed
   }
 
   /** The member takes none of the caller's tokens, or they are good for too little: somebody has to consent anew. */

@@ -12,6 +12,7 @@ import type { ListEntry } from '../../mcp/virtual/merge.ts'
 import { type ParameterHeader, parameterHeaders } from '../../mcp/virtual/parameter-headers.ts'
 import type { VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
+import type { MemberProblem } from './member-credential.ts'
 import type { VirtualMembers } from './members.ts'
 
 /** What a member lists. */
@@ -33,6 +34,10 @@ export interface MemberList {
 export interface NoMemberList {
   readonly need?: AuthorizationNeed
   readonly problem?: string
+  /** The user has no credential that the member takes: what it has told them before is nothing to go by, either. */
+  readonly withheld: boolean
+  /** Somebody has to consent first, or nothing would mend it. */
+  readonly closed?: boolean
 }
 
 /** Asks a member for one of its lists. */
@@ -79,7 +84,7 @@ export function createMemberList(members: VirtualMembers, listMs: number): AskMe
     let ttlMs = MAX_TTL_MS
     for (let pages = 0; pages < MAX_PAGES; pages++) {
       const page = await pageOf(context, member, list, cursor, signal)
-      if ('problem' in page || 'need' in page) return page
+      if ('withheld' in page) return page
       if ('none' in page) break
       credential = page.credential
       ttlMs = Math.min(ttlMs, page.ttlMs ?? DEFAULT_TTL_MS)
@@ -120,8 +125,7 @@ export function createMemberList(members: VirtualMembers, listMs: number): AskMe
       signal,
       { ofGateway: true },
     )
-    if (sent.kind === 'need') return { need: sent.need }
-    if (sent.kind !== 'sent') return { problem: problemText(sent) }
+    if (sent.kind !== 'sent') return noList(sent)
     const { result } = sent
     let response: { readonly bytes: Uint8Array; readonly value: JsonObject } | undefined
     if (result.kind === 'error') response = result.message
@@ -130,7 +134,7 @@ export function createMemberList(members: VirtualMembers, listMs: number): AskMe
         for await (const message of result.messages) if (message.kind === 'response') response = message
       } catch (error) {
         if (!(error instanceof UpstreamReadError)) throw error
-        return { problem: signal.aborted ? 'no list in time' : error.message }
+        return { problem: signal.aborted ? 'no list in time' : error.message, withheld: false }
       }
     }
     const error = response?.value.error
@@ -138,13 +142,15 @@ export function createMemberList(members: VirtualMembers, listMs: number): AskMe
       // It has no such thing.
       return error.code === JsonRpcCode.METHOD_NOT_FOUND
         ? { none: true }
-        : { problem: `its list is the error ${error.code}` }
+        : { problem: `its list is the error ${error.code}`, withheld: false }
     }
     const page =
       response !== undefined && isJsonObject(response.value.result)
         ? readListPage(response.bytes, response.value.result, list)
         : undefined
-    return page === undefined ? { problem: 'its list cannot be read' } : { ...page, credential: sent.credential }
+    return page === undefined
+      ? { problem: 'its list cannot be read', withheld: false }
+      : { ...page, credential: sent.credential }
   }
 }
 
@@ -162,6 +168,12 @@ export function annotated({ bytes }: ListEntry): readonly ParameterHeader[] | un
   }
 }
 
-function problemText(problem: { readonly kind: string; readonly detail?: string; readonly message?: string }): string {
-  return problem.detail ?? problem.message ?? problem.kind
+/** Why there is no list of a member that was not reached. */
+export function noList(problem: MemberProblem): NoMemberList {
+  if (problem.kind === 'need') return { need: problem.need, withheld: true, closed: true }
+  if (problem.kind === 'refused') {
+    return { problem: problem.detail ?? problem.message, withheld: true, closed: true }
+  }
+  const withheld = problem.kind !== 'failed' || problem.upstreamStatus === 401 || problem.upstreamStatus === 403
+  return { problem: problem.detail, withheld }
 }

@@ -7,7 +7,7 @@ import type { SubscriptionFilter } from '../../mcp/subscription-filter.ts'
 import { type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { toMember } from '../../mcp/virtual/crossing.ts'
-import { type Listening, noteRefusal } from './listening.ts'
+import { type Listening, noteHeard, noteRefusal } from './listening.ts'
 import type { ReachedMember } from './members.ts'
 import { abortWith } from './running-calls.ts'
 
@@ -25,8 +25,8 @@ export async function* fromMember(
   const { peer, link } = reached
   if (link.era === 'legacy') {
     const result = await sessions.listen(peer, link, signal)
-    if (result.kind !== 'messages') return noteRefusal(listening, link, result)
-    listening.heard = link
+    if (result.kind !== 'messages') return noteRefusal(listening, reached, result)
+    noteHeard(listening, link)
     return yield* result.messages
   }
   const { uris, ...changes } = filter
@@ -41,8 +41,8 @@ export async function* fromMember(
   const request: RequestMessage = { kind: 'request', id, method, params, raw }
   const message = toMember(request, { id, from: 'legacy', link, peer, original: undefined })
   const result = await sessions.send(peer, link, message, signal)
-  if (result.kind !== 'messages') return noteRefusal(listening, link, result)
-  listening.heard = link
+  if (result.kind !== 'messages') return noteRefusal(listening, reached, result)
+  noteHeard(listening, link)
   for await (const each of result.messages) {
     if (each.kind === 'response' && each.value.error !== undefined) listening.over = true
     yield each

@@ -1,6 +1,6 @@
 /**
  * Members of a virtual server, as one caller reaches them: each with that member's own credential for this user, in a session that
- * belongs to this client. A member that has forgotten the session gets another one; a token that it refuses is renewed once.
+ * belongs to this client and to that credential. A member that has forgotten the session gets another one; a token that it refuses is renewed once.
  * Callers who are nobody in particular share a session for what is the same for all, and have one for each request otherwise.
  */
 import { createHash } from 'node:crypto'
@@ -19,10 +19,16 @@ import type {
 } from '../../mcp/upstream-peer.ts'
 import { placeOwner } from '../caller-places.ts'
 import { isNobodys, type VirtualContext } from './context.ts'
+import { sourceOf } from './credential-source.ts'
 import type { LiveMember } from './live.ts'
-import { createMemberCredentials, type MemberProblem } from './member-credential.ts'
+import {
+  type CredentialFields,
+  createMemberCredentials,
+  type MemberProblem,
+  type RejectedCredential,
+} from './member-credential.ts'
 import { createMemberLinks } from './member-links.ts'
-import type { VirtualSessions } from './sessions.ts'
+import type { LinkPlace, VirtualSessions } from './sessions.ts'
 
 /** What came of reaching for a member. */
 export type MemberResult =
@@ -40,6 +46,8 @@ export type MemberResult =
 export interface ReachedMember {
   readonly kind: 'reached'
   readonly credential: CredentialKind
+  /** Names the token, where there may be another. */
+  readonly stamp: string | undefined
   readonly peer: UpstreamPeer
   readonly link: UpstreamLink
 }
@@ -55,7 +63,12 @@ export interface VirtualMembers {
   reach(
     context: VirtualContext,
     member: LiveMember,
-    options?: { readonly fresh?: boolean; readonly instead?: UpstreamLink | undefined },
+    options?: {
+      readonly fresh?: boolean
+      readonly instead?: UpstreamLink | undefined
+      /** What the member has not taken since it was reached. */
+      readonly rejected?: RejectedCredential | undefined
+    },
   ): Promise<ReachedMember | MemberProblem>
   /**
    * `make` is told what the member speaks. It is asked again where the message has to go again. `ofGateway`: the gateway asks by
@@ -78,6 +91,8 @@ export interface VirtualMembers {
     message: Extract<UpstreamSend, { kind: 'other' }>,
     signal: AbortSource,
   ): Promise<void>
+  /** Ends the one of a session's `links` with a member, by their sources, that this caller's credential is good for. */
+  end(context: VirtualContext, member: LiveMember, links: ReadonlyMap<string, UpstreamLink>): Promise<void>
   /** Ends the sessions of clients that have none themselves, as far as members answer soon. */
   close(): Promise<void>
 }
@@ -101,12 +116,12 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
 
   async function linked(
     context: VirtualContext,
-    peer: UpstreamPeer,
+    peer: MemberPeer,
     instead?: UpstreamLink,
   ): Promise<UpstreamLink | UpstreamFault> {
     const key = keyOf(context, peer)
     const { session } = context
-    const known = session === undefined ? links.get(key) : await kept.link(session, peer.server.id)
+    const known = session === undefined ? links.get(key) : await kept.link(session, placeOf(peer))
     if (known !== undefined && !isSame(known, instead)) return known
     const under = opening.get(key)
     if (under !== undefined) return under
@@ -115,7 +130,7 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
     return opened
   }
 
-  async function open(context: VirtualContext, peer: UpstreamPeer, key: string, instead?: UpstreamLink) {
+  async function open(context: VirtualContext, peer: MemberPeer, key: string, instead?: UpstreamLink) {
     const opened = await sessions.open(peer)
     if (opened.kind !== 'link') return opened
     const { link } = opened
@@ -124,14 +139,14 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
     if (link.era === 'modern') {
       if (instead === undefined) return link
       if (session === undefined) links.delete(key)
-      else await kept.drop(session, peer.server.id)
+      else await kept.drop(session, placeOf(peer))
       return link
     }
     if (session === undefined) {
       links.set(key, ownerOf(context, peer), peer, link)
       return link
     }
-    const used = await kept.keep(session, peer.server.id, link, instead)
+    const used = await kept.keep(session, placeOf(peer), link, instead)
     if (!isSame(used, link)) void sessions.end(peer, link)
     return used
   }
@@ -139,7 +154,7 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
   /** A session for one request, where the member has sessions: what somebody leaves in it the next one must not find. */
   async function linkOnce(
     context: VirtualContext,
-    peer: UpstreamPeer,
+    peer: MemberPeer,
     instead?: UpstreamLink,
   ): Promise<UpstreamLink | UpstreamFault> {
     const key = keyOf(context, peer)
@@ -158,69 +173,71 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
     return link.sessionId === undefined ? undefined : () => void sessions.end(peer, link)
   }
 
-  function peerOf(
-    context: VirtualContext,
-    { server }: LiveMember,
-    fields: Readonly<Record<string, string>>,
-  ): UpstreamPeer {
+  function peerOf(context: VirtualContext, member: LiveMember, found: CredentialFields): MemberPeer {
     const { exchange, client } = context
     const { headers } = exchange.request
-    return { server: server.relay, era: server.config.era, credential: fields, headers, client }
+    const { relay, config } = member.server
+    const source = sourceOf(context, member, found)
+    return { server: relay, era: config.era, credential: found.headers, headers, client, source }
   }
 
   return {
     credential: credentials.find,
-    reach(context, member, { fresh = false, instead } = {}) {
-      return credentials.use(
-        context,
-        member,
-        async ({ credential, headers }): Promise<ReachedMember | UpstreamFault> => {
-          const peer = peerOf(context, member, headers)
-          if (!fresh) {
-            const link = await linked(context, peer, instead)
-            return 'kind' in link ? link : { kind: 'reached', credential, peer, link }
-          }
-          const opened = await sessions.open(peer)
-          return opened.kind === 'link' ? { kind: 'reached', credential, peer, link: opened.link } : opened
-        },
-      )
+    reach(context, member, { fresh = false, instead, rejected } = {}) {
+      const reached = async (found: CredentialFields): Promise<ReachedMember | UpstreamFault> => {
+        const { credential, stamp } = found
+        const peer = peerOf(context, member, found)
+        if (!fresh) {
+          const link = await linked(context, peer, instead)
+          return 'kind' in link ? link : { kind: 'reached', credential, stamp, peer, link }
+        }
+        const opened = await sessions.open(peer)
+        return opened.kind === 'link' ? { kind: 'reached', credential, stamp, peer, link: opened.link } : opened
+      }
+      return credentials.use(context, member, reached, rejected)
     },
     send(context, member, make, signal, { ofGateway = false } = {}) {
       const once = !ofGateway && isNobodys(context)
-      return credentials.use(
-        context,
-        member,
-        async ({ credential, headers }): Promise<MemberResult | UpstreamFault> => {
-          const peer = peerOf(context, member, headers)
-          let before: UpstreamLink | undefined
-          for (let tries = 0; tries < MAX_TRIES; tries++) {
-            const link = await (once ? linkOnce : linked)(context, peer, before)
-            if ('kind' in link) return link
-            const message = make(link, peer)
-            const over = afterwards(once, peer, link)
-            const sent = await sessions.send(peer, link, message, signal)
-            const result = over === undefined ? sent : withEnd(sent, signal, over)
-            if (result.kind !== 'session_over') {
-              context.exchange.upstreamStatus = result.upstreamStatus
-              return result.kind === 'failed' || result.kind === 'unauthorized'
-                ? result
-                : { kind: 'sent', credential, peer, link, result }
-            }
-            before = link
+      return credentials.use(context, member, async (found): Promise<MemberResult | UpstreamFault> => {
+        const { credential } = found
+        const peer = peerOf(context, member, found)
+        let before: UpstreamLink | undefined
+        for (let tries = 0; tries < MAX_TRIES; tries++) {
+          const link = await (once ? linkOnce : linked)(context, peer, before)
+          if ('kind' in link) return link
+          const message = make(link, peer)
+          const over = afterwards(once, peer, link)
+          const sent = await sessions.send(peer, link, message, signal)
+          const result = over === undefined ? sent : withEnd(sent, signal, over)
+          if (result.kind !== 'session_over') {
+            context.exchange.upstreamStatus = result.upstreamStatus
+            return result.kind === 'failed' || result.kind === 'unauthorized'
+              ? result
+              : { kind: 'sent', credential, peer, link, result }
           }
-          return { kind: 'failed', reason: 'nonsense', upstreamStatus: 404, detail: 'it forgets every session at once' }
-        },
-      )
+          before = link
+        }
+        return { kind: 'failed', reason: 'nonsense', upstreamStatus: 404, detail: 'it forgets every session at once' }
+      })
     },
     async tell(context, member, message, signal) {
       const { session } = context
-      const link = session === undefined ? undefined : await kept.link(session, member.server.relay.id)
-      if (link === undefined) return
-      await credentials.use(context, member, async ({ headers }) => {
-        const sent = await sessions.send(peerOf(context, member, headers), link, message, signal)
+      if (session === undefined) return
+      await credentials.use(context, member, async (found) => {
+        const peer = peerOf(context, member, found)
+        const link = await kept.link(session, placeOf(peer))
+        if (link === undefined) return { kind: 'dropped' as const }
+        const sent = await sessions.send(peer, link, message, signal)
         context.exchange.upstreamStatus = sent.upstreamStatus
         return sent
       })
+    },
+    async end(context, member, links) {
+      const found = await credentials.find(context, member)
+      if (found.kind !== 'credential') return
+      const peer = { ...peerOf(context, member, found), headers: {} }
+      const link = links.get(peer.source)
+      if (link !== undefined) void sessions.end(peer, link)
     },
     close: links.close,
   }
@@ -238,14 +255,27 @@ export function isSame(one: UpstreamLink, other: UpstreamLink | undefined): bool
   return one.sessionId === other.sessionId && one.era === other.era && one.endpoint === other.endpoint
 }
 
+/** A member as one caller reaches it, and what the credential comes from. */
+interface MemberPeer extends UpstreamPeer {
+  readonly source: string
+}
+
+/** Where a client's session with a member is kept. */
+function placeOf({ server, source }: MemberPeer): LinkPlace {
+  return { member: server.id, source }
+}
+
 /** Of whom there may be only so many sessions: one caller at one member. */
 function ownerOf({ exchange }: VirtualContext, { server }: UpstreamPeer): string {
   return `${placeOwner(exchange)} ${server.id}`
 }
 
 /** Who may share what has been settled: one client's session, or one identity whose clients can do the same. */
-function keyOf({ session, asker, virtual, client }: VirtualContext, { server, credential }: UpstreamPeer): string {
-  if (session !== undefined) return `${session.key} ${server.id}`
+function keyOf(
+  { session, asker, virtual, client }: VirtualContext,
+  { server, credential, source }: MemberPeer,
+): string {
+  if (session !== undefined) return `${session.key} ${server.id} ${source}`
   const of = [asker.caller.identity.id, virtual.name, server.id, server.url.href, client.capabilities, credential]
   return createHash('sha256').update(JSON.stringify(of)).digest('base64url')
 }

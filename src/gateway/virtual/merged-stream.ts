@@ -20,17 +20,19 @@ export class StreamOver extends Error {}
 
 /**
  * What `source` gives of each member, until the client has gone. A source that fails or ends is asked again after a while, unless
- * there is nothing to be heard of that member: an MCP server that was restarted is listened to again.
+ * there is nothing to be heard of that member: an MCP server that was restarted is listened to again. All of it ends when `over` aborts.
  */
 export async function* mergedStream(
   context: VirtualContext,
   source: (member: LiveMember, signal: AbortSource, listening: Listening) => AsyncGenerator<Uint8Array>,
+  over?: AbortSource,
 ): VirtualStream {
   const abort = new AbortController()
   const gone = context.exchange.request.gone ?? context.exchange.request.signal
   const onGone = () => abort.abort()
   gone.addEventListener('abort', onGone)
-  if (gone.aborted) abort.abort()
+  over?.addEventListener('abort', onGone)
+  if (gone.aborted || over?.aborted) abort.abort()
   /** Members that are ahead. */
   let waiting: (() => void)[] = []
   const goOn = () => {
@@ -57,6 +59,7 @@ export async function* mergedStream(
   } finally {
     clearInterval(timer)
     gone.removeEventListener('abort', onGone)
+    over?.removeEventListener('abort', onGone)
     abort.abort()
   }
 
@@ -64,6 +67,7 @@ export async function* mergedStream(
     const listening = beginListening()
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
       const since = performance.now()
+      const { rejected } = listening
       try {
         for await (const data of source(member, abort.signal, listening)) await push(data)
       } catch (error) {
@@ -71,6 +75,8 @@ export async function* mergedStream(
         // Otherwise it breaks off, or cannot be reached.
       }
       if (listening.over || abort.signal.aborted) return
+      // Another token is tried at once, and once.
+      if (listening.rejected !== undefined && listening.rejected !== rejected) continue
       if (performance.now() - since >= MAX_PAUSE_MS) pauseMs = FIRST_PAUSE_MS
       await pause(pauseMs * (0.5 + Math.random()), abort.signal)
       if (abort.signal.aborted) return

@@ -17,6 +17,8 @@ export interface ResourceSubscriptions {
   /** Resolves once a stream of this process asks for it too, if there is one. `false` where there are too many. */
   add(session: VirtualSession, member: string, original: string, uri: string): Promise<boolean>
   remove(session: VirtualSession, member: string, original: string): Promise<void>
+  /** The same for several, which no stream asks for any more: none is told. */
+  forget(session: VirtualSession, member: string, originals: readonly string[]): Promise<void>
   /**
    * Tells a stream of changes, also of those on other replicas, after a while.
    *
@@ -112,6 +114,9 @@ export function createResourceSubscriptions(store: TokenStore, clock: Clock): Re
       }),
     async remove(session, member, original) {
       await change(session, member, (uris) => uris.delete(original))
+    },
+    async forget(session, member, originals) {
+      await inTurn(session, member, (uris) => originals.map((each) => uris.delete(each)).includes(true))
     },
     watch(session, member, changed) {
       const name = nameOf(session, member)

@@ -12,6 +12,8 @@ export interface Route {
   readonly member: LiveMember
   /** What the member calls it. */
   readonly original: string
+  /** It could be there, and the member cannot list now. Nothing is asked of it, nor of a member behind it, before it can. */
+  readonly unlisted?: boolean
 }
 
 const LIST: Readonly<Record<NameKind, ListName>> = { tool: 'tools', prompt: 'prompts', resource: 'resources' }
@@ -22,7 +24,7 @@ type Lists = Pick<VirtualLists, 'list'>
 /** So many routes are found before others get their turn. */
 const TOGETHER = 20
 
-/** The routes of several resources, by URI, with one look at each list; as far as it has come when `signal` aborts. */
+/** The routes of several resources, by URI, with one look at each list; as far as it has come when `signal` aborts. Without `unlisted` ones. */
 export async function routesOf(
   context: VirtualContext,
   lists: Lists,
@@ -43,7 +45,7 @@ export async function routesOf(
     if (index % TOGETHER === TOGETHER - 1) await endOfTurn()
     if (signal.aborted) break
     const route = await routeOf(context, once, 'resource', uri)
-    if (route !== undefined) routes.set(uri, route)
+    if (route !== undefined && route.unlisted !== true) routes.set(uri, route)
   }
   return routes
 }
@@ -65,13 +67,15 @@ export async function routeOf(
   return (await look(true)) ?? (await look(false))
 
   async function look(known: boolean): Promise<Route | undefined> {
-    const { byName: entries, unknown } = await lists.list(context, LIST[kind], { known })
+    const { byName: entries, unknown, waited } = await lists.list(context, LIST[kind], { known })
     const entry = entries.get(name)
     const member = entry === undefined ? undefined : byName.get(entry.server)
-    if (entry !== undefined && member !== undefined) return { member, original: entry.original }
+    if (entry !== undefined && member !== undefined) {
+      return inFront(plain, member, waited) ?? { member, original: entry.original }
+    }
     if (known) return undefined
     // Templates, and what is not listed: whoever comes first and may have it. A member that nothing is known of may, too.
-    if (kind === 'resource') return (await ofTemplates(context, lists, name, plain)) ?? plain[0] ?? collided[0]
+    if (kind === 'resource') return (await ofTemplates(context, lists, name, plain, waited)) ?? plain[0] ?? collided[0]
     const open = plain.filter(({ member: each }) => unknown.has(each.server.name))
     return open.length === 1 ? open[0] : undefined
   }
@@ -103,11 +107,27 @@ async function ofTemplates(
   lists: Lists,
   uri: string,
   candidates: readonly Route[],
+  waitedForResources: ReadonlySet<string>,
 ): Promise<Route | undefined> {
-  const { entries } = await lists.list(context, 'resourceTemplates', { known: true })
+  const { entries, waited } = await lists.list(context, 'resourceTemplates', { known: true })
   for (const entry of entries) {
     const route = candidates.find(({ member }) => member.server.name === entry.server)
-    if (route !== undefined && fits(entry.original, uri)) return route
+    if (route !== undefined && fits(entry.original, uri)) {
+      return inFront(candidates, route.member, waitedForResources, waited) ?? route
+    }
+  }
+  return undefined
+}
+
+/** The first member before `member` that would have the name if it could list, which it cannot now. */
+function inFront(
+  candidates: readonly Route[],
+  member: LiveMember,
+  ...waited: readonly ReadonlySet<string>[]
+): Route | undefined {
+  for (const each of candidates) {
+    if (each.member === member) return undefined
+    if (waited.some((names) => names.has(each.member.server.name))) return { ...each, unlisted: true }
   }
   return undefined
 }

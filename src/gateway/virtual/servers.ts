@@ -63,6 +63,9 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
   const sessions = createVirtualSessions(store, clock, sessionMs)
   const members = createVirtualMembers({ sessions: upstream, kept: sessions, broker, refusedTokens })
   const lists = createVirtualLists(members, clock, memberMs)
+  const unsubscribe = broker.on(({ kind, server, owner }) => {
+    if (kind === 'disconnected' && server !== null && owner !== null) lists.changed(server, owner)
+  })
   const answers = createClientAnswers(store, parts.answerSealer)
   const parked = createParkedCalls()
   broker.on(({ kind, owner, server }) => {
@@ -73,14 +76,20 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
   const respondTo = createClientResponse({ permissions, requestStates })
   const calls = createVirtualCall({ members, lists, sessions: upstream, signal, answers, parked, respondTo })
   const subscriptions = createResourceSubscriptions(store, clock)
-  const streams = createVirtualStreams({ members, lists, sessions: upstream, kept: sessions, subscriptions })
+  const streams = createVirtualStreams({
+    members,
+    lists,
+    sessions: upstream,
+    kept: sessions,
+    subscriptions,
+    permissions,
+  })
   const subscribe = createSubscribing({ members, lists, calls, subscriptions, signal })
   return {
     step: createVirtualStep({
       permissions,
       requestStates,
       sessions,
-      upstream,
       members,
       lists,
       calls,
@@ -91,7 +100,10 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
       maxAnswerBytes: limits.maxAnswerBytes,
     }),
     eras: upstream.eras,
-    close: () => parked.close(),
+    close() {
+      unsubscribe()
+      parked.close()
+    },
     endSessions: members.close,
   }
 }

@@ -17,19 +17,31 @@ export interface VirtualSessions {
   /** The session of an id; `undefined` for one that is over, or another caller's or server's: 404. */
   open(id: string, place: Pick<VirtualSession, 'server' | 'identity'>): Promise<VirtualSession | undefined>
   setLogLevel(session: VirtualSession, level: string): Promise<void>
-  link(session: VirtualSession, member: string): Promise<UpstreamLink | undefined>
+  link(session: VirtualSession, place: LinkPlace): Promise<UpstreamLink | undefined>
   /** Keeps what has been settled with a member, unless somebody else was faster: then theirs. */
-  keep(session: VirtualSession, member: string, link: UpstreamLink, instead?: UpstreamLink): Promise<UpstreamLink>
-  /** Forgets what has been settled with a member. */
-  drop(session: VirtualSession, member: string): Promise<void>
-  /** All that has been settled with members. */
-  links(session: VirtualSession): Promise<ReadonlyMap<string, UpstreamLink>>
+  keep(session: VirtualSession, place: LinkPlace, link: UpstreamLink, instead?: UpstreamLink): Promise<UpstreamLink>
+  /** Forgets what has been settled with a member, with whichever credential. */
+  drop(session: VirtualSession, place: LinkPlace): Promise<void>
+  /** All that has been settled with members, by member and by what the credential came from. */
+  links(session: VirtualSession): Promise<ReadonlyMap<string, ReadonlyMap<string, UpstreamLink>>>
   end(session: VirtualSession): Promise<void>
   /** Whether it has been ended, by whichever replica. */
   isOver(session: VirtualSession): Promise<boolean>
 }
 
+/** Whose session at a member it is: it is for no other credential than the one that it was begun with. */
+export interface LinkPlace {
+  readonly member: string
+  /** See `sourceOf`. */
+  readonly source: string
+}
+
+/** By source, the latest at the end. */
+type Links = Readonly<Record<string, UpstreamLink>>
+
 const SPACE = 'virtual-sessions'
+/** Of one member in one session. Clients may send credentials of their own, and others with each request. */
+const MAX_SOURCES = 8
 const SESSION = 'session'
 /** How long a record is believed without asking the store: another replica may end a session. */
 const BELIEVED_MS = 2_000
@@ -48,7 +60,7 @@ export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeM
   /** Digests of the ids of sessions that there are. */
   const digests = new LRUCache<string, string>({ max: MAX_CACHED })
   const keyOf = (owner: string, id: string): Key => ({ space: SPACE, owner, id })
-  const cacheKey = ({ key }: VirtualSession, member: string) => `${key} ${member}`
+  const cacheKey = ({ key }: VirtualSession, { member, source }: LinkPlace) => `${key} ${member} ${source}`
   const left = ({ expiresAt }: VirtualSession) => Math.max(1, expiresAt - clock.now())
 
   async function read(key: string): Promise<VirtualSession | undefined> {
@@ -61,13 +73,12 @@ export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeM
     return session
   }
 
-  async function link(session: VirtualSession, member: string): Promise<UpstreamLink | undefined> {
-    const known = links.get(cacheKey(session, member))
+  async function link(session: VirtualSession, place: LinkPlace): Promise<UpstreamLink | undefined> {
+    const known = links.get(cacheKey(session, place))
     if (known !== undefined) return known
-    const found = await store.get(keyOf(session.key, `member ${member}`))
-    if (found === undefined) return undefined
-    const kept = parse(found.value) as UpstreamLink
-    links.set(cacheKey(session, member), kept)
+    const found = await store.get(keyOf(session.key, `member ${place.member}`))
+    const kept = found && (parse(found.value) as Links)[place.source]
+    if (kept !== undefined) links.set(cacheKey(session, place), kept)
     return kept
   }
 
@@ -98,30 +109,32 @@ export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeM
       sessions.delete(session.key)
     },
     link,
-    async keep(session, member, made, instead) {
-      const key = keyOf(session.key, `member ${member}`)
+    async keep(session, place, made, instead) {
+      const key = keyOf(session.key, `member ${place.member}`)
       const before = await store.get(key)
-      const current = before === undefined ? undefined : (parse(before.value) as UpstreamLink)
+      const { [place.source]: current, ...others } = before === undefined ? {} : (parse(before.value) as Links)
       const isOld = current === undefined || current.sessionId === instead?.sessionId
       if (isOld) {
         const options = { ifVersion: before?.version ?? null, ttlMs: left(session) }
-        if ((await store.put(key, print(made), options)) !== 'conflict') {
-          links.set(cacheKey(session, member), made)
+        const latest = Object.entries(others).slice(1 - MAX_SOURCES)
+        const all = Object.fromEntries([...latest, [place.source, made]])
+        if ((await store.put(key, print(all), options)) !== 'conflict') {
+          links.set(cacheKey(session, place), made)
           return made
         }
       }
-      links.delete(cacheKey(session, member))
-      return (await link(session, member)) ?? made
+      links.delete(cacheKey(session, place))
+      return (await link(session, place)) ?? made
     },
-    async drop(session, member) {
-      links.delete(cacheKey(session, member))
-      await store.delete(keyOf(session.key, `member ${member}`))
+    async drop(session, place) {
+      links.delete(cacheKey(session, place))
+      await store.delete(keyOf(session.key, `member ${place.member}`))
     },
     async links({ key }) {
-      const found = new Map<string, UpstreamLink>()
+      const found = new Map<string, ReadonlyMap<string, UpstreamLink>>()
       for await (const record of everyRecord((page) => store.list(SPACE, key, page))) {
         const [, member] = /^member (.+)$/.exec(record.key.id) ?? []
-        if (member !== undefined) found.set(member, parse(record.value) as UpstreamLink)
+        if (member !== undefined) found.set(member, new Map(Object.entries(parse(record.value) as Links)))
       }
       return found
     },

@@ -8,6 +8,7 @@ import type { RequestStates } from '../../mcp/request-state.ts'
 import { authorizationSignal, type SignalBody, takesRequestState } from '../../mcp/signal.ts'
 import { errorAnswer, oneAnswer, type VirtualAnswer } from './answer.ts'
 import { serverInfoOf, type VirtualContext } from './context.ts'
+import type { LiveMember } from './live.ts'
 import type { MemberProblem } from './member-credential.ts'
 import type { VirtualMembers } from './members.ts'
 
@@ -26,6 +27,8 @@ export interface VirtualSignal {
     member: string,
     problem: MemberProblem,
   ): Promise<VirtualAnswer>
+  /** A member that could have what is asked for cannot list now, and nobody behind it is asked instead. */
+  unlisted(context: VirtualContext, request: RequestMessage, member: LiveMember): Promise<VirtualAnswer>
 }
 
 /** See the top of the file. */
@@ -69,37 +72,55 @@ export function createVirtualSignal(
     return oneAnswer(body as SignalBody, { outcome: 'authorization_required' })
   }
 
+  async function problem(
+    context: VirtualContext,
+    request: RequestMessage,
+    member: string,
+    problem: MemberProblem,
+  ): Promise<VirtualAnswer> {
+    switch (problem.kind) {
+      case 'need': {
+        const others = await missingBeside(context, member)
+        const who = others.length === 0 ? member : context.virtual.name
+        return needs(context, request, who, [problem.need, ...others])
+      }
+      case 'refused': {
+        const { message, reason, status, detail = null } = problem
+        const end = { outcome: 'refused', reason, detail } as const
+        return errorAnswer(request.id, JsonRpcCode.INVALID_REQUEST, message, end, status)
+      }
+      case 'misconfigured': {
+        const words = `The authorization server of ${member} gives the gateway no token: it is set up wrongly`
+        const end = { outcome: 'failed', reason: 'credential_misconfigured', detail: problem.detail } as const
+        return errorAnswer(request.id, GatewayCode.UPSTREAM_NONSENSE, words, end, 502)
+      }
+      case 'unavailable': {
+        const words = `${member} cannot be used at present; try again later`
+        const end = { outcome: 'failed', reason: 'credential_unavailable', detail: problem.detail } as const
+        return errorAnswer(request.id, GatewayCode.UNAVAILABLE, words, end, 503)
+      }
+      case 'failed': {
+        const { status, code, text } = problem.upstreamStatus === 403 ? FORBIDDEN : FAILURE_FORMS[problem.reason]
+        const outcome = problem.reason === 'aborted' ? 'aborted' : 'failed'
+        const end = { outcome, reason: problem.reason, detail: `${member}: ${problem.detail}` } as const
+        return errorAnswer(request.id, code, `${member} ${text}.`, end, status)
+      }
+    }
+  }
+
   return {
     needs,
-    async problem(context, request, member, problem) {
-      switch (problem.kind) {
-        case 'need': {
-          const others = await missingBeside(context, member)
-          const who = others.length === 0 ? member : context.virtual.name
-          return needs(context, request, who, [problem.need, ...others])
-        }
-        case 'refused': {
-          const { message, reason, status, detail = null } = problem
-          const end = { outcome: 'refused', reason, detail } as const
-          return errorAnswer(request.id, JsonRpcCode.INVALID_REQUEST, message, end, status)
-        }
-        case 'misconfigured': {
-          const words = `The authorization server of ${member} gives the gateway no token: it is set up wrongly`
-          const end = { outcome: 'failed', reason: 'credential_misconfigured', detail: problem.detail } as const
-          return errorAnswer(request.id, GatewayCode.UPSTREAM_NONSENSE, words, end, 502)
-        }
-        case 'unavailable': {
-          const words = `${member} cannot be used at present; try again later`
-          const end = { outcome: 'failed', reason: 'credential_unavailable', detail: problem.detail } as const
-          return errorAnswer(request.id, GatewayCode.UNAVAILABLE, words, end, 503)
-        }
-        case 'failed': {
-          const { status, code, text } = problem.upstreamStatus === 403 ? FORBIDDEN : FAILURE_FORMS[problem.reason]
-          const outcome = problem.reason === 'aborted' ? 'aborted' : 'failed'
-          const end = { outcome, reason: problem.reason, detail: `${member}: ${problem.detail}` } as const
-          return errorAnswer(request.id, code, `${member} ${text}.`, end, status)
-        }
-      }
+    problem,
+    async unlisted(context, request, member) {
+      const { name } = member.server
+      const found = await members.credential(context, member)
+      if (found.kind === 'authorization_required')
+        return problem(context, request, name, { kind: 'need', need: found.need })
+      if (found.kind !== 'credential') return problem(context, request, name, found)
+      const words = `${name} cannot be used at present; try again later`
+      const detail = `${name} could have this, and does not say what it has`
+      const end = { outcome: 'failed', reason: 'unlisted', detail } as const
+      return errorAnswer(request.id, GatewayCode.UNAVAILABLE, words, end, 503)
     },
   }
 }

@@ -11,7 +11,6 @@ import { unknownMethod } from '../../mcp/refusals.ts'
 import type { RequestStates } from '../../mcp/request-state.ts'
 import { listenProblem } from '../../mcp/subscription-filter.ts'
 import { targetsOf } from '../../mcp/targets.ts'
-import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import { type Call, type CallStep, createCallStep } from '../call-step.ts'
 import { type Ended, unavailable } from '../ending.ts'
 import type { Exchange } from '../exchange.ts'
@@ -41,7 +40,6 @@ export interface VirtualStepParts {
   readonly permissions: Permissions
   readonly requestStates: RequestStates
   readonly sessions: VirtualSessions
-  readonly upstream: UpstreamSessions
   readonly members: VirtualMembers
   readonly lists: VirtualLists
   readonly calls: VirtualCall
@@ -55,8 +53,7 @@ export interface VirtualStepParts {
 
 /** Puts the step together. */
 export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
-  const { permissions, requestStates, sessions, upstream, members, lists, calls, streams, subscribe, answers, signal } =
-    parts
+  const { permissions, requestStates, sessions, members, lists, calls, streams, subscribe, answers, signal } = parts
 
   const clientMessages = createClientMessages({ sessions, members, calls, answers })
   const opening = createVirtualOpening({ sessions, members, signal })
@@ -103,12 +100,10 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     if (exchange.request.method === 'GET') return { reply: eventsReply(streams.open(context)), outcome: 'relayed' }
     const links = await sessions.links(session)
     await sessions.end(session)
-    for (const [name, link] of links) {
+    streams.end(session)
+    for (const [name, those] of links) {
       const member = context.virtual.byName.get(name)
-      const found = member === undefined ? undefined : await members.credential(context, member)
-      if (member === undefined || found?.kind !== 'credential') continue
-      const peer = { server: member.server.relay, credential: found.headers, headers: {}, client: context.client }
-      void upstream.end(peer, link)
+      if (member !== undefined) await members.end(context, member, those)
     }
     return { reply: { status: 204 }, outcome: 'relayed' }
   }

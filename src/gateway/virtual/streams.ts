@@ -2,6 +2,7 @@
  * What members tell without having been asked, on one stream (G5): a GET up to 2025-11-25, `subscriptions/listen` from 2026-07-28 on,
  * towards the client and towards each member as that has it. A member whose stream ends or fails is listened to again, the others go on.
  */
+import { Abort } from '../../http/abort.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
@@ -10,9 +11,11 @@ import { clientIdOf, ownId } from '../../mcp/request-ids.ts'
 import { acknowledged, EVERYTHING, filterOf, tagged, withoutSubscription } from '../../mcp/subscription-filter.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
+import type { Permissions } from '../permissions.ts'
 import { relyOn, type VirtualContext, type VirtualSession } from './context.ts'
 import { notificationForLegacy } from './crossing.ts'
 import { goneOf } from './giving-up.ts'
+import { judgeSubscriptions } from './judge-subscriptions.ts'
 import { type Listening, noteProblem } from './listening.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
@@ -27,6 +30,8 @@ import type { VirtualSessions } from './sessions.ts'
 export interface VirtualStreams {
   /** For a GET. */
   open(context: VirtualContext): VirtualStream
+  /** Ends those of a session that is over, in this process. */
+  end(session: VirtualSession): void
   /** For `subscriptions/listen`. */
   listen(context: VirtualContext, request: RequestMessage): VirtualStream
 }
@@ -38,11 +43,15 @@ export interface VirtualStreamParts {
   readonly sessions: UpstreamSessions
   readonly kept: Pick<VirtualSessions, 'isOver'>
   readonly subscriptions: ResourceSubscriptions
+  readonly permissions: Pick<Permissions, 'ask'>
 }
 
 /** Puts it together. */
 export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams {
-  const { members, lists, sessions, kept, subscriptions } = parts
+  const { members, lists, sessions, kept, subscriptions, permissions } = parts
+
+  /** What ends the streams of each session. */
+  const ofSessions = new Map<string, Set<Abort>>()
 
   /** What a member tells; what is known of its lists is forgotten when they change, or may have changed while nobody listened. */
   async function* heard({ server }: LiveMember, messages: MemberStream, again: unknown): MemberStream {
@@ -83,15 +92,31 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
     yield* fromMember(sessions, reached, EVERYTHING, signal, listening)
   }
 
-  return {
-    open(context) {
-      const { session } = context
-      return mergedStream(context, async function* (member, signal, listening) {
-        const { heard: again, refused } = listening
+  /** Until what is returned is called, `over` is told of the end of the session. */
+  function enter({ key }: VirtualSession, over: Abort): () => void {
+    const streams = ofSessions.get(key) ?? new Set()
+    ofSessions.set(key, streams.add(over))
+    return () => {
+      streams.delete(over)
+      if (streams.size === 0 && ofSessions.get(key) === streams) ofSessions.delete(key)
+    }
+  }
+
+  function ofSession(context: VirtualContext, over: AbortSource): VirtualStream {
+    const { session } = context
+    const judged = new Set<LiveMember>()
+    return mergedStream(
+      context,
+      async function* (member, signal, listening) {
+        const { heard: again, refused, rejected } = listening
         // A member ends its streams with its session: to go on would be to open another, which nobody ends.
         if (session !== undefined && (await kept.isOver(session))) throw new StreamOver()
+        if (session !== undefined && !judged.has(member)) {
+          await judgeSubscriptions(context, session, member, subscriptions, permissions)
+          judged.add(member)
+        }
         // What was never listened to may have no streams at all: its session is not given up for that.
-        const reached = await members.reach(context, member, { instead: again && refused })
+        const reached = await members.reach(context, member, { instead: again && refused, rejected })
         if (reached.kind !== 'reached') return noteProblem(listening, reached)
         // Until a call has found that it is over.
         if (session === undefined || isSame(reached.link, refused)) return
@@ -106,7 +131,23 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
             else yield spliceJson(message.bytes, [{ path: ['id'], json: JSON.stringify(id) }])
           }
         }
-      })
+      },
+      over,
+    )
+  }
+
+  return {
+    async *open(context) {
+      const over = new Abort()
+      const leave = context.session === undefined ? undefined : enter(context.session, over)
+      try {
+        yield* ofSession(context, over)
+      } finally {
+        leave?.()
+      }
+    },
+    end({ key }) {
+      for (const over of [...(ofSessions.get(key) ?? [])]) over.abort()
     },
     async *listen(context, request) {
       const filter = filterOf(request)
@@ -120,10 +161,10 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
       }
       if (gone.aborted) return
       yield* mergedStream(context, async function* (member, signal, listening) {
-        const { heard: again } = listening
+        const { heard: again, rejected } = listening
         const uris = routes.get(member.server.name) ?? new Map<string, string>()
         // A stream of its own has a session of its own: two of one user would not get on at the member.
-        const reached = await members.reach(context, member, { fresh: true })
+        const reached = await members.reach(context, member, { fresh: true, rejected })
         if (reached.kind !== 'reached') return noteProblem(listening, reached)
         relyOn(context, member, reached.credential)
         try {

@@ -41,6 +41,7 @@ export function createSubscribing({ members, lists, calls, subscriptions, signal
       return oneAnswer(unknownTarget(request, 'legacy'), { outcome: 'refused', reason: 'unknown_target' })
     }
     const { member, original } = route
+    if (route.unlisted === true) return signal.unlisted(context, request, member)
     const { name } = member.server
     const reached = await members.reach(context, member)
     if (reached.kind !== 'reached') return signal.problem(context, request, name, reached)

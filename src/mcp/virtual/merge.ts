@@ -1,7 +1,7 @@
 /**
  * One list out of those of several members (G5). Pure. The order is that of the configuration, then each member's own. Of two
- * that would have one name, the one that the configuration names goes first, then the member that comes first there; the other
- * gets its server in front. So no member can take a name away from one that had it before.
+ * that would have one name, the one that the configuration names goes first, also where it lists nothing, then the member that comes
+ * first there; the other gets its server in front. So no member can take a name away from one that had it before.
  */
 import { isToolName, nameProblem } from '../targets.ts'
 import type { NameMap } from './selection.ts'
@@ -66,9 +66,15 @@ export function mergeLists(members: readonly MemberEntries[], kind: NameKind): M
       return []
     })
   })
+  const reserved = new Map<string, Reserved>()
+  for (const { server, names } of members) {
+    for (const [name, original] of names.explicit) if (!reserved.has(name)) reserved.set(name, { server, original })
+  }
   const taken = new Map<string, Candidate>()
-  for (const explicit of [true, false]) {
-    for (const each of candidates) if (each.explicit === explicit && !taken.has(each.name)) taken.set(each.name, each)
+  for (const each of candidates) {
+    const owner = reserved.get(each.name)
+    const isFree = owner === undefined || (owner.server === each.server && owner.original === each.original)
+    if (isFree && !taken.has(each.name)) taken.set(each.name, each)
   }
   const byName = new Map<string, MergedEntry>()
   for (const each of candidates) {
@@ -79,9 +85,9 @@ export function mergeLists(members: readonly MemberEntries[], kind: NameKind): M
       continue
     }
     const name = collisionName(server, each.name, kind)
-    const free = !taken.has(name) && problemOf(name, kind) === undefined
+    const free = !taken.has(name) && !reserved.has(name) && problemOf(name, kind) === undefined
     problems.push(
-      `${server} has ${shown(original)} as well as ${holder?.server}; ` +
+      `${server} has ${shown(original)}${of(holder, reserved.get(each.name))}; ` +
         (free ? `it is called ${shown(name)}` : 'there is no name for it'),
     )
     if (!free) continue
@@ -89,6 +95,17 @@ export function mergeLists(members: readonly MemberEntries[], kind: NameKind): M
     byName.set(name, { server, original, bytes, nameAt, name })
   }
   return { entries: [...byName.values()], byName, problems }
+}
+
+/** Whose a name is, where that is not whoever lists it now. */
+function of(holder: Candidate | undefined, owner: Reserved | undefined): string {
+  return holder === undefined ? `, and the name is of ${owner?.server}` : ` as well as ${holder.server}`
+}
+
+/** A name that the configuration spells out, and what it stands for. */
+interface Reserved {
+  readonly server: string
+  readonly original: string
 }
 
 interface Candidate extends ListEntry {

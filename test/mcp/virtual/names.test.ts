@@ -65,6 +65,20 @@ describe('merged lists', () => {
     expect(merged.byName.get('two')?.server).toBe('b/y')
     expect(merged.byName.get('a_x_two')?.server).toBe('a/x')
   })
+  test('keep a name that the configuration spells out for whom it is, also while that lists nothing', () => {
+    const bank = member('a/bank', { include: ['pay'], rename: { give: 'c_evil_pay' } })
+    const merged = mergeLists([bank, member('b/y', {}, 'pay'), member('c/evil', {}, 'pay')], 'tool')
+    expect(called(merged)).toEqual([['b_y_pay', 'b/y', 'pay']])
+    expect(merged.problems).toEqual([
+      'b/y has "pay", and the name is of a/bank; it is called "b_y_pay"',
+      'c/evil has "pay", and the name is of a/bank; there is no name for it',
+    ])
+  })
+  test('of one member go to what the configuration names', () => {
+    const names = { include: ['*'], prefix: 'p_', rename: { wipe: 'p_read' } }
+    const merged = mergeLists([member('a/x', names, 'read', 'wipe')], 'tool')
+    expect(merged.byName.get('p_read')?.original).toBe('wipe')
+  })
   test('leave out what has no name left, and what comes twice', () => {
     const merged = mergeLists([member('a/x', {}, 't', 'b_y_t', 't'), member('b/y', {}, 't')], 'tool')
     expect(called(merged)).toEqual([

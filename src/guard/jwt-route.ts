@@ -30,9 +30,12 @@ export function createJwtRoute(
   unauthenticated: 401 | 403,
   login?: Login,
 ): Authenticator {
+  // Copied, since its owner may change the configuration later.
+  const scopes = auth.scopes && [...auth.scopes]
+  const { cookie } = auth
   const failedClaim = compileClaimRules(auth.claims ?? {})
   const scopeClaims = Object.keys(auth.claims ?? {}).filter(isScopeClaim)
-  const wantedScopes = auth.scopes ?? scopeClaims.flatMap((claim) => auth.claims?.[claim] ?? []).filter(isLiteral)
+  const wantedScopes = scopes ?? scopeClaims.flatMap((claim) => auth.claims?.[claim] ?? []).filter(isLiteral)
   const self = {}
 
   const invalid = problem(401, { 'www-authenticate': challenge('Bearer', INVALID_TOKEN) })
@@ -74,12 +77,12 @@ export function createJwtRoute(
 
   /** Scopes and claim rules. */
   function judgeClaims(claims: Readonly<Record<string, unknown>>, found: Auth): Verdict {
-    if (auth.scopes !== undefined && !hasScopes(claims, auth.scopes)) {
+    if (scopes !== undefined && !hasScopes(claims, scopes)) {
       return {
         kind: 'refuse',
         reply: tooLittleScope,
         reason: 'scope',
-        detail: `wants ${auth.scopes.join(' ')}`,
+        detail: `wants ${scopes.join(' ')}`,
         auth: found,
       }
     }
@@ -111,8 +114,8 @@ export function createJwtRoute(
     },
     authenticate(request, normalised) {
       let token = bearerToken(normalised.authorization)
-      if (token === undefined && auth.cookie !== undefined) {
-        token = readCookie(request.headers.cookie, auth.cookie)
+      if (token === undefined && cookie !== undefined) {
+        token = readCookie(request.headers.cookie, cookie)
         if (token !== undefined && needsSameOrigin(request) && !isSameOrigin(request, normalised.origin)) {
           return { kind: 'refuse', reply: forbidden, reason: 'cross_origin' }
         }

@@ -103,8 +103,8 @@ export function createPortal(parts: PortalParts): Portal {
     route: PortalRoute,
   ): Promise<Reply> {
     const { csrf, cookies } = await forms.offer(request, identity)
-    // A script of another tab must not take away what the next page has to say, nor must somebody who sees no page.
-    const isSeen = request.method !== 'HEAD' && kindOfRequest(request) !== 'script'
+    // Neither a script of another tab must take away what the next page has to say, nor what is loaded in advance, perhaps for nobody.
+    const isSeen = request.method !== 'HEAD' && isPage(kindOfRequest(request))
     const note = isSeen ? forms.readNote(request) : undefined
     const visit = visitOf(request, identity, params, { csrf, note, form: new URLSearchParams(), formId: '' })
     const reply = (await isThere(route, visit)) ? await route.get(visit) : undefined

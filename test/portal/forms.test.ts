@@ -261,6 +261,7 @@ test('what a page has to say of the one before waits for somebody who sees it', 
   const question = await browser.load(world.page(`/tokens/${id}/revoke`))
   await press(browser, question, /revoke$/, {}, { follow: false })
   await browser.load(world.page('/tokens'), { method: 'HEAD' })
+  await browser.load(world.page('/tokens'), { headers: { 'sec-purpose': 'prefetch' } })
   expect(textOf(await browser.load(world.page('/tokens')))).toContain('The token has been revoked')
   expect(textOf(await browser.load(world.page('/tokens')))).not.toContain('The token has been revoked')
 })

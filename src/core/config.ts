@@ -120,6 +120,19 @@ function messageOf(issue: z.core.$ZodIssue): string {
   return issue.message
 }
 
+/** What a value is, where its type alone would not tell it from what was expected. */
 function typeName(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'a list'
+  // NaN and the infinities are numbers too.
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
+  return typeof value === 'object' ? objectName(value) : typeof value
+}
+
+function objectName(value: object): string {
+  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1)
+  if (kind !== 'Object') return `${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind}`
+  // Of another realm `Object` is another function of that name.
+  const { name } = (Object.getPrototypeOf(value) as object | null)?.constructor ?? Object
+  return name === 'Object' || name === '' ? 'object' : `an instance of ${name}`
 }

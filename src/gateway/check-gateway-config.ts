@@ -1,6 +1,7 @@
 /** Checks a gateway's configuration. Every problem is found before anything is thrown. */
 import { checkGrants } from '../access/check-grants.ts'
 import type { Grant } from '../access/grants.ts'
+import { DOCUMENT_PATH } from '../broker/discovery/client-document.ts'
 import { checkSealingKeys } from '../core/check-sealing-keys.ts'
 import { check, joinPath } from '../core/config.ts'
 import { ConfigError, type ConfigProblem } from '../core/errors.ts'
@@ -18,6 +19,7 @@ import { checkServers } from './check-servers.ts'
 import type { GatewayConfig, McpServer } from './config.ts'
 import type { LiveConfig } from './gateway.ts'
 import { callerHeadersSchema, gatewaySchema } from './schema.ts'
+import { ALWAYS_TAKEN, liesIn, pathProblem, takenBySignIn, takenTree } from './taken-paths.ts'
 import { checkVirtualServers } from './virtual/check.ts'
 
 /**
@@ -95,7 +97,7 @@ function checkLive(live: LiveConfig, fixed: GatewayConfig, problems: ConfigProbl
   }
   const before = problems.length
   const servers = checkServers(live.servers, fixed, names, problems, live.virtualServers)
-  if (servers !== undefined) checkCallbackPaths(servers, fixed.pages, problems)
+  if (servers !== undefined) checkCallbackPaths(servers, fixed, problems)
   checkVirtualServers(live.virtualServers, Object.keys(asRecord(live.servers)), problems)
   checkExternalIdentities(live.externalIdentities, 'externalIdentities', integrations, problems)
   checkVirtualAccounts(live.virtualAccounts, 'virtualAccounts', integrations, problems)
@@ -138,24 +140,23 @@ function originProblem(url: unknown): string | undefined {
   return isSecureUrl(url) ? undefined : 'must be https: over http anybody on the way takes the tokens'
 }
 
-/** Where the gateway answers whatever its pages are called. */
-const TAKEN = ['/mcp', '/api/llm/mcp', '/.well-known']
-
-function checkPaths({ paths }: GatewayConfig, add: Add): void {
+function checkPaths(config: GatewayConfig, add: Add): void {
+  const { paths } = config
   if (typeof paths !== 'object' || paths === null) return
   const { connect = '/connect', callback = '/oauth2/callback' } = paths
   const own = { connect, callback }
+  const taken = [...ALWAYS_TAKEN, ...takenBySignIn(config)]
   for (const [name, path] of Object.entries(own)) {
     if (typeof path !== 'string' || path === '') continue
     if (!isPlainPath(path)) add(`paths.${name}`, `"${path}" is not a plain path such as "/connect"`)
-    const taken = TAKEN.find((prefix) => liesIn(path, prefix) || liesIn(prefix, path))
-    if (taken !== undefined) add(`paths.${name}`, `"${path}" is in the way of "${taken}", where the gateway answers`)
+    add(`paths.${name}`, pathProblem(path, taken, true))
   }
   if (typeof connect !== 'string' || typeof callback !== 'string') return
   if (liesIn(connect, callback) || liesIn(callback, connect)) add('paths', 'connect and callback are in one another')
 }
 
-function checkPages({ pages, signIn, paths }: GatewayConfig, add: Add): void {
+function checkPages(config: GatewayConfig, add: Add): void {
+  const { pages, signIn, paths } = config
   if (typeof pages !== 'object' || pages === null) return
   const { path, brand } = pages
   if (brand !== undefined) add('pages.brand', brandProblem(brand))
@@ -163,9 +164,13 @@ function checkPages({ pages, signIn, paths }: GatewayConfig, add: Add): void {
   if (!isPlainPath(path) || path === '/') add('pages.path', `"${path}" is not a plain path such as "/gateway"`)
   const { connect = '/connect', callback = '/oauth2/callback' } =
     typeof paths === 'object' && paths !== null ? paths : {}
-  const places = [...TAKEN, connect, callback].filter((each: unknown) => typeof each === 'string')
-  const taken = places.find((each) => liesIn(path, each) || liesIn(each, path))
-  if (taken !== undefined) add('pages.path', `"${path}" is in the way of "${taken}", where the gateway answers`)
+  const places = [connect, callback].filter((each: unknown) => typeof each === 'string')
+  const taken = [
+    ...ALWAYS_TAKEN,
+    ...places.map((each) => takenTree(each, 'where people consent')),
+    ...takenBySignIn(config),
+  ]
+  add('pages.path', pathProblem(path, taken, true))
   if (signIn === undefined || signIn === 'link') {
     const given = signIn === 'link' ? ', not "link"' : ''
     add(
@@ -175,25 +180,24 @@ function checkPages({ pages, signIn, paths }: GatewayConfig, add: Add): void {
   }
 }
 
-/** A server's own callback, which is answered before any page. */
+/** A server's own callback: answered before any page, and after MCP endpoints, where the code would be lost. */
 function checkCallbackPaths(
   servers: Readonly<Record<string, McpServer>>,
-  pages: GatewayConfig['pages'],
+  fixed: GatewayConfig,
   problems: ConfigProblem[],
 ): void {
-  const path: unknown = pages?.path
-  if (typeof path !== 'string') return
+  const path: unknown = fixed.pages?.path
+  const taken = [
+    ...ALWAYS_TAKEN,
+    { path: DOCUMENT_PATH, below: false, by: 'where the gateway says who it is as a client' },
+    ...(typeof path === 'string' ? [takenTree(path, "where the gateway's pages are")] : []),
+    ...takenBySignIn(fixed),
+  ]
   for (const [name, { auth }] of Object.entries(servers)) {
     const callbackPath = auth.type === 'oauth2' ? auth.callbackPath : undefined
-    if (callbackPath === undefined || !liesIn(callbackPath, path)) continue
-    const message = `"${callbackPath}" is in the way of "${path}", where the gateway's pages are`
-    problems.push({ path: `${joinPath('servers', [name])}.auth.callbackPath`, message })
+    const message = callbackPath === undefined ? undefined : pathProblem(callbackPath, taken, false)
+    if (message !== undefined) problems.push({ path: joinPath('servers', [name, 'auth', 'callbackPath']), message })
   }
-}
-
-function liesIn(path: string, prefix: string): boolean {
-  const [inner, outer] = [path.toLowerCase(), prefix.toLowerCase()]
-  return inner === outer || inner.startsWith(`${outer}/`)
 }
 
 /** `value` as an object by name, as far as it is one. */

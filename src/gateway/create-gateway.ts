@@ -99,7 +99,8 @@ export function createGateway(config: GatewayConfig): Gateway {
     store,
     sealer,
     signIn,
-    servers: oauth2Servers(config.servers),
+    // Those of the first state come with it: of these objects their owner may change what has been checked.
+    servers: [],
     mayConnect: (question) => identification.mayConnect(question),
     paths: config.paths,
     secrets,
@@ -132,6 +133,7 @@ export function createGateway(config: GatewayConfig): Gateway {
     },
     applied: () => void streams.check(),
   })
+  broker.setServers(oauth2Servers(live.current.config.servers))
 
   const sessionIds = createSessionIds(sealer('session-id'), {
     clock,

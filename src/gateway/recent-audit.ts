@@ -16,9 +16,21 @@ export function createRecentAudit(size: number): RecentAudit | undefined {
   let next = 0
   return {
     add(event) {
-      events[next] = event
+      events[next] = copyOf(event)
       next = (next + 1) % size
     },
     list: () => [...events.slice(next), ...events.slice(0, next)],
+  }
+}
+
+/** A listener gets the event itself, and may change it: what is remembered stays as it was. By hand, since a request waits for it. */
+function copyOf(event: AuditEvent): AuditEvent {
+  if (event.type !== 'request') return { ...event }
+  const { caller, methods, targets } = event
+  return {
+    ...event,
+    caller: caller && { ...caller, externalIdentities: [...caller.externalIdentities] },
+    methods: [...methods],
+    targets: targets.map(({ kind, name }) => ({ kind, name })),
   }
 }

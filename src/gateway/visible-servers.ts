@@ -1,5 +1,6 @@
 /** Which servers somebody may use, as they may know them: what a page for people is made of. */
-import { ownOf, principalsOf } from '../access/principals.ts'
+import { isPrincipal, ownOf, principalsOf } from '../access/principals.ts'
+import type { UpstreamAuth } from '../broker/upstream-auth.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { VisibleMember, VisibleServer } from '../portal/visible-server.ts'
 import type { GatewayServers } from './gateway.ts'
@@ -54,7 +55,7 @@ export function createVisibleServers(parts: VisibleServerParts): GatewayServers[
       label: config.label ?? name,
       ...(config.description === undefined ? {} : { description: config.description }),
       urls: endpoints.urlsOf(name),
-      ...kindOf(server),
+      ...kindOf(server, own),
       role: administers ? 'admin' : manages ? 'manage' : 'use',
       everything: permissions.everything(asker),
       byName,
@@ -82,15 +83,24 @@ function withKey(asker: Asker): Asker {
 
 function kindOf(
   server: LiveServer | LiveVirtualServer,
-): Pick<VisibleServer, 'kind' | 'auth' | 'scopes' | 'members' | 'require'> {
+  own: readonly string[],
+): Pick<VisibleServer, 'kind' | 'auth' | 'ownValues' | 'scopes' | 'members' | 'require'> {
   if ('members' in server) {
-    const members = server.members.map((member) => memberOf(member.server))
-    return { kind: 'virtual', auth: 'virtual', scopes: [], members, require: server.config.require ?? 'all' }
+    const members = server.members.map((member) => memberOf(member.server, own))
+    const require = server.config.require ?? 'all'
+    return { kind: 'virtual', auth: 'virtual', ownValues: false, scopes: [], members, require }
   }
-  const { auth, scopes } = memberOf(server)
-  return { kind: 'server', auth, scopes, members: [] }
+  const { auth, ownValues, scopes } = memberOf(server, own)
+  return { kind: 'server', auth, ownValues, scopes, members: [] }
 }
 
-function memberOf({ name, config: { label = name, auth } }: LiveServer): VisibleMember {
-  return { name, label, auth: auth.type, scopes: auth.type === 'oauth2' ? (auth.scopes ?? []) : [] }
+function memberOf({ name, config: { label = name, auth } }: LiveServer, own: readonly string[]): VisibleMember {
+  const scopes = auth.type === 'oauth2' ? (auth.scopes ?? []) : []
+  return { name, label, auth: auth.type, ownValues: hasOwnValues(auth, own), scopes }
+}
+
+/** Whether `createHeaderAuth` would have other values for these principals than for everybody. */
+function hasOwnValues(auth: UpstreamAuth, own: readonly string[]): boolean {
+  const patterns = auth.type === 'header' ? (auth.overrides ?? []).flatMap(({ to }) => to) : []
+  return patterns.some((pattern) => own.some((principal) => isPrincipal(principal, pattern)))
 }

@@ -36,6 +36,7 @@ export interface BasicRouteSettings {
 /** An authenticator for the route called `name`. */
 export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicRouteSettings): Authenticator {
   const { clock } = settings
+  const source = copyOf(auth)
   const realm = auth.realm ?? name
   const unauthorized = problem(401, { 'www-authenticate': challenge('Basic', { realm, charset: 'UTF-8' }) })
   let checker: PasswordChecker | undefined
@@ -43,7 +44,7 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
   let failure: { readonly error: unknown; readonly at: number } | undefined
 
   function prepare(): Promise<PasswordChecker> {
-    preparing ??= makeChecker(auth, settings)
+    preparing ??= makeChecker(source, settings)
       .then(async (made) => {
         await made.load()
         checker = made
@@ -112,19 +113,37 @@ export function createBasicRoute(name: string, auth: BasicAuth, settings: BasicR
   }
 }
 
-async function makeChecker(auth: BasicAuth, settings: BasicRouteSettings): Promise<PasswordChecker> {
+/** What passwords are checked with: read at once, since it is prepared later and the configuration may have changed by then. */
+function copyOf(auth: BasicAuth) {
+  const { verify, htpasswd, cacheSeconds = 60, users = [auth as BasicUser] } = auth
+  return {
+    verify,
+    htpasswd: structuredClone(htpasswd),
+    cacheSeconds,
+    users: users.map(({ username, password, passwordHash }) => ({
+      username,
+      hashed: passwordHash !== undefined,
+      secret: structuredClone(passwordHash ?? password ?? ''),
+    })),
+  }
+}
+
+async function makeChecker(
+  { verify, htpasswd, cacheSeconds, users: configured }: ReturnType<typeof copyOf>,
+  settings: BasicRouteSettings,
+): Promise<PasswordChecker> {
   const { at, secrets, clock, limiter } = settings
-  if (auth.verify !== undefined) return createVerifyChecker(auth.verify)
-  const options = { cacheSeconds: auth.cacheSeconds ?? 60, clock, limiter }
-  if (auth.htpasswd !== undefined) {
-    const text = await resolveSecret(auth.htpasswd, secrets)
+  if (verify !== undefined) return createVerifyChecker(verify)
+  const options = { cacheSeconds, clock, limiter }
+  if (htpasswd !== undefined) {
+    const text = await resolveSecret(htpasswd, secrets)
     return under(`${at}.htpasswd`, () => createPasswordChecker({ ...options, users: parseHtpasswd(text) }))
   }
   const texts = await Promise.all(
-    (auth.users ?? [auth as BasicUser]).map(async ({ username, password, passwordHash }) => ({
+    configured.map(async ({ username, hashed, secret }) => ({
       username,
-      hashed: passwordHash !== undefined,
-      text: await resolveSecret(passwordHash ?? password ?? '', secrets),
+      hashed,
+      text: await resolveSecret(secret, secrets),
     })),
   )
   return under(at, () => {

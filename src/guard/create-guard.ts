@@ -93,6 +93,8 @@ export function createGuard(config: GuardConfig): Guard {
   const login = makeLogin()
   const routes = checked.map((route) => ({ pattern: route.pattern, route: toLive(route) }))
   const table = createRouteTable(routes, { caseSensitive: config.caseSensitive === true })
+  // Its owner may change the object later, and has it perhaps for another guard too.
+  const skipsUnmatched = config.unmatched === 'skip'
   const hosts = { value: '', host: '', asSpelled: true }
   let closed = false
 
@@ -182,7 +184,7 @@ export function createGuard(config: GuardConfig): Guard {
     }
     if (route === undefined) {
       const detail = emitter.heard('decision') ? unheardHost(request, trusted) : undefined
-      if (config.unmatched !== 'skip') return refuse(request, normalised, undefined, NOT_FOUND, 'no_route', detail)
+      if (!skipsUnmatched) return refuse(request, normalised, undefined, NOT_FOUND, 'no_route', detail)
       if (emitter.heard('decision'))
         tell(request, normalised, undefined, { outcome: 'skip', reason: 'no_route', detail })
       return SKIP
@@ -310,7 +312,7 @@ export function createGuard(config: GuardConfig): Guard {
   }
 
   return {
-    decidesAll: config.unmatched !== 'skip',
+    decidesAll: !skipsUnmatched,
     handle,
     async ready() {
       const results = await Promise.allSettled(routes.map(({ route }) => route.ready()))

@@ -31,9 +31,12 @@ export function createJwtRoute(
   unauthenticated: 401 | 403,
   login?: Login,
 ): Authenticator {
+  // Copied, since its owner may change the configuration later.
+  const scopes = auth.scopes && [...auth.scopes]
+  const { cookie } = auth
   const failedClaim = compileClaimRules(auth.claims ?? {})
   const scopeClaims = Object.keys(auth.claims ?? {}).filter(isScopeClaim)
-  const wantedScopes = auth.scopes ?? scopeClaims.flatMap((claim) => auth.claims?.[claim] ?? []).filter(isLiteral)
+  const wantedScopes = scopes ?? scopeClaims.flatMap((claim) => auth.claims?.[claim] ?? []).filter(isLiteral)
   const self = {}
 
   const invalid = problem(401, { 'www-authenticate': challenge('Bearer', INVALID_TOKEN) })
@@ -75,12 +78,12 @@ export function createJwtRoute(
 
   /** Scopes and claim rules. */
   function judgeClaims(claims: Readonly<Record<string, unknown>>, found: Auth): Verdict {
-    if (auth.scopes !== undefined && !hasScopes(claims, auth.scopes)) {
+    if (scopes !== undefined && !hasScopes(claims, scopes)) {
       return {
         kind: 'refuse',
         reply: tooLittleScope,
         reason: 'scope',
-        detail: `wants ${auth.scopes.join(' ')}`,
+        detail: `wants ${scopes.join(' ')}`,
         auth: found,
       }
     }
@@ -127,9 +130,9 @@ export function createJwtRoute(
     },
     authenticate(request, normalised) {
       let token = bearerToken(normalised.authorization)
-      if (token === undefined && auth.cookie !== undefined) {
+      if (token === undefined && cookie !== undefined) {
         // An empty one is how applications clear theirs.
-        token = readCookie(request.headers.cookie, auth.cookie) || undefined
+        token = readCookie(request.headers.cookie, cookie) || undefined
         if (token !== undefined && needsSameOrigin(request) && !isSameOrigin(request, normalised.origin)) {
           return { kind: 'refuse', reply: forbidden, reason: 'cross_origin' }
         }

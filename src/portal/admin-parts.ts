@@ -1,7 +1,7 @@
 /** What administrators may see: everything about the servers that a grant makes them administrators of, and nothing else. */
 import { type Html, html } from '../pages/html.ts'
 import type { PortalGateway, PortalOwner, PortalRoute, Visit } from './parts.ts'
-import type { VisibleServer } from './visible-server.ts'
+import type { VisibleMember, VisibleServer } from './visible-server.ts'
 
 /** The servers that somebody administers. */
 export async function administered(visit: Pick<Visit, 'servers'>): Promise<readonly VisibleServer[]> {
@@ -44,12 +44,20 @@ export async function powerOver(
 }
 
 /**
- * What a key opens of a server beyond what everybody may do: nothing, where it is open to `anonymous` only. Connections are never
- * everybody's, though: an owner has made them with an account of their own, for the server or for members of it.
+ * What a key opens of a server beyond what everybody may do: nothing, where it is open to `anonymous` only. What the server is
+ * reached with may be the account's own, though, there or at members of it.
  */
-function openedBy({ name, byName, auth, members }: VisibleServer): readonly string[] {
-  const connected = members.flatMap((member) => (member.auth === 'oauth2' ? [member.name] : []))
-  return byName || auth === 'oauth2' || connected.length > 0 ? [name, ...connected] : []
+function openedBy(server: VisibleServer): readonly string[] {
+  const own = server.members.filter(hasOwnCredential).map(({ name }) => name)
+  return server.byName || hasOwnCredential(server) || own.length > 0 ? [server.name, ...own] : []
+}
+
+/**
+ * Never everybody's are connections, which an owner has made with an account of their own, and values of a header that are
+ * configured for the account. Other ways take the token of a person, or have one credential for all.
+ */
+function hasOwnCredential({ auth, ownValues }: Pick<VisibleMember, 'ownValues'> & Pick<VisibleServer, 'auth'>) {
+  return auth === 'oauth2' || ownValues
 }
 
 /** A choice of servers for a form; the one that is asked about is chosen. */

@@ -11,6 +11,7 @@ import { readForm, readQuery } from '../http/parameters.ts'
 import { withCookies } from '../http/redirect.ts'
 import { problem } from '../http/replies.ts'
 import type { Identity } from '../identity/sign-in.ts'
+import { whoIsSignedIn } from '../identity/signed-in.ts'
 import type { VirtualAccount } from '../identity/virtual-account.ts'
 import { sessionEndedPage } from '../pages/login-pages.ts'
 import { accessRoutes } from './admin-access.ts'
@@ -65,7 +66,7 @@ export function createPortal(parts: PortalParts): Portal {
     if (request.kind === 'upgrade') return problem(404)
     if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') return problem(405, { allow: 'GET, HEAD, POST' })
     const setCookies = (lines: readonly string[]) => renewed.push(...lines)
-    const identity = await signedIn(() => signIn.identify(request, { setCookies }))
+    const identity = await signedIn(() => whoIsSignedIn(signIn, request, { setCookies }))
     if (identity === null) return signedOut(request, path)
     const found = find(path.slice(base.length))
     if (found === undefined) return notFoundPage(parts)
@@ -102,8 +103,8 @@ export function createPortal(parts: PortalParts): Portal {
     route: PortalRoute,
   ): Promise<Reply> {
     const { csrf, cookies } = await forms.offer(request, identity)
-    // A script of another tab must not take away what the next page has to say, nor must somebody who sees no page.
-    const isSeen = request.method !== 'HEAD' && kindOfRequest(request) !== 'script'
+    // Neither a script of another tab must take away what the next page has to say, nor what is loaded in advance, perhaps for nobody.
+    const isSeen = request.method !== 'HEAD' && isPage(kindOfRequest(request))
     const note = isSeen ? forms.readNote(request) : undefined
     const visit = visitOf(request, identity, params, { csrf, note, form: new URLSearchParams(), formId: '' })
     const reply = (await isThere(route, visit)) ? await route.get(visit) : undefined

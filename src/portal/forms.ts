@@ -63,6 +63,12 @@ export function createPortalForms({ origin, sealer, store, clock }: PortalParts)
     return `pages ${identity.id} ${digest(browser)}`
   }
 
+  /** Nothing has been done by the form yet, though it may be written that it was. By another process it may have been used meanwhile. */
+  async function takeBack(key: Key, mark: Buffer): Promise<void> {
+    const written = await store.get(key)
+    if (written !== undefined && mark.equals(written.value)) await store.delete(key, { ifVersion: written.version })
+  }
+
   const usedKey = (identity: Identity, formId: string): Key => ({ space: SPACE, owner: identity.id, id: formId })
 
   return {
@@ -86,8 +92,14 @@ export function createPortalForms({ origin, sealer, store, clock }: PortalParts)
       }
     },
     async claim(identity, formId) {
-      const options = { ifVersion: null, ttlMs: FORM_MS }
-      return (await store.put(usedKey(identity, formId), Buffer.alloc(0), options)) !== 'conflict'
+      const key = usedKey(identity, formId)
+      const mark = randomBytes(16)
+      try {
+        return (await store.put(key, mark, { ifVersion: null, ttlMs: FORM_MS })) !== 'conflict'
+      } catch (error) {
+        await takeBack(key, mark).catch(() => {})
+        throw error
+      }
     },
     async release(identity, formId) {
       await store.delete(usedKey(identity, formId)).catch(() => {})

@@ -24,7 +24,7 @@ export interface PortalParts {
   /** Seals forms, with the same keys on every machine. */
   readonly sealer: (purpose: string) => Sealer
   /** Remembers which forms have been used. */
-  readonly store: Pick<TokenStore, 'put' | 'delete'>
+  readonly store: Pick<TokenStore, 'get' | 'put' | 'delete'>
   readonly clock: Clock
   readonly gateway: PortalGateway
   /** Whether a virtual account has a role of its own on one of the servers; rejects where that cannot be told for now. */

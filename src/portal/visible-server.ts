@@ -14,6 +14,8 @@ export interface VisibleServer {
   readonly urls: readonly string[]
   /** How the gateway is authorized there; `virtual` of a virtual server, whose members have ways of their own. */
   readonly auth: UpstreamAuth['type'] | 'virtual'
+  /** Of `header`: whether `overrides` have values for them that are not everybody's. */
+  readonly ownValues: boolean
   /** What consent asks for, of `oauth2`, as far as that is configured; of connections, `scope` has what was given. */
   readonly scopes: readonly string[]
   /** Of a virtual server: what it is made of. */
@@ -35,5 +37,7 @@ export interface VisibleMember {
   readonly name: string
   readonly label: string
   readonly auth: UpstreamAuth['type']
+  /** As of a server. */
+  readonly ownValues: boolean
   readonly scopes: readonly string[]
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { StoreError } from '../../src/core/errors.ts'
 import { generateKey } from '../../src/core/sealing.ts'
+import type { SignIn } from '../../src/identity/sign-in.ts'
 import { sealed } from '../../src/store/sealed.ts'
 import type { TokenStore } from '../../src/store/token-store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -388,6 +389,30 @@ describe('consent that comes to nothing', () => {
     expect(page.status).toBe(503)
     expect(page.body).not.toContain('session store')
     expect(bureau.events.at(-1)?.detail).toContain('the session store is away')
+  })
+})
+
+describe('an identify() of the host application', () => {
+  const openAt = (found: unknown) =>
+    openWith('standard', {
+      signIn: {
+        identify: () => found,
+        start: () => ({ status: 302, headers: { location: '/sign-in' } }),
+      } as unknown as SignIn,
+    })
+
+  it('that answers undefined has found nobody', async () => {
+    const bureau = await openAt(undefined)
+    const url = await bureau.broker.connectUrl(wish('alice'))
+    const page = await bureau.browserOf('alice').load(url, { follow: false })
+    expect([page.status, page.headers.location]).toEqual([302, '/sign-in'])
+  })
+
+  it('that answers with something that is no identity is told', async () => {
+    const bureau = await openAt({ id: 'i', integration: 'corp' })
+    const page = await bureau.browserOf('alice').load(await bureau.broker.connectUrl(wish('alice')))
+    expect(page.status).toBe(503)
+    expect(bureau.events.at(-1)?.detail).toContain('no identity: without subject, groups, claims')
   })
 })
 

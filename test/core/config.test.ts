@@ -49,6 +49,34 @@ describe('check', () => {
     expect(problems(value)).toEqual([{ path: '', message }])
   })
 
+  it.each([
+    [Number('x'), 'NaN'],
+    [Number.POSITIVE_INFINITY, 'Infinity'],
+    [7n, 'bigint'],
+    [{}, 'object'],
+    [Object.create(null), 'object'],
+    [new Map(), 'a Map'],
+    [Promise.resolve(7), 'a Promise'],
+    [new Headers(), 'a Headers'],
+    [new Error('x'), 'an Error'],
+    [new (class Port {})(), 'an instance of Port'],
+    [new (class {})(), 'object'],
+  ])('%s is told from a number', (port, name) => {
+    expect(problems({ routes: [{ path: '/', port }] })).toEqual([
+      { path: 'routes[0].port', message: `expected number, got ${name}` },
+    ])
+  })
+
+  it('tells what is no plain object from an object', () => {
+    const found: ConfigProblem[] = []
+    check(z.record(z.string(), z.string()), new Map(), 'servers', found)
+    check(z.record(z.string(), z.string()), new (class Corp {})(), 'servers', found)
+    expect(found.map(({ message }) => message)).toEqual([
+      'expected object, got a Map',
+      'expected object, got an instance of Corp',
+    ])
+  })
+
   it('names every unknown key', () => {
     expect(problems({ routes: [], a: 1, verfy: 2 })).toEqual([
       { path: '', message: 'unknown key "a"; unknown key "verfy"; did you mean "verify"?' },

@@ -2,7 +2,7 @@
 import { ConfigError, createGuard, generateKey, type SignIn } from 'sallyport'
 import { createGateway, type GatewayConfig } from 'sallyport/gateway'
 import { memoryStore } from 'sallyport/stores/memory'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 const good = (): GatewayConfig => ({
   url: 'https://gw.example.com',
@@ -297,8 +297,66 @@ test('the gateway’s own pages are not in the way of its endpoints, nor of one 
       'in the way of "/gateway"',
     )
   }
+  for (const callbackPath of [
+    '/mcp/dev/github/server',
+    '/.well-known/oauth-protected-resource',
+    '/oauth2/client.json',
+  ]) {
+    expect(problemsOf(own(callbackPath))['servers["dev/github"].auth.callbackPath']).toContain('in the way of "/')
+  }
   expect(problemsOf(own('/gateway-callback'))).toEqual({})
   expect(problemsOf({ paths: { callback: '/api/svc/v1/llm-gateway/mcp-servers/oauth2/callback' } })).toEqual({})
+})
+
+describe('the pages where people sign in', () => {
+  const integrations = {
+    corp: { issuer: 'https://login.example.com/', audience: 'mcp', oauth2: { clientId: 'x', scopes: ['openid'] } },
+  }
+  const guardAt = (url: string) =>
+    createGuard({
+      integrations,
+      login: { url, keys: [generateKey()], store: memoryStore(), path: '/own/login' },
+      routes: [{ path: '/', auth: { type: 'jwt', integration: 'corp', login: true } }],
+    })
+  const calledBackAt = (callbackPath: string, by: SignIn) => ({
+    servers: { 'dev/github': { url: 'https://mcp.example.com/mcp', auth: { ...oauth2, callbackPath } } },
+    signIn: by,
+  })
+  const AT_CALLBACK = 'servers["dev/github"].auth.callbackPath'
+
+  test('of a guard are not taken from it, or nobody could sign in', async () => {
+    const guard = guardAt('https://gw.example.com')
+    onTestFinished(() => guard.close())
+    for (const path of ['/own/login/callback/corp', '/Own/login', '/own/login/sign-in']) {
+      expect(problemsOf(calledBackAt(path, guard))).toEqual({
+        [AT_CALLBACK]: `"${path}" is in the way of "/own/login", where signIn has its pages`,
+      })
+    }
+    expect(problemsOf(calledBackAt('/own/callback', guard))).toEqual({})
+    for (const path of ['/own', '/own/login/x']) {
+      const message = expect.stringContaining(`"${path}" is in the way of "/own/login"`)
+      expect(problemsOf({ signIn: guard, pages: { path } })).toEqual({ 'pages.path': message })
+      expect(problemsOf({ signIn: guard, paths: { connect: path } })).toEqual({ 'paths.connect': message })
+      expect(problemsOf({ signIn: guard, paths: { callback: path } })).toEqual({ 'paths.callback': message })
+    }
+    const gateway = createGateway({ ...good(), signIn: guard })
+    onTestFinished(() => gateway.close())
+    const { servers } = calledBackAt('/own/login/callback/corp', guard)
+    await expect(gateway.configure({ servers })).rejects.toThrow('in the way of "/own/login"')
+  })
+
+  test('of a guard elsewhere are in nobody’s way', () => {
+    const guard = guardAt('https://login.example.com')
+    onTestFinished(() => guard.close())
+    expect(problemsOf(calledBackAt('/own/login/callback/corp', guard))).toEqual({})
+  })
+
+  test('of a host application: where it signs people out', () => {
+    const own = { ...signIn(), signOutUrl: 'https://gw.example.com/bye' }
+    expect(problemsOf(calledBackAt('/bye', own))[AT_CALLBACK]).toContain('is in the way of "/bye"')
+    expect(problemsOf(calledBackAt('/bye/back', own))).toEqual({})
+    expect(problemsOf({ signIn: own, pages: { path: '/bye' } })).toHaveProperty(['pages.path'])
+  })
 })
 
 describe('servers of the users’ own accounts', () => {

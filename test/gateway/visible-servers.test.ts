@@ -55,6 +55,7 @@ test('servers and virtual servers, with what people may know of them and nothing
       description: 'By page.',
       urls: [`${world.origin}/mcp/dev/notes/server`, `${world.origin}/api/llm/mcp/notes/server`],
       auth: 'oauth2',
+      ownValues: false,
       scopes: ['repo'],
       members: [],
       role: 'manage',
@@ -70,8 +71,8 @@ test('servers and virtual servers, with what people may know of them and nothing
       auth: 'virtual',
       require: 'all',
       members: [
-        { name: 'dev/notes', label: 'Notes', auth: 'oauth2', scopes: ['repo'] },
-        { name: 'open/all', label: 'open/all', auth: 'none', scopes: [] },
+        { name: 'dev/notes', label: 'Notes', auth: 'oauth2', ownValues: false, scopes: ['repo'] },
+        { name: 'open/all', label: 'open/all', auth: 'none', ownValues: false, scopes: [] },
       ],
     }),
   ])
@@ -85,6 +86,41 @@ test('those of a virtual account, and of nobody who is known', async () => {
   expect(await names({ virtualAccount: 'ci' })).toEqual(['data/hub admin', 'open/all use'])
   expect(await names({ ...ann(world), subject: 'eve', groups: [] })).toEqual(['open/all use'])
   await expect(names({ virtualAccount: 'no-such' })).rejects.toMatchObject({ code: 'ERR_UNKNOWN_VIRTUAL_ACCOUNT' })
+})
+
+test('values of a header that are for some of them, at the server and at members, and nothing of what they are', async () => {
+  const own = (to: string | string[]) => ({
+    url: UPSTREAM,
+    auth: {
+      type: 'header',
+      headers: { authorization: 'Bearer {{key}}' },
+      values: { key: 'everybodys-key' },
+      overrides: [
+        { to: 'external-identity:agent', values: { key: 'the-key-of-agents' } },
+        { to, values: { key: 'the-key-of-some' } },
+      ],
+    } as const,
+  })
+  const world = await open({
+    virtualAccounts: { ci: { groups: ['batch'] } },
+    externalIdentities: { agent: { integration: 'corp', claims: { agent: 'yes' } } },
+    servers: {
+      'data/ci': own(['group:corp/staff', 'virtual-account:c*']),
+      'data/batch': own('group:virtual-account/batch'),
+      'data/all': own('anonymous'),
+      'data/other': own('virtual-account:ci2'),
+    },
+    virtualServers: { 'team/all': { tools: { 'data/batch': '*', 'data/ci': '*' } } },
+    access: [{ to: 'anonymous', on: '*' }],
+  })
+  const found = async (who: Parameters<typeof world.gateway.servers.for>[0]) => {
+    const servers = await world.gateway.servers.for(who)
+    expect(JSON.stringify(servers)).not.toContain('-key')
+    return servers.flatMap((server) => [server, ...server.members]).flatMap((each) => (each.ownValues ? each.name : []))
+  }
+  expect(await found({ virtualAccount: 'ci' })).toEqual(['data/ci', 'data/batch', 'data/batch', 'data/ci'])
+  expect(await found(ann(world))).toEqual(['data/ci', 'data/ci'])
+  expect(await found({ ...ann(world), groups: [] })).toEqual([])
 })
 
 test('a function of the user’s own decides here too, and where it fails nothing is said', async () => {

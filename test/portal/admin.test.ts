@@ -120,6 +120,53 @@ test('whoever makes a key administers every server that an owner has connected f
   expect(made.body).toMatch(/spv_\w{49}/)
 })
 
+test('whoever makes a key administers every server where the account has a credential of its own', async () => {
+  const url = 'https://mcp.example.com/mcp'
+  const headers = { authorization: 'Bearer {{key}}' }
+  const own = (to: string) =>
+    ({ type: 'header', headers, values: { key: 'x' }, overrides: [{ to, values: { key: 'y' } }] }) as const
+  const world = await open({
+    config: {
+      servers: {
+        'dev/wiki': { url, auth: { type: 'none' } },
+        'open/hub': { url, auth: own('virtual-account:ci') },
+        'open/jobs': { url, auth: own('group:virtual-account/nightly') },
+        'open/other': { url, auth: own('virtual-account:broad') },
+      },
+      virtualServers: {
+        'team/hub': { tools: { 'open/hub': '*', 'open/other': '*' } },
+        'dev/hub': { tools: { 'open/hub': '*', 'open/other': '*' } },
+      },
+      virtualAccounts: { ci: { groups: ['nightly'] }, broad: {} },
+      access: [],
+    },
+  })
+  const alice = await world.signIn('alice')
+  const usual: Grant[] = [
+    { to: 'group:corp/dev-admins', on: 'dev/*', role: 'admin' },
+    { to: 'virtual-account:ci', on: 'dev/wiki' },
+  ]
+  const cases: { access: Grant[]; others: number }[] = [
+    { access: [{ to: 'anonymous', on: 'open/hub' }], others: 1 },
+    { access: [{ to: 'anonymous', on: 'open/jobs' }], others: 1 },
+    { access: [{ to: 'anonymous', on: 'open/*' }], others: 3 },
+    // The server and its member.
+    { access: [{ to: 'anonymous', on: 'team/hub' }], others: 2 },
+    // A virtual server of hers, whose member is not.
+    { access: [{ to: 'virtual-account:ci', on: 'dev/hub' }], others: 1 },
+  ]
+  for (const { access, others } of cases) {
+    await world.gateway.access.set([...usual, ...access])
+    const page = textOf(await alice.load(world.page('/admin/accounts/ci')))
+    expect(page).toContain('You cannot make or revoke its keys')
+    expect(page).toContain(`and ${others} more, which you do not administer`)
+  }
+  // What another account has there is nothing of this one's.
+  await world.gateway.access.set([...usual, { to: 'anonymous', on: 'open/other' }])
+  const made = await press(alice, await alice.load(world.page('/admin/accounts/ci')), /keys$/, { name: 'x' })
+  expect(made.body).toMatch(/spv_\w{49}/)
+})
+
 test('a decide() that is a policy by server makes nobody an administrator', async () => {
   const world = await open({ config: { decide: ({ server }) => server !== 'secret/plans' } })
   await world.gateway.access.set([

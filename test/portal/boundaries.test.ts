@@ -1,6 +1,6 @@
 /** What the pages never do: show what is somebody else's, run what somebody has typed, keep a token, or fall over. */
-import { createGuard, StoreError, type TokenStore } from 'sallyport'
-import { expect, test } from 'vitest'
+import { createGuard, type SignIn, StoreError, type TokenStore } from 'sallyport'
+import { expect, onTestFinished, test } from 'vitest'
 import { FormBrowser, type LoadedPage } from '../support/form-browser.ts'
 import { open, person } from './open.ts'
 import { formOf, headingOf, press, textOf } from './page-reader.ts'
@@ -262,6 +262,36 @@ test('while nobody can tell who is signed in, the answer is 503', async () => {
   const response = await fetch(world.page(), { redirect: 'manual' })
   expect(response.status).toBe(503)
   expect(response.headers.get('content-type')).toContain('text/html')
+})
+
+test.each([
+  ['undefined, as of a session that is not there', undefined],
+  ['null', null],
+])('an identify() of the application that answers %s has found nobody, who signs in first', async (_, found) => {
+  const signIn = {
+    identify: () => found,
+    start: () => ({ status: 302, headers: { location: '/sign-in' } }),
+  } as unknown as SignIn
+  const world = await open({ config: { signIn } })
+  const answer = await new FormBrowser().load(world.page(), { follow: false })
+  expect([answer.status, answer.headers.location]).toEqual([302, '/sign-in'])
+})
+
+test.each([
+  ['a string', 'ann', 'a string; nobody is null'],
+  ['half an identity', { id: 'i', integration: 'corp', subject: 'SENTINEL' }, 'without groups, claims'],
+  ['groups that are none', { id: 'i', integration: 'corp', subject: 'a', groups: 'a', claims: {} }, 'without groups'],
+])('an identify() of the application that answers with %s is told to the operator', async (_, found, told) => {
+  const warnings: string[] = []
+  const collect = ({ message }: Error) => warnings.push(message)
+  process.on('warning', collect)
+  onTestFinished(() => void process.off('warning', collect))
+  const signIn = { identify: () => found, start: () => ({ status: 302 }) } as unknown as SignIn
+  const world = await open({ config: { signIn } })
+  const answer = await new FormBrowser().load(world.page())
+  expect([answer.status, headingOf(answer)]).toEqual([503, 'This is not available right now'])
+  await expect.poll(() => warnings.join()).toContain(`something that is no identity: ${told}`)
+  expect(warnings.join()).not.toContain('SENTINEL')
 })
 
 test('a server that is taken away meanwhile: its button leads nowhere, and the connection can still be revoked', async () => {

@@ -1,4 +1,5 @@
 /** The forms of the pages against forgery, haste and mistakes. Each failure changes nothing. */
+import { StoreError, type TokenStore } from 'sallyport'
 import type { Decide } from 'sallyport/gateway'
 import { expect, test } from 'vitest'
 import type { Sending } from '../support/form-browser.ts'
@@ -214,6 +215,45 @@ test('no token is made that could not be shown, and the form is still good after
   expect((await press(browser, page, TOKENS, { name: 'x' })).body).toMatch(/spp_\w{49}/)
 })
 
+test('a form whose use was written without a word of it is still good', async () => {
+  let breaks = true
+  const wrapStore = (store: TokenStore): TokenStore => ({
+    ...store,
+    async put(key, value, options) {
+      const done = await store.put(key, value, options)
+      if (!breaks || key.space !== 'used-forms') return done
+      breaks = false
+      throw new StoreError('the connection was reset')
+    },
+  })
+  const world = await open({ wrapStore })
+  const browser = await world.signIn('bob')
+  const page = await browser.load(world.page('/tokens'))
+  expect((await press(browser, page, TOKENS, { name: 'x' })).status).toBe(503)
+  expect(breaks).toBe(false)
+  expect((await press(browser, page, TOKENS, { name: 'x' })).body).toMatch(/spp_\w{49}/)
+  expect(await keysOf(world, 'bob')).toHaveLength(1)
+})
+
+test('a form that another process has used is not made good by a store that fails', async () => {
+  let isUsed = false
+  const wrapStore = (store: TokenStore): TokenStore => ({
+    ...store,
+    async put(key, value, options) {
+      if (key.space !== 'used-forms' || isUsed) return store.put(key, value, options)
+      isUsed = true
+      await store.put(key, Buffer.from('of another process'), options)
+      throw new StoreError('the connection was reset')
+    },
+  })
+  const world = await open({ wrapStore })
+  const browser = await world.signIn('bob')
+  const page = await browser.load(world.page('/tokens'))
+  expect((await press(browser, page, TOKENS, { name: 'x' })).status).toBe(503)
+  expect((await press(browser, page, TOKENS, { name: 'x' })).status).toBe(409)
+  expect(await keysOf(world, 'bob')).toEqual([])
+})
+
 test('what a page has to say of the one before waits for somebody who sees it', async () => {
   const world = await open()
   const browser = await world.signIn('bob')
@@ -221,6 +261,7 @@ test('what a page has to say of the one before waits for somebody who sees it', 
   const question = await browser.load(world.page(`/tokens/${id}/revoke`))
   await press(browser, question, /revoke$/, {}, { follow: false })
   await browser.load(world.page('/tokens'), { method: 'HEAD' })
+  await browser.load(world.page('/tokens'), { headers: { 'sec-purpose': 'prefetch' } })
   expect(textOf(await browser.load(world.page('/tokens')))).toContain('The token has been revoked')
   expect(textOf(await browser.load(world.page('/tokens')))).not.toContain('The token has been revoked')
 })

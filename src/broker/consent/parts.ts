@@ -5,6 +5,7 @@ import type { Sealer } from '../../core/sealing.ts'
 import type { AttemptCookies } from '../../http/attempt-cookies.ts'
 import type { GateRequest, Reply } from '../../http/gate.ts'
 import type { Identity, SignIn } from '../../identity/sign-in.ts'
+import { whoIsSignedIn } from '../../identity/signed-in.ts'
 import { displayName } from '../../login/sign-out.ts'
 import { AuthorizationError } from '../../oauth/authorization-error.ts'
 import { type ConnectFailedOptions, type ConnectFailure, connectFailedPage } from '../../pages/connect-pages.ts'
@@ -56,14 +57,15 @@ export const CONSENT = 'consent'
 /** Who is at the browser: whoever holds the link, nobody who is signed in, or somebody. */
 export type Visitor = { readonly kind: 'anyone' | 'nobody' } | { readonly kind: 'person'; readonly identity: Identity }
 
-/** Looks who is at the browser; `by` is who should be. What a host application's `identify` throws comes out. */
+/** Looks who is at the browser; `by` is who should be. What a host application's `identify` throws comes out,
+ * and an error where it answers with something that is no identity. */
 export async function visitorOf(
   signIn: SignIn | 'link',
   request: GateRequest,
   by: KeptConnectRequest['by'] | undefined,
 ): Promise<Visitor> {
   if (signIn === 'link') return { kind: 'anyone' }
-  const identity = await signIn.identify(request, wayOf(by))
+  const identity = await whoIsSignedIn(signIn, request, wayOf(by))
   return identity === null ? { kind: 'nobody' } : { kind: 'person', identity }
 }
 

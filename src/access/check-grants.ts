@@ -1,6 +1,6 @@
 /** Checks the grants of a configuration: their shape, and that everybody and everything they name is there. */
 import { z } from 'zod'
-import { check, joinPath, oneOrMore, strict } from '../core/config.ts'
+import { check, joinPath, oneOrMore, recordOf, strict } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
 import { VIRTUAL_ACCOUNT } from '../identity/identity.ts'
@@ -37,7 +37,7 @@ const grantSchema = strict({
   tools: listOf(glob).optional(),
   prompts: listOf(glob).optional(),
   resources: listOf(glob).optional(),
-  arguments: z.record(z.string(), listOf(claimValueSchema)).optional(),
+  arguments: recordOf(listOf(claimValueSchema)).optional(),
 })
 
 /** Adds what is wrong with `grants`, which are at `at` in the configuration, to `problems`. */

@@ -1,4 +1,5 @@
 /** Checks how a server of a configuration is authenticated to. */
+
 import { checkPrincipal, type KnownNames } from '../access/check-grants.ts'
 import { checkVariant, joinPath } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
@@ -176,7 +177,8 @@ function checkOAuth2(
   if (authorizationUrl?.includes('#')) add('authorizationUrl', 'must not have a fragment (RFC 6749 §3.1)')
   checkClient(auth, add)
   if (typeof resource === 'string' && !isAbsoluteUri(resource)) {
-    add('resource', `"${resource}" is not an absolute URI without a fragment (RFC 8707 §2)`)
+    // The fragment is what is wrong with it; a query can hold a key.
+    add('resource', `"${resource.replace(/\?[^#]*/, '')}" is not an absolute URI without a fragment (RFC 8707 §2)`)
   }
   if (callbackPath !== undefined && !isPlainPath(callbackPath)) {
     add('callbackPath', `"${callbackPath}" is not a plain path such as "/oauth2/callback"`)

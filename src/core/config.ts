@@ -1,18 +1,38 @@
 /** Reads configuration with zod and says what is wrong in the user's own terms. zod stays inside: no published type mentions it. */
 import { z } from 'zod'
 import type { ConfigProblem } from './errors.ts'
+import { isPlain } from './plain.ts'
 import { suggest } from './suggest.ts'
 
 /** An object with these keys and no others; an unknown key is answered with the nearest known one. */
 export function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  return z.strictObject(shape, {
-    error: (issue) => {
-      if (issue.code !== 'unrecognized_keys') return undefined
-      const keys = (issue as z.core.$ZodIssueUnrecognizedKeys).keys
-      return keys.map((key) => `unknown key "${key}"${suggest(key, Object.keys(shape))}`).join('; ')
-    },
-  })
+  return plain(
+    z.strictObject(shape, {
+      error: (issue) => {
+        if (issue.code !== 'unrecognized_keys') return undefined
+        const keys = (issue as z.core.$ZodIssueUnrecognizedKeys).keys
+        return keys.map((key) => `unknown key "${key}"${suggest(key, Object.keys(shape))}`).join('; ')
+      },
+    }),
+  )
 }
+
+/** An object with any keys. */
+export function recordOf(values: z.ZodType) {
+  return plain(z.record(z.string(), values))
+}
+
+/** Refuses what inherits: zod reads inherited keys of an object, and of a record does not; copies have none of them. */
+function plain<Schema extends z.ZodType>(schema: Schema) {
+  return z.preprocess((value, context) => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value) && !isPlain(value)) {
+      context.addIssue({ code: 'custom', message: INHERITS })
+    }
+    return value
+  }, schema)
+}
+
+const INHERITS = 'expected a plain object: what an instance of a class, or of Object.create(), inherits would not count'
 
 /** A text that is not empty. */
 export const text = z.string().min(1, 'must not be empty')

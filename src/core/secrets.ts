@@ -3,7 +3,9 @@
  * once, in `ready()`; a looked-up value never appears in an error or an event.
  */
 import { readFile } from 'node:fs/promises'
-import { messageOf, SecretError } from './errors.ts'
+import { isNativeError } from 'node:util/types'
+import { messageOf, SallyportError, SecretError } from './errors.ts'
+import { property } from './property.ts'
 
 /** A reference to a secret: `env:NAME`, `file:/run/secrets/name`, or whatever the `secrets` resolver knows. */
 export interface SecretReference {
@@ -15,7 +17,8 @@ export type Secret = string | SecretReference
 
 /**
  * Looks up a reference that is neither `env:` nor `file:`. Return `undefined` for
- * a name it does not know.
+ * a name it does not know. The message of an `Error` that it throws is told to operators; of other
+ * kinds of errors, such as a `SyntaxError`, only the name is, since they may quote the value.
  */
 export type SecretResolver = (name: string) => string | undefined | Promise<string | undefined>
 
@@ -37,14 +40,47 @@ export async function resolveSecret(secret: Secret, resolver?: SecretResolver): 
 }
 
 async function lookUp(name: string, resolver: SecretResolver | undefined): Promise<unknown> {
-  try {
-    if (name.startsWith('env:')) return process.env[name.slice('env:'.length)]
-    if (name.startsWith('file:')) return textOf(await readFile(name.slice('file:'.length)))
-    if (resolver !== undefined) return await resolver(name)
-  } catch (error) {
-    throw new SecretError(`the secret "${name}" cannot be read: ${messageOf(error)}`, { cause: error })
+  const failure = (why: string, cause?: unknown) =>
+    new SecretError(`the secret "${name}" cannot be read: ${why}`, cause === undefined ? {} : { cause })
+  if (name.startsWith('env:')) return process.env[name.slice('env:'.length)]
+  if (name.startsWith('file:')) {
+    // Of a file that cannot be read, Node names the path, which is configured; of one that is not UTF-8 nothing is quoted.
+    const reading = readFile(name.slice('file:'.length)).then(textOf)
+    return reading.catch((error: unknown) => Promise.reject(failure(messageOf(error), error)))
   }
-  throw new SecretError(`the secret "${name}" is neither env: nor file:, and no secrets resolver is configured`)
+  if (resolver === undefined) {
+    throw new SecretError(`the secret "${name}" is neither env: nor file:, and no secrets resolver is configured`)
+  }
+  try {
+    return await resolver(name)
+  } catch (error) {
+    if (isOwnWords(error)) throw failure(messageOf(error), error)
+    // Without it as the cause: Node prints that too.
+    throw failure(kindOf(error))
+  }
+}
+
+/**
+ * Whether what a resolver throws was written by whoever wrote it, or by Node of a path or an address. The other kinds are made where
+ * a value is looked at, and quote it: JSON.parse (`SyntaxError`), Node of an argument and V8 of an operand (`TypeError`,
+ * `RangeError`), assertions, parsers of YAML.
+ */
+function isOwnWords(thrown: unknown): boolean {
+  if (thrown instanceof SallyportError || typeof thrown === 'string') return true
+  return isError(thrown) && thrown.name === 'Error'
+}
+
+/** What it is, and the code of it or its cause: `TypeError (ECONNREFUSED)` of a fetch. */
+function kindOf(thrown: unknown): string {
+  if (!isError(thrown)) return 'something that is no error was thrown'
+  const name = /^[A-Z][A-Za-z]{0,60}$/.test(thrown.name) ? thrown.name : 'an error'
+  const code = property(thrown, 'code') ?? property(thrown.cause, 'code')
+  return typeof code === 'string' && /^E[A-Z_]{2,40}$/.test(code) ? `${name} (${code})` : name
+}
+
+/** Also of another realm, such as that of a test runner. */
+function isError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || isNativeError(thrown)
 }
 
 /** Not `toString()`: that reads bytes that are no UTF-8 all as the same character, which makes a random key a poor one. */

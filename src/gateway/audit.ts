@@ -5,6 +5,7 @@ import type { ConnectionEvent } from '../broker/broker.ts'
 import type { Clock } from '../core/clock.ts'
 import { isOutage } from '../core/errors.ts'
 import type { Emitter } from '../core/events.ts'
+import { copied, shortened } from '../core/shortened.ts'
 import { createTroubles, tellable } from '../core/troubles.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { KeyEvent } from '../identity/key-event.ts'
@@ -27,10 +28,12 @@ export interface Audit {
   failed(error: unknown): void
 }
 
-/** Methods and targets of a message that are told; a batch may have a hundred. */
+/** Methods that are told of a request, and targets: a batch may have a hundred messages, and each of them a hundred targets. */
 const MAX_TOLD = 100
 /** Names of tools may be as long as 4,096 characters. */
 const MAX_NAME = 256
+/** Some details quote what the caller or the upstream has sent. */
+const MAX_DETAIL = 1_000
 /** W3C Trace Context §3.2: nothing is behind the flags in version 00; what later ones may have there means nothing to us. */
 const TRACEPARENT = /^(?:00(?=.{53}$)|(?!00|ff)[\da-f]{2})-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(?=-|$)/
 
@@ -99,7 +102,7 @@ export function createAudit(emitter: Emitter<GatewayEvents>, clock: Clock, recen
       look(exchange, ending)
     },
     connection(event) {
-      if (isHeard()) emit({ type: 'connection', at: clock.now(), ...event })
+      if (isHeard()) emit({ type: 'connection', at: clock.now(), ...event, detail: toDetail(event.detail) })
       if (emitter.heard('audit')) return
       const { kind, server, reason, detail, reference } = event
       if (kind !== 'consent_failed' || (reason !== 'rejected' && reason !== 'unavailable')) return
@@ -133,10 +136,10 @@ function toEvent(exchange: Exchange, status: number, ending: Ending, now: number
     member: member ?? null,
     httpMethod: request.method,
     methods: methodsIn(messages),
-    targets: targets !== undefined && targets.length <= MAX_TOLD ? targets.map(shortened) : targetsIn(messages),
+    targets: targets !== undefined && targets.length <= MAX_TOLD ? targets.map(toTold) : targetsIn(messages),
     outcome: ending.outcome,
     reason: ending.reason ?? null,
-    detail: ending.detail ?? null,
+    detail: toDetail(ending.detail),
     rule: rule ?? null,
     credential: credential ?? null,
     status,
@@ -155,26 +158,32 @@ function methodsIn(messages: Exchange['messages']): RequestEvent['methods'] {
   const methods: string[] = []
   for (const message of messages?.messages ?? []) {
     if (methods.length === MAX_TOLD) break
-    if (message.kind !== 'response') methods.push(message.method.slice(0, MAX_NAME))
+    if (message.kind !== 'response') methods.push(shortened(message.method, MAX_NAME))
   }
   return methods
 }
 
-/** At most so many of each message. */
 function targetsIn(messages: Exchange['messages']): RequestEvent['targets'] {
   const targets: RequestEvent['targets'][number][] = []
-  for (const message of messages?.messages.slice(0, MAX_TOLD) ?? []) {
+  for (const message of messages?.messages ?? []) {
+    if (targets.length === MAX_TOLD) break
     if (message.kind === 'response') continue
     const found = targetsOf(message.method, message.params)
     if (found.kind === 'malformed') continue
-    targets.push(...found.targets.slice(0, MAX_TOLD).map(shortened))
+    targets.push(...found.targets.slice(0, MAX_TOLD - targets.length).map(toTold))
   }
   return targets
 }
 
-function shortened(target: Target): Target {
+function toTold(target: Target): Target {
   const { kind, name } = target
-  return name.length <= MAX_NAME ? target : { kind, name: name.slice(0, MAX_NAME) }
+  return name.length <= MAX_NAME ? target : { kind, name: shortened(name, MAX_NAME) }
+}
+
+/** Copied also where it is short, since it may be put together from slices of what was sent. */
+function toDetail(detail: string | null | undefined): string | null {
+  if (detail == null) return null
+  return detail.length <= MAX_DETAIL ? copied(detail) : `${shortened(detail, MAX_DETAIL)}…`
 }
 
 /**

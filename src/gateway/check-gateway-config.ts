@@ -82,7 +82,7 @@ const LIVE: ReadonlySet<string> = new Set([
   'virtualAccounts',
   'externalIdentities',
 ])
-const FIXED: ReadonlySet<string> = new Set(Object.keys(gatewaySchema.shape).filter((key) => !LIVE.has(key)))
+const FIXED: ReadonlySet<string> = new Set(Object.keys(gatewaySchema.out.shape).filter((key) => !LIVE.has(key)))
 
 function checkLive(live: LiveConfig, fixed: GatewayConfig, problems: ConfigProblem[]): void {
   const integrations = Object.keys(asRecord(fixed.integrations))

@@ -7,6 +7,7 @@ import { createRefusedTokens } from '../broker/refused-tokens.ts'
 import { systemClock } from '../core/clock.ts'
 import { createEmitter } from '../core/events.ts'
 import { parseNetworks } from '../core/networks.ts'
+import { copyParts } from '../core/plain.ts'
 import { createKeyReports } from '../identity/key-reports.ts'
 import { createRelay } from '../mcp/relay.ts'
 import { createRequestStates } from '../mcp/request-state.ts'
@@ -30,7 +31,7 @@ import { createIdentification } from './identification.ts'
 import { createIdentityParts } from './identity-parts.ts'
 import { limitsOf } from './limits.ts'
 import type { LiveServer } from './live-server.ts'
-import { createLiveStates } from './live-state.ts'
+import { createLiveStates, LIVE_PARTS } from './live-state.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { createPermissions } from './permissions.ts'
 import { createPipeline, type WatchedStream } from './pipeline.ts'
@@ -65,7 +66,8 @@ const DRAIN_MS = 5_000
  *
  * @throws ConfigError (`ERR_CONFIG`) with every problem in `config`
  */
-export function createGateway(config: GatewayConfig): Gateway {
+export function createGateway(given: GatewayConfig): Gateway {
+  const config = typeof given === 'object' && given !== null ? copyParts(given, LIVE_PARTS) : given
   checkGatewayConfig(config)
   warnOfSignIn(config)
   warnOfNoAccess(config)

@@ -1,10 +1,12 @@
 /** From what was seen of a server to what an operator should know about it. Pure: looking is done in `broker/examine.ts`. */
+
 import type { Examination, ExaminedServer } from '../broker/discovery/examine.ts'
 import type { Probe, ProbeStatus } from '../broker/discovery/probe.ts'
 import { mediaTypeOf } from '../mcp/media-type.ts'
 import { isJsonObject, type JsonObject } from '../mcp/messages.ts'
 import { lastResponseIn } from '../mcp/response-in.ts'
 import { eraShown } from '../mcp/server-eras.ts'
+import { presentable } from '../net/fetch.ts'
 import type { ServerMetadata } from '../oauth/metadata.ts'
 import { chooseScopes, OFFLINE_ACCESS } from '../oauth/scopes.ts'
 import type { McpServer } from './config.ts'
@@ -58,12 +60,12 @@ export function doctorFindings(
     const level = another ? 'odd' : 'bad'
     if (metadata.kind !== 'found') {
       const why = metadata.kind === 'failed' ? metadata.detail : 'there is none (RFC 8414, OpenID Connect Discovery)'
-      add('authorization_server', level, `the metadata of ${issuer} is of no use: ${why}`)
+      add('authorization_server', level, `the metadata of ${presentable(issuer)} is of no use: ${why}`)
       if (spelling !== undefined && !another) {
         add(
           'provider',
           'odd',
-          `it spells its issuer "${spelling}", and the MCP server names "${issuer}": one of them has a mistake`,
+          `it spells its issuer "${presentable(spelling)}", and the MCP server names "${presentable(issuer)}": one of them has a mistake`,
         )
         suggestion.issuer = spelling
       }
@@ -72,19 +74,19 @@ export function doctorFindings(
       return
     }
     if (problem !== undefined) {
-      add(problem.includes('PKCE') ? 'pkce' : 'authorization_server', level, `${issuer} ${problem}`)
+      add(problem.includes('PKCE') ? 'pkce' : 'authorization_server', level, `${presentable(issuer)} ${problem}`)
       const client = way === undefined ? { clientId: '<as registered there>' } : {}
       if (problem.includes('PKCE') && !another) Object.assign(suggestion, { issuer, ...client })
       return
     }
     if (way !== undefined) {
-      add('authorization_server', 'good', `${issuer} could be used as well`)
+      add('authorization_server', 'good', `${presentable(issuer)} could be used as well`)
       return
     }
     add(
       'registration',
       level,
-      `a client id is needed: ${issuer} takes no metadata document of ours and registers nobody. Register the gateway there by ` +
+      `a client id is needed: ${presentable(issuer)} takes no metadata document of ours and registers nobody. Register the gateway there by ` +
         `hand, with the redirect URL ${redirectUrl(issuer)}`,
     )
     if (!another) Object.assign(suggestion, { issuer, clientId: '<as registered there>' })
@@ -99,7 +101,7 @@ export function doctorFindings(
       configured: 'as configured',
     }[source]
     const level = source === 'default' || source === 'origin' ? 'odd' : 'good'
-    add('authorization_server', level, `the authorization server is ${issuer}, ${where}`)
+    add('authorization_server', level, `the authorization server is ${presentable(issuer)}, ${where}`)
     const pkce = metadata.challengeMethods?.includes('S256')
     if (pkce === true) add('pkce', 'good', 'it supports PKCE with S256')
     else add('pkce', 'odd', 'it does not say whether it supports PKCE; it is used all the same')
@@ -161,7 +163,7 @@ function documentProblem(document: string | undefined, { issParameter }: ServerM
 
 function aboutServer({ statuses, challenged, challenge }: Probe, { era, url, auth }: McpServer, add: Add): void {
   const said = statuses.map(({ asked, status }) => `${status} to ${asked}`).join(', ')
-  add('server', 'good', `${url.replace(/[?#].*$/s, '')} answers: ${said}`)
+  add('server', 'good', `${presentable(url)} answers: ${said}`)
   const { modern, legacy } = erasSpoken(statuses)
   const seen = modern ? 'modern' : legacy ? 'legacy' : undefined
   if (era !== undefined && seen !== undefined && !(era === 'modern' ? modern : legacy)) {
@@ -225,7 +227,7 @@ function aboutResource(auth: OAuth2, { resource, probe }: Examination, add: Add)
   const needed = auth.issuer === undefined && auth.authorizationUrl === undefined
   if (resource.kind === 'found') {
     const { url, resource: name } = resource.value
-    add('resource', 'good', `its metadata is at ${url.replace(/[?#].*$/s, '')}, and it calls itself ${name}`)
+    add('resource', 'good', `its metadata is at ${presentable(url)}, and it calls itself ${presentable(name)}`)
     if (resource.value.authorizationServers.length === 0)
       add('resource', 'odd', 'its metadata names no authorization server')
     return

@@ -2,7 +2,7 @@
 import type { Examination } from '../broker/discovery/examine.ts'
 import type { GrantedUpstreamAuth } from '../broker/granted/auth.ts'
 import { type ExaminedGrant, examineGrants } from '../broker/granted/examine.ts'
-import type { Fetch } from '../net/fetch.ts'
+import { type Fetch, presentable } from '../net/fetch.ts'
 import type { ServerMetadata } from '../oauth/metadata.ts'
 import { OFFLINE_ACCESS } from '../oauth/scopes.ts'
 import { ID_JAG_PROFILE, JWT_BEARER } from '../oauth/token-grant.ts'
@@ -25,20 +25,24 @@ function aboutGrant(grant: ExaminedGrant): readonly DoctorFinding[] {
   const { about, named, written, metadata } = grant
   const what = about === 'identity_provider' ? 'identity provider' : 'authorization server'
   if (metadata.kind !== 'found') {
-    const who = named === undefined ? `the ${what} that the MCP server should name` : `the ${what} ${named}`
+    const who =
+      named === undefined ? `the ${what} that the MCP server should name` : `the ${what} ${presentable(named)}`
     const why = metadata.kind === 'failed' ? metadata.detail : 'the MCP server has no metadata (RFC 9728)'
     return [{ about, level: 'bad', message: `${who} cannot be used: ${why}` }]
   }
   const { issuer, tokenUrl } = metadata.value
   const where = named === undefined ? 'named by the MCP server' : 'as configured'
-  const place = written ? `${tokenUrl}, ${where}; it was not asked what it takes` : `${issuer}, ${where}`
+  const place = written
+    ? `${presentable(tokenUrl ?? '')}, ${where}; it was not asked what it takes`
+    : `${presentable(issuer)}, ${where}`
   const findings: DoctorFinding[] = [{ about, level: 'good', message: `tokens are asked for at the ${what} ${place}` }]
   return written ? findings : [...findings, ...aboutTaken(grant, metadata.value)]
 }
 
 /** What its metadata says that it takes, and what it leaves out. */
 function aboutTaken({ grantType, authentication }: ExaminedGrant, metadata: ServerMetadata): readonly DoctorFinding[] {
-  const { issuer, grantTypes, grantProfiles, tokenAuthentication } = metadata
+  const { grantTypes, grantProfiles, tokenAuthentication } = metadata
+  const issuer = presentable(metadata.issuer)
   const findings: DoctorFinding[] = []
   const add = (about: 'grant' | 'registration', level: DoctorFinding['level'], message: string) =>
     findings.push({ about, level, message })

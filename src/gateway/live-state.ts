@@ -6,6 +6,7 @@
 import { type Access, createAccess } from '../access/access.ts'
 import type { Credentials } from '../broker/credential.ts'
 import { deepFreeze } from '../core/freeze.ts'
+import { copyParts } from '../core/plain.ts'
 import type { Callers } from '../identity/callers.ts'
 import { createExternalIdentities, type ExternalIdentities } from '../identity/external-identities.ts'
 import type { McpServer } from './config.ts'
@@ -65,15 +66,19 @@ export interface LiveStates {
   change(next: (now: Required<LiveConfig>) => LiveConfig): Promise<void>
 }
 
+/** What a configuration holds of it. */
+export const LIVE_PARTS = ['servers', 'virtualServers', 'access', 'virtualAccounts', 'externalIdentities'] as const
+
 /** The first state is that of `config`, which has been checked. */
 export function createLiveStates(config: LiveConfig, parts: LiveParts): LiveStates {
   let current = makeState(config, parts)
   let last: Promise<void> = Promise.resolve()
 
   async function changeNow(next: (now: Required<LiveConfig>) => LiveConfig): Promise<void> {
-    const changed = next(current.config)
-    if (changed === current.config) return
-    // Copied before anything is waited for: its owner may change the object meanwhile.
+    const wanted = next(current.config)
+    if (wanted === current.config) return
+    // Copied before it is checked: its owner may change the object meanwhile, and a getter may say something else the next time.
+    const changed = copyParts(wanted, LIVE_PARTS)
     parts.check(changed)
     const state = makeState(changed, parts, current)
     await state.credentials.ready()

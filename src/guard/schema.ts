@@ -1,6 +1,6 @@
 /** The shapes of the guard's configuration, part by part; what goes beyond shape is in `check-config.ts`. */
 import { z } from 'zod'
-import { callable, oneOrMore, secret, strict, text } from '../core/config.ts'
+import { callable, oneOrMore, recordOf, secret, strict, text } from '../core/config.ts'
 import { networkProblem } from '../core/networks.ts'
 import { claimValueSchema } from '../jwt/claim-value-schema.ts'
 
@@ -62,7 +62,7 @@ export const authSchemas = {
   jwt: strict({
     type: z.literal('jwt'),
     integration: oneOrMore(text),
-    claims: z.record(z.string(), oneOrMore(claimValueSchema)).optional(),
+    claims: recordOf(oneOrMore(claimValueSchema)).optional(),
     scopes: z
       .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'not a scope (RFC 6749 §3.3)'))
       .min(1)

@@ -1,6 +1,6 @@
 /** Checks the external identities of a configuration. */
 import { z } from 'zod'
-import { check, joinPath, oneOrMore, strict, text } from '../core/config.ts'
+import { check, joinPath, oneOrMore, recordOf, strict, text } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
 import { claimValueSchema } from '../jwt/claim-value-schema.ts'
@@ -16,7 +16,7 @@ const BELONGS = {
 
 const schema = strict({
   integration: text,
-  claims: z.record(z.string(), oneOrMore(claimValueSchema)).optional(),
+  claims: recordOf(oneOrMore(claimValueSchema)).optional(),
   description: text.max(500, 'at most 500 characters').optional(),
 })
 

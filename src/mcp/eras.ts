@@ -3,6 +3,7 @@
  * wants (docs/specification/2026-07-28/basic: Versioning, Streamable HTTP). Decided
  * by the body; header fields are checked against it, since others route by them.
  */
+import { shortened } from '../core/shortened.ts'
 import { JsonRpcCode, McpCode } from './error-codes.ts'
 import { decodeHeaderValue, trimHeaderValue } from './header-values.ts'
 import {
@@ -181,8 +182,8 @@ function eraOfClaim(
 ): Era | MessageProblem {
   if (typeof claim !== 'string') return incomplete(message, `${META.protocolVersion} in params._meta must be a text`)
   if (version === undefined ? message.kind === 'request' : version !== claim) {
-    const said = version === undefined ? 'is missing' : `is ${JSON.stringify(version)}`
-    return mismatch(message, `MCP-Protocol-Version ${said}, the body has ${JSON.stringify(claim)}`)
+    const said = version === undefined ? 'is missing' : `is ${quoted(version)}`
+    return mismatch(message, `MCP-Protocol-Version ${said}, the body has ${quoted(claim)}`)
   }
   if (LEGACY_REVISIONS.some((revision) => revision === claim)) return legacy(claim, idOf(message), context)
   const capabilities = metaOf(message)?.[META.clientCapabilities]
@@ -199,7 +200,7 @@ function methodProblem(message: Asking, headers: HeaderFields, required: boolean
   const said = headerValue(headers, 'mcp-method')
   if (said === undefined) return required ? mismatch(message, 'Mcp-Method is missing') : undefined
   if (said === message.method) return undefined
-  return mismatch(message, `Mcp-Method is ${JSON.stringify(said)}, the body has ${JSON.stringify(message.method)}`)
+  return mismatch(message, `Mcp-Method is ${quoted(said)}, the body has ${quoted(message.method)}`)
 }
 
 function nameProblemOf(message: Asking, headers: HeaderFields): MessageProblem | undefined {
@@ -214,7 +215,7 @@ function nameProblemOf(message: Asking, headers: HeaderFields): MessageProblem |
   const decoded = decodeHeaderValue(said)
   if (decoded === undefined) return mismatch(message, 'Mcp-Name has characters or base64 that it must not have')
   if (decoded === named) return undefined
-  return mismatch(message, `Mcp-Name is ${JSON.stringify(decoded)}, params.${member} in the body is not`)
+  return mismatch(message, `Mcp-Name is ${quoted(decoded)}, params.${member} in the body is not`)
 }
 
 function modern(message: Asking, version: string, capabilities: JsonObject, context: EraContext): Era | MessageProblem {
@@ -235,7 +236,8 @@ function legacy(version: string | undefined, id: RequestId | undefined, context:
   return unsupported(id, version, [...(context.modernRevisions ?? MODERN_REVISIONS), ...LEGACY_REVISIONS])
 }
 
-function unsupported(id: RequestId | undefined, requested: string, supported: readonly string[]): MessageProblem {
+function unsupported(id: RequestId | undefined, version: string, supported: readonly string[]): MessageProblem {
+  const requested = shortened(version, MAX_QUOTED)
   const message = `Unsupported protocol version: ${requested}`
   return messageProblem(400, id, McpCode.UNSUPPORTED_PROTOCOL_VERSION, message, { supported, requested })
 }
@@ -246,6 +248,13 @@ function mismatch(message: Asking, detail: string): MessageProblem {
 
 function incomplete(message: Asking, detail: string): MessageProblem {
   return messageProblem(400, idOf(message), JsonRpcCode.INVALID_PARAMS, `Invalid params: ${detail}`)
+}
+
+/** What a message quotes goes to the audit too, and a body has room for megabytes. */
+const MAX_QUOTED = 100
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > MAX_QUOTED ? `${shortened(text, MAX_QUOTED)}...` : text)
 }
 
 const REVISION = /^\d{4}-\d{2}-\d{2}$/

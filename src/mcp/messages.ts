@@ -2,6 +2,7 @@
  * From bytes to checked JSON-RPC messages (JSON-RPC 2.0, MCP's Messages). The bytes
  * are kept beside what was read from them: they are what goes on to the upstream.
  */
+import { shortened } from '../core/shortened.ts'
 import { GatewayCode, JsonRpcCode } from './error-codes.ts'
 import { asBuffer, type ByteRange } from './json-reader.ts'
 import { DEFAULT_SCAN_LIMITS, type ScanLimits, type ScanReason, scanMessage } from './key-scan.ts'
@@ -156,7 +157,7 @@ function readMessage(value: unknown, raw: Uint8Array): Message | MessageProblem 
   if (ownId !== undefined) return { kind: 'request', id: ownId, method, params, raw }
   if (Object.hasOwn(value, 'id')) return invalid(undefined, 'the id must be a text or a safe integer')
   // Some servers carry out a request also without an id, where nobody would see what came of it.
-  if (REQUEST.test(method)) return invalid(undefined, `${method} is a request, which has an id`)
+  if (REQUEST.test(method)) return invalid(undefined, `${shortened(method, 100)} is a request, which has an id`)
   return { kind: 'notification', method, params, raw }
 }
 

@@ -1,6 +1,8 @@
 /** What the browser brings back from the authorization server (RFC 6749 §4.1.2), checked before its code goes anywhere. */
+
 import * as oauth from 'oauth4webapi'
 import { messageOf } from '../core/errors.ts'
+import { presentable } from '../net/fetch.ts'
 import { AuthorizationError, classifyAuthorizationError } from './authorization-error.ts'
 import { errorCode, presentableText } from './presentable.ts'
 
@@ -19,7 +21,7 @@ export function checkAuthorizationResponse(
   state: string,
   secrets: readonly string[],
 ): URLSearchParams {
-  const answer = `the authorization response of ${server.issuer}`
+  const answer = `the authorization response of ${presentable(server.issuer)}`
   // RFC 6749 §3.1; oauth4webapi looks at some only.
   const twice = [...new Set(callback.keys())].find((name) => callback.getAll(name).length > 1)
   if (twice !== undefined) {

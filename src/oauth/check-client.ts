@@ -1,7 +1,7 @@
 /** What can be wrong with an OAuth client in a configuration, whoever it is a client for: people who log in, or upstream servers. */
 import { joinPath } from '../core/config.ts'
 import type { Secret } from '../core/secrets.ts'
-import { isSecureUrl } from '../net/fetch.ts'
+import { isSecureUrl, presentable } from '../net/fetch.ts'
 
 /** What a client says of itself; its shape has been checked. */
 export interface ConfiguredClient {
@@ -33,7 +33,7 @@ export function checkClient(client: ConfiguredClient, add: AddProblem): void {
 export function urlProblem(url: string, allowInsecureHttp: boolean): string | undefined {
   if (hasUserInfo(url)) return USER_INFO
   if (isSecureUrl(url)) return undefined
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return `"${url}" is not a URL`
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return `"${presentable(url)}" is not a URL`
   return allowInsecureHttp ? undefined : 'must be https; to accept the risk, set allowInsecureHttp: true'
 }
 

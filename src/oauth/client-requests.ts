@@ -1,7 +1,7 @@
 /** Requests of a client to the endpoints of its authorization server: how it authenticates, and how they are sent. */
 import * as oauth from 'oauth4webapi'
 import { FetchError, messageOf } from '../core/errors.ts'
-import { boundedFetch, type Fetch, type FetchLimits } from '../net/fetch.ts'
+import { boundedFetch, type Fetch, type FetchLimits, presentable } from '../net/fetch.ts'
 import { AuthorizationError } from './authorization-error.ts'
 import { type ClientAuthentication, toClientAuth } from './client-authentication.ts'
 import type { ServerMetadata } from './metadata.ts'
@@ -83,7 +83,10 @@ const ENDPOINTS = {
 export function endpointOf(server: ServerMetadata, name: keyof typeof ENDPOINTS): string {
   const url = server[name]
   if (url !== undefined) return url
-  throw new AuthorizationError('unavailable', `the metadata of ${server.issuer} names no ${ENDPOINTS[name]}`)
+  throw new AuthorizationError(
+    'unavailable',
+    `the metadata of ${presentable(server.issuer)} names no ${ENDPOINTS[name]}`,
+  )
 }
 
 /** The metadata in oauth4webapi's terms. */

@@ -2,7 +2,9 @@
  * The metadata of an authorization server that a resource has named (RFC 8414, OpenID Connect Discovery 1.0), at the addresses
  * and in the order that MCP prescribes (2026-07-28, Authorization Server Metadata Discovery).
  */
+
 import { FetchError, messageOf } from '../core/errors.ts'
+import { presentable } from '../net/fetch.ts'
 import { type DocumentFetch, fetchDocument } from './fetch-document.ts'
 import { readDocument, type ServerMetadata } from './metadata.ts'
 
@@ -36,8 +38,8 @@ export async function discoverIssuer(
     if (found.kind !== 'document') continue
     const said = found.document.issuer
     if (typeof said !== 'string' || !spellings.includes(said)) {
-      const other = typeof said === 'string' ? JSON.stringify(said.slice(0, 200)) : 'none'
-      failures.push(`${url} names the issuer ${other}, and not "${issuer}" exactly`)
+      const other = typeof said === 'string' ? JSON.stringify(presentable(said.slice(0, 200))) : 'none'
+      failures.push(`${presentable(url)} names the issuer ${other}, and not "${presentable(issuer)}" exactly`)
       continue
     }
     try {
@@ -47,5 +49,5 @@ export async function discoverIssuer(
     }
   }
   if (failures.length === 0) return undefined
-  throw new FetchError(`the metadata of ${issuer} cannot be had: ${failures.join('; ')}`)
+  throw new FetchError(`the metadata of ${presentable(issuer)} cannot be had: ${failures.join('; ')}`)
 }

@@ -1,6 +1,6 @@
 /** The endpoints of an authorization server: those that the configuration writes out, and its own metadata for the rest. */
 import { FetchError } from '../core/errors.ts'
-import { type Fetch, type FetchLimits, isSecureUrl } from '../net/fetch.ts'
+import { type Fetch, type FetchLimits, isSecureUrl, presentable } from '../net/fetch.ts'
 import { discoverServer, metadataOf, type ServerMetadata } from './metadata.ts'
 
 /** URLs that a configuration may write out. */
@@ -48,11 +48,11 @@ export async function findServer(server: ConfiguredServer, fetch: Fetch, limits:
   for (const name of ENDPOINTS) {
     const url = found[name]
     if (url !== undefined && !isSecureUrl(url) && !allowInsecureHttp) {
-      throw new FetchError(`the ${name} of ${issuer} is not https`)
+      throw new FetchError(`the ${name} of ${presentable(issuer)} is not https`)
     }
   }
   if (found.authorizationUrl === undefined || found.tokenUrl === undefined) {
-    throw new FetchError(`the metadata of ${issuer} names no authorization_endpoint or no token_endpoint`)
+    throw new FetchError(`the metadata of ${presentable(issuer)} names no authorization_endpoint or no token_endpoint`)
   }
   return found
 }

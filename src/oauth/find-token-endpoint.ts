@@ -1,6 +1,6 @@
 /** The token endpoint of an authorization server that nobody is sent to with a browser. */
 import { FetchError } from '../core/errors.ts'
-import { type Fetch, type FetchLimits, isSecureUrl } from '../net/fetch.ts'
+import { type Fetch, type FetchLimits, isSecureUrl, presentable } from '../net/fetch.ts'
 import { discoverServer, metadataOf, type ServerMetadata } from './metadata.ts'
 
 /** An authorization server as it is configured: by its issuer, its token endpoint, or both. */
@@ -25,7 +25,7 @@ export async function findTokenEndpoint(
   const found = await discoverServer(issuer ?? '', fetch, limits)
   const problem = tokenEndpointProblem(found, allowInsecureHttp)
   if (problem === undefined) return found
-  throw new FetchError(`${found.issuer} ${problem}`)
+  throw new FetchError(`${presentable(found.issuer)} ${problem}`)
 }
 
 /** Why the token endpoint that a document names cannot be used, as the end of a sentence. */

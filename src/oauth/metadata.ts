@@ -98,7 +98,7 @@ export async function discoverServer(
     }
     return readDocument(document, issuerInDocument)
   }
-  throw new FetchError(`the metadata of ${issuer} cannot be had: ${[...new Set(failures)].join('; ')}`)
+  throw new FetchError(`the metadata of ${presentable(issuer)} cannot be had: ${[...new Set(failures)].join('; ')}`)
 }
 
 /** The usual mistakes, in words that say what there is; all others are found when the document is read. */
@@ -113,7 +113,7 @@ async function problemOf(response: Response, issuer: string): Promise<string | u
   const { issuer: named } = (document ?? {}) as { issuer?: unknown }
   if (typeof named !== 'string' || !URL.canParse(named) || new URL(named).href === new URL(issuer).href)
     return undefined
-  return `names another issuer, ${JSON.stringify(named.slice(0, 300))}`
+  return `names another issuer, ${JSON.stringify(presentable(named.slice(0, 300)))}`
 }
 
 type Get = (url: string, headers: Record<string, string>) => Promise<Response>
@@ -147,7 +147,7 @@ export function readDocument(document: Readonly<Record<string, unknown>>, issuer
     const value = document[field] ?? undefined
     if (value === undefined) return undefined
     if (typeof value === 'string' && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return value
-    throw new FetchError(`the ${field} of ${issuer} is not https`)
+    throw new FetchError(`the ${field} of ${presentable(issuer)} is not https`)
   }
   /** Some write an empty text for what they do not have. */
   const endpoint = (field: string) => (document[field] === '' ? undefined : url(field))

@@ -3,8 +3,10 @@
  * UserInfo. On oauth4webapi, which makes the requests and checks the answers that it can be trusted with; errors never
  * carry its own as their cause, since those hold codes and tokens.
  */
+
 import * as oauth from 'oauth4webapi'
 import { messageOf } from '../core/errors.ts'
+import { presentable } from '../net/fetch.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import { isHashableAlgorithm } from './at-hash.ts'
 import { AuthorizationError } from './authorization-error.ts'
@@ -109,7 +111,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
     const body = new URLSearchParams(parameters)
     const response = await oauth.pushedAuthorizationRequest(toServer(server), client, auth, body, transport(secrets))
     const answer = await readJson(response)
-    const endpoint = `the pushed authorization request endpoint of ${server.issuer}`
+    const endpoint = `the pushed authorization request endpoint of ${presentable(server.issuer)}`
     if (isErrorAnswer(response, answer)) throw refused(endpoint, readFailure(response, answer, secrets))
     const { request_uri: requestUri } = asObject(answer)
     if (typeof requestUri === 'string' && requestUri !== '') return { client_id: clientId, request_uri: requestUri }
@@ -169,7 +171,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
           verifier,
           options,
         )
-        const endpoint = `the token endpoint of ${server.issuer}`
+        const endpoint = `the token endpoint of ${presentable(server.issuer)}`
         const answer = await readTokenResponse(response, secrets, placeOf(false))
         if (answer.kind === 'failure') throw refused(endpoint, answer)
         if (nonce === undefined) return toTokenSet(answer)
@@ -189,7 +191,7 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         if (answer.kind === 'failure') {
           const { failure, detail, retryAfterMs, error } = answer
           const said = { ...(retryAfterMs !== undefined && { retryAfterMs }), ...(error !== undefined && { error }) }
-          throw new RedeemError(failure, `the token endpoint of ${server.issuer} ${detail}`, said)
+          throw new RedeemError(failure, `the token endpoint of ${presentable(server.issuer)} ${detail}`, said)
         }
         const identified = scopes.includes('openid') && settings.idTokens !== 'ignore'
         const identity = identified ? await identify(server, answer, undefined, secrets).catch(spent) : {}
@@ -208,14 +210,14 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         const failure = readFailure(response, await readJson(response), secrets)
         // RFC 7009 §2.2: one that is no more is as good as revoked. Google says so of the second token of a grant.
         if (failure.error === 'invalid_token') return
-        throw refused(`the revocation endpoint of ${server.issuer}`, failure)
+        throw refused(`the revocation endpoint of ${presentable(server.issuer)}`, failure)
       }),
 
     userInfo: (accessToken, expectedSubject) =>
       reportingAs(AuthorizationError, [accessToken], async (secrets) => {
         const server = await settings.server()
         endpointOf(server, 'userInfoUrl')
-        const endpoint = `the UserInfo endpoint of ${server.issuer}`
+        const endpoint = `the UserInfo endpoint of ${presentable(server.issuer)}`
         // Fetch functions quote a header that they cannot send.
         if (!isToken(accessToken)) throw new AuthorizationError('rejected', `${endpoint}: this is no access token`)
         const as = toServer(server)

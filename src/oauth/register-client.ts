@@ -3,7 +3,7 @@
  * believed only where it is the client that was asked for.
  */
 import { FetchError, messageOf } from '../core/errors.ts'
-import { boundedFetch, type Fetch, type FetchLimits } from '../net/fetch.ts'
+import { boundedFetch, type Fetch, type FetchLimits, presentable } from '../net/fetch.ts'
 import { AuthorizationError } from './authorization-error.ts'
 import { type ClientDescription, clientMetadata } from './client-metadata.ts'
 import { isErrorAnswer, readFailure, readJson } from './endpoint-answer.ts'
@@ -81,7 +81,7 @@ async function register(
   client: ClientDescription,
   { fetch, limits, signal, now }: RegistrationTransport,
 ): Promise<RegisteredClient> {
-  const endpoint = `the registration endpoint of ${server.issuer}`
+  const endpoint = `the registration endpoint of ${presentable(server.issuer)}`
   const { registrationUrl } = server
   if (registrationUrl === undefined) throw new AuthorizationError('rejected', `${server.issuer} registers no clients`)
   let response: Response

@@ -1,5 +1,7 @@
 /** What a protected resource says about itself (RFC 9728): which authorization servers it trusts, and which scopes it knows. */
+
 import { FetchError } from '../core/errors.ts'
+import { presentable } from '../net/fetch.ts'
 import { type DocumentFetch, fetchDocument, isHttpUrl } from './fetch-document.ts'
 import { readScopes } from './scopes.ts'
 
@@ -49,8 +51,8 @@ export async function discoverResource(
     }
     // At the root there may be that of another resource of the same site.
     if (place === root && place !== named) continue
-    const said = typeof resource === 'string' ? JSON.stringify(resource.slice(0, 200)) : 'no resource'
-    throw new FetchError(`the metadata at ${place.replace(/[?#].*$/s, '')} is about ${said}, and not about ${url}`)
+    const said = typeof resource === 'string' ? JSON.stringify(presentable(resource.slice(0, 200))) : 'no resource'
+    throw new FetchError(`the metadata at ${presentable(place)} is about ${said}, and not about ${presentable(url)}`)
   }
   return undefined
 }

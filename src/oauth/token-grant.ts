@@ -2,7 +2,9 @@
  * Tokens for which nobody has to be asked: token exchange (RFC 8693), JWT bearer grant (RFC 7523 §2.1) and client credentials
  * (RFC 6749 §4.4). On oauth4webapi, with answers read as everywhere else here.
  */
+
 import * as oauth from 'oauth4webapi'
+import { presentable } from '../net/fetch.ts'
 import { RedeemError } from '../store/redeem-error.ts'
 import { type ClientRequestSettings, createClientRequests, endpointOf, toServer } from './client-requests.ts'
 import type { ServerMetadata } from './metadata.ts'
@@ -83,7 +85,7 @@ export function createTokenGrants(settings: TokenGrantSettings): TokenGrants {
           body,
           options,
         )
-        const endpoint = `the token endpoint of ${server.issuer}`
+        const endpoint = `the token endpoint of ${presentable(server.issuer)}`
         const isAccessToken = issued === undefined || issued[0] === TOKEN_TYPES.access_token
         const types = isAccessToken ? BEARER : OF_NO_TYPE
         const answer = await readTokenResponse(response, secrets, { types })

@@ -1,7 +1,10 @@
 /** Secrets by reference: where they are looked up, and that they appear in no message. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { runInNewContext } from 'node:vm'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SecretError } from '../../src/core/errors.ts'
 import { resolveSecret, type SecretResolver } from '../../src/core/secrets.ts'
@@ -18,6 +21,10 @@ async function file(content: string | Uint8Array): Promise<{ secret: string }> {
   const path = join(folder, crypto.randomUUID())
   await writeFile(path, content)
   return { secret: `file:${path}` }
+}
+
+function rethrown(error: unknown): never {
+  throw error
 }
 
 /** The error of a lookup; a value that came back would be a failure. */
@@ -113,6 +120,30 @@ describe('A12 G18 a secret that cannot be had', () => {
     expect((await failure({ secret: 'vault:x' }, () => Promise.reject(Object.create(null)))).message).toContain(
       'cannot be read',
     )
+  })
+
+  it.each<[string, (value: string) => unknown, string]>([
+    ['JSON.parse', (value) => JSON.parse(value), 'SyntaxError'],
+    ['Node', (value) => Buffer.from(value, 'hex').write(value, value as never, value as never), 'TypeError'],
+    ['V8', (value) => 'value' in (value as never), 'TypeError'],
+    ['an assertion', (value) => assert.equal(value, ''), 'AssertionError'],
+    ['another realm', (value) => runInNewContext('JSON.parse(value)', { value }), 'SyntaxError'],
+    ['its own name', (value) => rethrown(Object.assign(new Error(value), { name: value })), 'an error'],
+    ['no error', (value) => rethrown([value]), 'something that is no error'],
+  ])('is looked at by %s, whose error quotes it: only the kind is told', async (_, look, kind) => {
+    const error = await failure({ secret: 'vault:x' }, async () => String(look(VALUE)))
+    expect(error.message).toContain(`cannot be read: ${kind}`)
+    expect(inspect(error)).not.toMatch(/correct|horse|staple/)
+  })
+
+  it('is known to a resolver that cannot get there: the code of the failure is told', async () => {
+    const cause = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+    const { message } = await failure({ secret: 'vault:x' }, () => rethrown(new TypeError('fetch failed', { cause })))
+    expect(message).toBe('the secret "vault:x" cannot be read: TypeError (ECONNREFUSED)')
+    const foreign = await failure({ secret: 'vault:x' }, () => runInNewContext('throw new Error("vault is sealed")'))
+    expect(foreign.message).toContain('vault is sealed')
+    const missing = await failure({ secret: 'vault:x' }, () => readFile(`${folder}/missing`, 'utf8'))
+    expect(missing.message).toContain(`ENOENT: no such file or directory, open '${folder}/missing'`)
   })
 
   it.each([null, 42, true, {}, Buffer.from(VALUE), [VALUE], { value: VALUE }])(

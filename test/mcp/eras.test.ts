@@ -321,6 +321,13 @@ describe('B6 versions that are not spoken', () => {
     },
   )
 
+  it('is quoted in part where it is long', () => {
+    const version = 'v'.repeat(5_000)
+    expect(decide(request('tools/list'), { 'mcp-protocol-version': version })).toEqual(
+      refused(version.slice(0, 100), all),
+    )
+  })
+
   it('says what the server behind speaks, where that is known', () => {
     const sent = request('tools/list', meta())
     expect(decide(sent, modernHeaders('tools/list'), { modernRevisions: [NOW] })).toMatchObject({ era: 'modern' })

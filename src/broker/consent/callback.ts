@@ -3,11 +3,13 @@
  * the person is still the one who is signed in, may still use the server, and the answer is of the server that was asked; only
  * then is the code redeemed.
  */
+
 import { messageOf } from '../../core/errors.ts'
 import type { GateRequest, Reply } from '../../http/gate.ts'
 import { readForm, readQuery } from '../../http/parameters.ts'
 import { redirect, withCookies } from '../../http/redirect.ts'
 import { problem } from '../../http/replies.ts'
+import { presentable } from '../../net/fetch.ts'
 import { AuthorizationError } from '../../oauth/authorization-error.ts'
 import { connectedPage } from '../../pages/connect-pages.ts'
 import type { BoundClient } from '../bound-client.ts'
@@ -171,7 +173,10 @@ export function createConsentCallback(parts: ConsentParts): ConsentCallback {
    */
   async function comparableAnswer(answer: URLSearchParams, upstream: BoundClient): Promise<URLSearchParams> {
     if (upstream.demandsIss && !answer.has('iss')) {
-      throw new AuthorizationError('invalid', `the answer of ${upstream.origin.issuer} has no iss (RFC 9207)`)
+      throw new AuthorizationError(
+        'invalid',
+        `the answer of ${presentable(upstream.origin.issuer)} has no iss (RFC 9207)`,
+      )
     }
     const copy = new URLSearchParams(answer)
     if (!upstream.comparesIss && !sharesCallback(upstream, await boundOf(clients().values()))) copy.delete('iss')

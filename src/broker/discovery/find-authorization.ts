@@ -3,7 +3,7 @@
  * its challenge, its metadata, the metadata of an authorization server that it names, and a way to be a client there.
  */
 import { FetchError, messageOf } from '../../core/errors.ts'
-import { isSecureUrl } from '../../net/fetch.ts'
+import { isSecureUrl, presentable } from '../../net/fetch.ts'
 import { AuthorizationError } from '../../oauth/authorization-error.ts'
 import { discoverIssuer } from '../../oauth/discover-issuer.ts'
 import type { DocumentFetch } from '../../oauth/fetch-document.ts'
@@ -134,7 +134,7 @@ export async function findAuthorization(
     if (probe.challenged) return { issuer: origin, source: 'default', metadata: defaultEndpoints(origin) }
     throw new AuthorizationError(
       'rejected',
-      `the MCP server at ${server.url} asks for no authorization and names no authorization server`,
+      `the MCP server at ${presentable(server.url)} asks for no authorization and names no authorization server`,
     )
   }
 }

@@ -1,4 +1,5 @@
 /** Checks upstream auth by which the gateway asks for tokens by itself. */
+
 import type { ConfigProblem } from '../../core/errors.ts'
 import { type AddProblem, checkClientSecrets, issuerProblem, urlProblem } from '../../oauth/check-client.ts'
 import type { GrantClient, GrantedUpstreamAuth } from './auth.ts'
@@ -11,7 +12,8 @@ export function checkGrantedAuth(auth: GrantedUpstreamAuth, at: string, problems
   checkGrantClient(auth, add)
   const { resource, issuer, tokenUrl, clientSecret, privateKey } = auth
   if (typeof resource === 'string' && !isAbsoluteUri(resource)) {
-    add('resource', `"${resource}" is not an absolute URI without a fragment (RFC 8707 §2)`)
+    // The fragment is what is wrong with it; a query can hold a key.
+    add('resource', `"${resource.replace(/\?[^#]*/, '')}" is not an absolute URI without a fragment (RFC 8707 §2)`)
   }
   switch (auth.type) {
     case 'client_credentials':

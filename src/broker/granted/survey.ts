@@ -1,4 +1,5 @@
 /** What an MCP server says about the tokens that it wants (RFC 9728), for servers whose configuration leaves that out. */
+import { presentable } from '../../net/fetch.ts'
 import { AuthorizationError } from '../../oauth/authorization-error.ts'
 import { discoverIssuer } from '../../oauth/discover-issuer.ts'
 import type { DocumentFetch } from '../../oauth/fetch-document.ts'
@@ -57,7 +58,8 @@ export async function findAssertionServer(
     if (found !== undefined && problem === undefined) return found
     problems.push(`${issuer} ${problem}`)
   }
-  const why = problems.length > 0 ? problems.join('; ') : `the MCP server at ${url} names no authorization server`
+  const why =
+    problems.length > 0 ? problems.join('; ') : `the MCP server at ${presentable(url)} names no authorization server`
   throw new AuthorizationError('rejected', why)
 }
 

@@ -66,8 +66,12 @@ const DRAIN_MS = 5_000
  *
  * @throws ConfigError (`ERR_CONFIG`) with every problem in `config`
  */
-export function createGateway(given: GatewayConfig): Gateway {
-  const config = typeof given === 'object' && given !== null ? copyParts(given, LIVE_PARTS) : given
+export function createGateway(config: GatewayConfig): Gateway {
+  // What is checked is what is used, also where a getter would say something else the next time.
+  return createFrom(typeof config === 'object' && config !== null ? copyParts(config, LIVE_PARTS) : config)
+}
+
+function createFrom(config: GatewayConfig): Gateway {
   checkGatewayConfig(config)
   warnOfSignIn(config)
   warnOfNoAccess(config)

@@ -1,6 +1,7 @@
 /** Connections in the store: tokens by owner and server, refreshed in time, told of without ever being shown (G9, G13, G14). */
 import type { Clock } from '../core/clock.ts'
 import { messageOf, SealError } from '../core/errors.ts'
+import { warn } from '../core/warnings.ts'
 import { createLastUse, type LastUseOptions } from '../identity/last-use.ts'
 import { AuthorizationError } from '../oauth/authorization-error.ts'
 import { everyRecord } from '../store/every-record.ts'
@@ -183,7 +184,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
 
   /** Nobody but the operator can do anything about records that are left out for everybody. */
   function warnOnce({ message }: UnopenedRecords): void {
-    if (!isWarned) process.emitWarning(`connections are left out: ${message}`, { code: 'SALLYPORT_GATEWAY' })
+    if (!isWarned) warn('SALLYPORT_GATEWAY', `connections are left out: ${message}`)
     isWarned = true
   }
 

@@ -4,7 +4,7 @@
  * listener that throws never harms the request.
  */
 import diagnostics_channel from 'node:diagnostics_channel'
-import { messageOf } from './errors.ts'
+import { warnOfThrown } from './warnings.ts'
 
 /** Stops listening. */
 export type Unsubscribe = () => void
@@ -55,9 +55,9 @@ export function createEmitter<Events>(names: readonly (keyof Events & string)[])
         try {
           const result: unknown = listener(event)
           // An asynchronous listener fits the type too; its rejection would end the process.
-          if (result instanceof Promise) result.catch((error: unknown) => warnOf(name, error))
+          if (result instanceof Promise) result.catch((error: unknown) => warnOf(listener, name, error))
         } catch (error) {
-          warnOf(name, error)
+          warnOf(listener, name, error)
         }
       }
       if (channel.hasSubscribers) channel.publish(event)
@@ -65,7 +65,6 @@ export function createEmitter<Events>(names: readonly (keyof Events & string)[])
   }
 }
 
-function warnOf(name: string, error: unknown): void {
-  const text = error instanceof Error ? (error.stack ?? error.message) : messageOf(error)
-  process.emitWarning(`a listener of "${name}" threw: ${text}`, { code: 'SALLYPORT_LISTENER' })
+function warnOf(listener: object, name: string, error: unknown): void {
+  warnOfThrown(listener, 'SALLYPORT_LISTENER', `a listener of "${name}"`, error)
 }

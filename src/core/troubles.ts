@@ -4,6 +4,7 @@
  */
 import type { Clock } from './clock.ts'
 import { SallyportError } from './errors.ts'
+import { warn } from './warnings.ts'
 
 /** See the top of the file. */
 export interface Troubles {
@@ -23,7 +24,6 @@ export interface Troubles {
 
 /** What works for one caller and not for another would be told with every request. */
 const AGAIN_MS = 60_000
-const MAX_LENGTH = 1_000
 
 /** None so far. `code` is that of the warnings. */
 export function createTroubles(code: string, clock: Clock): Troubles {
@@ -40,7 +40,7 @@ export function createTroubles(code: string, clock: Clock): Troubles {
       if (before?.over === false || ageMs < AGAIN_MS) return
       told.set(cause, { place, at: now, over: false })
       open++
-      process.emitWarning(oneLine(text), { code })
+      warn(code, text)
     },
     get any() {
       return open > 0
@@ -59,10 +59,4 @@ export function createTroubles(code: string, clock: Clock): Troubles {
 export function tellable(error: unknown): string {
   if (error instanceof SallyportError) return error.message
   return error instanceof Error ? error.name : 'something else than an error was thrown'
-}
-
-/** Whatever is in it, it forges no second line. */
-function oneLine(text: string): string {
-  const line = text.replace(/\s*[\p{Cc}\p{Zl}\p{Zp}]+\s*/gu, ' ')
-  return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH)}…` : line
 }

@@ -1,5 +1,6 @@
 /** What of `access` looks like an oversight. Warnings, since grants and virtual accounts can also be made while the gateway runs. */
 import type { Grant } from '../access/grants.ts'
+import { warn } from '../core/warnings.ts'
 import { VIRTUAL_ACCOUNT } from '../identity/identity.ts'
 import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
 import type { GatewayConfig } from './config.ts'
@@ -12,6 +13,7 @@ const MAX_NAMES = 100
 export function warnOfNoAccess({ access = [], servers, decide }: GatewayConfig): void {
   if (access.length > 0 || decide !== undefined || Object.keys(servers).length === 0) return
   warn(
+    'SALLYPORT_GATEWAY',
     'access has no grants: until gateway.access adds one, nobody may use any server, and all of them look as if they were not there',
   )
 }
@@ -27,11 +29,8 @@ export async function warnOfNoAccounts(
     // What cannot be told is no hint.
     if ((await accounts.get(name).catch(() => 'unknown')) !== undefined) continue
     warn(
+      'SALLYPORT_GATEWAY',
       `access names "${each}", and there is no such account yet: put it into virtualAccounts, or make it with gateway.virtualAccounts.create`,
     )
   }
-}
-
-function warn(text: string): void {
-  process.emitWarning(text, { code: 'SALLYPORT_GATEWAY' })
 }

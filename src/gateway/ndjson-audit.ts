@@ -7,6 +7,7 @@ import type { Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
+import { warn } from '../core/warnings.ts'
 import type { AuditEvent } from './audit-event.ts'
 
 /** Takes events, as `audit` of the gateway's configuration. */
@@ -108,7 +109,7 @@ export function ndjsonAudit(target: Writable | string = process.stdout, options:
         // Not again: a part of it may have been written.
         dropped += underWay
         underWay = 0
-        if (!failing) warn(messageOf(error))
+        if (!failing) warnOfLoss(messageOf(error))
         failing = true
         if (closing.signal.aborted) return
         // Nobody has to stay alive for that.
@@ -145,10 +146,10 @@ export function ndjsonAudit(target: Writable | string = process.stdout, options:
       const late = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, CLOSE_MS)
       })
-      await Promise.race([finish().catch((error) => warn(messageOf(error))), late])
+      await Promise.race([finish().catch((error) => warnOfLoss(messageOf(error))), late])
       clearTimeout(timer)
       const lost = dropped + underWay + eventsIn(queue)
-      if (lost > 0) warn(`${lost} events are lost`)
+      if (lost > 0) warnOfLoss(`${lost} events are lost`)
       dropped = 0
       queue = []
     },
@@ -167,8 +168,8 @@ function eventsIn(lines: readonly Line[]): number {
   return lines.reduce((sum, { events }) => sum + events, 0)
 }
 
-function warn(what: string): void {
-  process.emitWarning(`the audit cannot be written: ${what}`, { code: 'SALLYPORT_AUDIT' })
+function warnOfLoss(what: string): void {
+  warn('SALLYPORT_AUDIT', `the audit cannot be written: ${what}`)
 }
 
 /** A file that is opened when there is something to write, and again after a failure. */

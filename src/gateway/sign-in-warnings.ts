@@ -2,6 +2,7 @@
  * What of `signIn` looks as if nobody could ever consent with it, as far as that can be known of somebody else's code: a guard says
  * where its sign-ins end, and whose they are. Warnings, since a host application may know better.
  */
+import { warn } from '../core/warnings.ts'
 import type { Guard } from '../guard/create-guard.ts'
 import { liesOn } from '../match/domains.ts'
 import { parseHostPattern } from '../match/host-pattern.ts'
@@ -17,7 +18,7 @@ export function signInWarnings(config: GatewayConfig): string[] {
 
 /** Tells them, each as a process warning. */
 export function warnOfSignIn(config: GatewayConfig): void {
-  for (const each of signInWarnings(config)) process.emitWarning(each, { code: 'SALLYPORT_GATEWAY' })
+  for (const each of signInWarnings(config)) warn('SALLYPORT_GATEWAY', each)
 }
 
 type KnownSignIn = Exclude<GatewayConfig['signIn'], undefined | 'link'> &

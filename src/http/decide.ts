@@ -2,6 +2,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
 import { endOfTurn } from '../core/turn.ts'
+import { warnOfThrown } from '../core/warnings.ts'
 import type { Gate, GateRequest, Outcome, Reply, ReplyHeaders } from './gate.ts'
 import type { NodeRequest } from './node-request.ts'
 import { problem } from './replies.ts'
@@ -41,20 +42,23 @@ export function checkGates(gates: readonly Gate[], taker: 'sallyport' | 'guardUp
  * 500, and so is one whose outcome cannot be carried out. None is asked about a request of which it is not known any more where
  * it came from: that would be another request to them.
  */
-export function decide(
-  gates: readonly Gate[],
-  request: GateRequest & Partial<Pick<NodeRequest, 'isLost'>>,
-): Outcome | Promise<Outcome> {
+export function decide(gates: readonly Gate[], request: Judged): Outcome | Promise<Outcome> {
+  return decideFrom(gates, 0, request)
+}
+
+type Judged = GateRequest & Partial<Pick<NodeRequest, 'isLost'>>
+
+function decideFrom(gates: readonly Gate[], first: number, request: Judged): Outcome | Promise<Outcome> {
   if (request.isLost === true) return NOBODY
   try {
-    for (let index = 0; index < gates.length; index++) {
+    for (let index = first; index < gates.length; index++) {
       const outcome = (gates[index] as Gate).handle(request)
-      if ('then' in outcome) return decideLater(gates.slice(index + 1), request, outcome)
+      if ('then' in outcome) return decideLater(gates, index, request, outcome)
       if (outcome.kind !== 'skip') return sound(outcome)
     }
     return SKIP
   } catch (error) {
-    return failed(error)
+    return failed(gates, error)
   }
 }
 
@@ -77,12 +81,17 @@ export async function decideInTurn<T>(
   return carryOut(outcome.kind !== 'reply' && request.isGone ? NOBODY : outcome)
 }
 
-async function decideLater(rest: readonly Gate[], request: GateRequest, first: Promise<Outcome>): Promise<Outcome> {
+async function decideLater(
+  gates: readonly Gate[],
+  index: number,
+  request: Judged,
+  deciding: Promise<Outcome>,
+): Promise<Outcome> {
   try {
-    const outcome = await first
-    return outcome.kind === 'skip' ? await decide(rest, request) : sound(outcome)
+    const outcome = await deciding
+    return outcome.kind === 'skip' ? await decideFrom(gates, index + 1, request) : sound(outcome)
   } catch (error) {
-    return failed(error)
+    return failed(gates, error)
   }
 }
 
@@ -112,9 +121,7 @@ function checkHeaders(headers: ReplyHeaders): void {
   }
 }
 
-function failed(error: unknown): Outcome {
-  process.emitWarning(`a gate threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, {
-    code: 'SALLYPORT_GATE',
-  })
+function failed(gates: readonly Gate[], error: unknown): Outcome {
+  warnOfThrown(gates, 'SALLYPORT_GATE', 'a gate', error)
   return { kind: 'reply', reply: problem(500) }
 }

@@ -5,6 +5,7 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import { messageOf } from '../core/errors.ts'
+import { warn } from '../core/warnings.ts'
 import { keptPrivate } from './cache-control.ts'
 import { isClosed, isQueued, onceClosed } from './closed.ts'
 import type { Reply, ReplyHeaders } from './gate.ts'
@@ -42,7 +43,7 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
     write(response, reply, inherited)
   } catch (error) {
     if (reply.body instanceof Readable) reply.body.destroy()
-    process.emitWarning(`an answer could not be written: ${messageOf(error)}`, { code: 'SALLYPORT_ANSWER' })
+    warn('SALLYPORT_ANSWER', `an answer could not be written: ${messageOf(error)}`)
     giveUp(response)
   }
 }

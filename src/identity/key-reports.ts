@@ -1,5 +1,6 @@
 /** What became of fetching identity providers' keys: told to listeners, and kept for whoever asks why something does not work. */
 import type { Emitter } from '../core/events.ts'
+import { warn } from '../core/warnings.ts'
 import type { KeyReport } from './integrations.ts'
 
 /** See the top of the file. */
@@ -20,9 +21,7 @@ export function createKeyReports(emitter: Emitter<{ keys: KeyReport }>): KeyRepo
         return
       }
       if (!failing.has(event.source) && !emitter.heard('keys')) {
-        process.emitWarning(`the keys of ${event.source} cannot be fetched: ${event.reason}`, {
-          code: 'SALLYPORT_KEYS',
-        })
+        warn('SALLYPORT_KEYS', `the keys of ${event.source} cannot be fetched: ${event.reason}`)
       }
       failing.set(event.source, event.reason)
     },

@@ -161,7 +161,8 @@ function reasonOf(error: unknown): string {
   return causes.map((each) => messageOf(each).replace(/\bhttps?:[^\s"']*/gi, presentable)).join(', ')
 }
 
-/** Queries and user information can carry keys; they stay out of messages. */
+/** Queries and user information can carry keys; they stay out of messages, and so does what forges lines in logs. */
 export function presentable(url: string): string {
-  return url.replace(/[?#].*$/s, '').replace(/^([a-z][a-z0-9+.-]*:\/*)[^/]*@/i, '$1')
+  const shown = url.replace(/[?#].*$/s, '').replace(/^([a-z][a-z0-9+.-]*:\/*)[^/]*@/i, '$1')
+  return shown.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, '?')
 }

@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../core/clock.ts'
 import { withDefaults } from '../core/defaults.ts'
 import { messageOf, SealError, StoreError } from '../core/errors.ts'
+import { warnOfThrown } from '../core/warnings.ts'
 import { createConnectionCache } from './connection-cache.ts'
 import { type ConnectionRecord, decodeRecord, encodeRecord, type ReadConnection } from './connection-record.ts'
 import { createLandings } from './landing.ts'
@@ -104,7 +105,7 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
       settings.report?.(detail === undefined ? { key, kind } : { key, kind, detail })
     } catch (error) {
       // Never in the way of tokens that must be written.
-      process.emitWarning(`report() of a refresher threw: ${messageOf(error)}`, { code: 'SALLYPORT_LISTENER' })
+      warnOfThrown(settings, 'SALLYPORT_LISTENER', 'report() of a refresher', error)
     }
   }
 

@@ -4,8 +4,8 @@
  * meanwhile is said as `'all'`, after every time that listening begins.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { messageOf } from '../core/errors.ts'
 import type { Unsubscribe } from '../core/events.ts'
+import { warnOfThrown } from '../core/warnings.ts'
 import type { Key } from './token-store.ts'
 
 /** A connection on which messages come in. */
@@ -51,9 +51,7 @@ export function createWatch(subscribe: Subscribe, self: string, timeoutMs: numbe
       try {
         listener(key)
       } catch (error) {
-        process.emitWarning(`a listener of a store's changes threw: ${messageOf(error)}`, {
-          code: 'SALLYPORT_LISTENER',
-        })
+        warnOfThrown(listener, 'SALLYPORT_LISTENER', "a listener of a store's changes", error)
       }
     }
   }

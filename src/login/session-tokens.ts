@@ -82,6 +82,9 @@ export async function makeSession(
   if (!same || subject !== (before?.providerSubject ?? subject)) {
     return { kind: 'bad', detail: 'the refreshed tokens are of somebody else' }
   }
+  if (before !== undefined && idClaims !== undefined && isOfAnotherSignIn(idClaims, before)) {
+    return { kind: 'bad', detail: 'the refreshed ID token has the nonce of another sign-in' }
+  }
   let more: Readonly<Record<string, unknown>> = {}
   if (provider.oauth2.userInfo === true) {
     try {
@@ -94,6 +97,7 @@ export async function makeSession(
   }
 
   const issuedAt = before === undefined ? idClaims?.iat : before.issuedAt
+  const nonce = before === undefined ? textOf(idClaims?.nonce) : before.nonce
   const session = textOf(idClaims?.sid) ?? before?.providerSession
   const refreshToken = refreshes ? (set.refreshToken ?? before?.refreshToken) : undefined
   const lastIdToken = idToken ?? before?.idToken
@@ -112,9 +116,19 @@ export async function makeSession(
       ...(session === undefined ? {} : { providerSession: session }),
       ...(refreshToken === undefined ? {} : { refreshToken }),
       ...(lastIdToken === undefined ? {} : { idToken: lastIdToken }),
+      ...(refreshes && nonce !== undefined ? { nonce } : {}),
     },
     ...(unchecked === undefined ? {} : { unchecked }),
   }
+}
+
+/**
+ * OpenID Connect Core §12.2: a refreshed ID token has the first one's nonce, if any. `null` and an empty text are none, and
+ * sessions of an earlier version have nothing to compare with.
+ */
+function isOfAnotherSignIn(idClaims: Readonly<Record<string, unknown>>, { nonce }: SessionTokens): boolean {
+  const said = idClaims.nonce ?? ''
+  return nonce !== undefined && said !== '' && said !== nonce
 }
 
 /** The claims of a session by who has said them: with a refresh either may come anew, and what it said before is over then. */

@@ -15,6 +15,8 @@ export interface SessionTokens {
   readonly refreshToken?: string
   /** For signing out at the provider. */
   readonly idToken?: string
+  /** The `nonce` of the sign-in's ID token, where sessions are refreshed: an ID token that comes then has the same, or none. */
+  readonly nonce?: string
   /** When the provider made the ID token of the sign-in, in epoch seconds by its own clock (`iat`). */
   readonly issuedAt?: number
   /** Where the tokens that a refresh brought could not be checked yet: the claims are those of before. */
@@ -43,7 +45,7 @@ export function jsonOf(text: string): unknown {
   }
 }
 
-const TEXTS = ['providerSession', 'accessToken', 'refreshToken', 'idToken'] as const
+const TEXTS = ['providerSession', 'accessToken', 'refreshToken', 'idToken', 'nonce'] as const
 
 /** `value` as {@link SessionTokens}; `undefined` for what is none, since another version of this has sealed or stored it. */
 export function asSessionTokens(value: unknown): SessionTokens | undefined {

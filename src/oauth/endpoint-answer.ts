@@ -6,6 +6,7 @@ import { errorCode, presentableText } from './presentable.ts'
 export interface EndpointFailure {
   readonly kind: 'failure'
   readonly failure: RedeemFailure
+  readonly status: number
   /** For the operator, with what the server says, but nothing that was secret in the request. */
   readonly detail: string
   /** The server's `error`. */
@@ -42,6 +43,7 @@ export function readFailure(response: Response, body: unknown, secrets: readonly
   return {
     kind: 'failure',
     failure: classifyTokenError(response.status, body),
+    status: response.status,
     detail: [
       `answered ${response.status}`,
       ...(code === undefined ? [] : [code]),
@@ -51,6 +53,15 @@ export function readFailure(response: Response, body: unknown, secrets: readonly
     error: code,
     retryAfterMs: retryAfter(response.headers.get('retry-after')),
   }
+}
+
+/**
+ * What it means for a refresh. Without a code, a server's own refusal is 400 or 403; any other 4xx is also what a proxy says in
+ * the place of a server that is away (404 of an ingress), and no token and no session may end by it.
+ */
+export function refreshFailureOf({ failure, status, error }: EndpointFailure): RedeemFailure {
+  const isAnybodys = error === undefined && status > 400 && status !== 403
+  return failure === 'rejected' && isAnybodys ? 'transient' : failure
 }
 
 /** Seconds or a date; what is neither, or over already, is no wish. */

@@ -17,7 +17,7 @@ export interface IdTokenExpectations {
   readonly clientId: string
   readonly algorithms: readonly string[]
   readonly clockToleranceSeconds: number
-  /** Left out for a refresh, where the token may have one or not (§12.2). */
+  /** Left out for a refresh, where the token may have one or not (§12.2): whoever knows the first one's compares. */
   readonly nonce?: string
 }
 

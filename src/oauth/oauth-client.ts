@@ -17,7 +17,14 @@ import {
 } from './authorization-request.ts'
 import { checkAuthorizationResponse } from './authorization-response.ts'
 import { type ClientRequestSettings, createClientRequests, endpointOf, toServer } from './client-requests.ts'
-import { asObject, type EndpointFailure, isErrorAnswer, readFailure, readJson } from './endpoint-answer.ts'
+import {
+  asObject,
+  type EndpointFailure,
+  isErrorAnswer,
+  readFailure,
+  readJson,
+  refreshFailureOf,
+} from './endpoint-answer.ts'
 import { checkIdToken } from './id-token.ts'
 import type { ServerMetadata } from './metadata.ts'
 import { reportingAs, unlessAborted } from './reporting.ts'
@@ -189,7 +196,8 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
         const response = await oauth.refreshTokenGrantRequest(toServer(server), client, auth, refreshToken, options)
         const answer = await readTokenResponse(response, secrets, placeOf(true))
         if (answer.kind === 'failure') {
-          const { failure, detail, retryAfterMs, error } = answer
+          const { detail, retryAfterMs, error } = answer
+          const failure = refreshFailureOf(answer)
           const said = { ...(retryAfterMs !== undefined && { retryAfterMs }), ...(error !== undefined && { error }) }
           throw new RedeemError(failure, `the token endpoint of ${presentable(server.issuer)} ${detail}`, said)
         }

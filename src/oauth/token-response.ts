@@ -53,6 +53,7 @@ export async function readTokenResponse(
   secrets: readonly string[],
   expected?: TokenPlace | TokenKinds,
 ): Promise<GrantedTokens | EndpointFailure> {
+  const { status } = response
   const body = await readJson(response)
   if (isErrorAnswer(response, body)) return readFailure(response, body, secrets)
   const place = expected !== undefined && 'member' in expected ? expected : undefined
@@ -85,12 +86,12 @@ export async function readTokenResponse(
               ? 'an id_token that is none'
               : undefined
   if (problem !== undefined || !isToken(accessToken)) {
-    const detail = `answered ${response.status} with ${problem}`
-    return { kind: 'failure', failure: 'transient', detail, error: undefined, retryAfterMs: undefined }
+    const detail = `answered ${status} with ${problem}`
+    return { kind: 'failure', failure: 'transient', status, detail, error: undefined, retryAfterMs: undefined }
   }
   if (accessToken.length > MAX_TOKEN_LENGTH) {
     const detail = `sent a token of ${accessToken.length} characters, which no header takes`
-    return { kind: 'failure', failure: 'rejected', detail, error: undefined, retryAfterMs: undefined }
+    return { kind: 'failure', failure: 'rejected', status, detail, error: undefined, retryAfterMs: undefined }
   }
   return {
     kind: 'tokens',

@@ -308,6 +308,10 @@ describe('a refresh', () => {
     ['in words that nobody knows', 400, '{"error":"invalid_request","error_description":"No."}', true],
     ['without a word', 403, '', true],
     ['by an Action of Auth0', 500, '{"error":"access_denied","error_description":"user is blocked"}', true],
+    ['by what stands in for the provider', 401, '<h1>Sign in to the proxy</h1>', false],
+    ['by an ingress that has no provider', 404, '<h1>default backend - 404</h1>', false],
+    ['by a proxy that allows no POST', 405, '', false],
+    ['by a proxy that is not in charge', 421, '{"message":"Misdirected Request"}', false],
     ['for a mistake of the operator', 401, '{"error":"invalid_client"}', false],
     ['because the provider is in trouble', 503, '{"error":"server_error"}', false],
   ])('that is refused %s, once the session is over', async (_what, status, answer, ends) => {

@@ -2,8 +2,13 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { createSealer } from '../../src/core/sealing.ts'
+import { generateKey } from '../../src/index.ts'
+import { sealed } from '../../src/store/sealed.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { createKey, signToken } from '../support/keys.ts'
-import { openStall, type Stall, type StallOptions, whoIs } from './stall.ts'
+import type { Grant, RogueHooks } from './rogue-provider.ts'
+import { cookieOf, openStall, type Stall, type StallOptions, whoIs } from './stall.ts'
 
 const idTokenOnly: StallOptions = { integration: { jwtSource: 'id_token', audience: 'shop' } }
 
@@ -196,5 +201,88 @@ describe('a refreshed ID token that does not fit', () => {
     stall.clock.advance(60)
     expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe(null)
     expect(stall.provider.count('POST /token')).toBe(2)
+  })
+})
+
+describe('the nonce of a refreshed ID token (OpenID Connect Core §12.2)', () => {
+  const refreshedWith =
+    (nonceOf: (grant: Grant) => unknown): NonNullable<RogueHooks['idToken']> =>
+    (claims, grant, refresh) =>
+      refresh ? { ...claims, nonce: nonceOf(grant) } : claims
+  const either: [what: string, options: StallOptions][] = [
+    ['beside the access token that is judged', {}],
+    ['as what is judged', idTokenOnly],
+  ]
+
+  it.each(either)(
+    '%s: one of another sign-in ends the session, also after a refresh without one',
+    async (_, options) => {
+      const stall = await openStall(options)
+      let others: string | undefined
+      stall.provider.hooks.idToken = (claims, grant) => {
+        others = grant.nonce
+        return claims
+      }
+      await stall.newBrowser().load(`${stall.origin}/`)
+      stall.provider.hooks = {}
+      await stall.browser.load(`${stall.origin}/`)
+      stall.clock.advance(3601)
+      expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+      stall.provider.hooks.idToken = refreshedWith(() => others)
+      stall.clock.advance(3601)
+      expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe(null)
+      expect(stall.logins.at(-1)).toMatchObject({
+        kind: 'refresh_failed',
+        reason: 'reauth_required',
+        detail: 'the refreshed ID token has the nonce of another sign-in',
+      })
+      for (const secret of stall.provider.secrets) expect(stall.told()).not.toContain(secret)
+    },
+  )
+
+  it.each<[what: string, nonceOf: (grant: Grant) => unknown, subject: string | null]>([
+    ["the sign-in's own", ({ nonce }) => nonce, 'alice'],
+    ['null, as some write what they leave out', () => null, 'alice'],
+    ['an empty text, likewise', () => '', 'alice'],
+    ['a number', () => 7, null],
+    ["a list of the sign-in's own", ({ nonce }) => [nonce], null],
+  ])('%s', async (_what, nonceOf, subject) => {
+    const stall = await openStall()
+    stall.provider.hooks.idToken = refreshedWith(nonceOf)
+    await stall.browser.load(`${stall.origin}/`)
+    for (let refreshes = 0; refreshes < 2; refreshes++) {
+      stall.clock.advance(3601)
+      expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe(subject)
+    }
+  })
+
+  it.each(either)('%s: a session of a version that kept none is not ended for it', async (_, options) => {
+    const key = generateKey()
+    const store = sealed(memoryStore(), [key])
+    const stall = await openStall({ ...options, login: { keys: [key], store } })
+    stall.provider.hooks.idToken = refreshedWith(() => 'another')
+    await stall.browser.load(`${stall.origin}/`)
+    const cookie = cookieOf(stall.browser, '127.0.0.1', '.corp').value
+    const { plaintext } = await createSealer([key], 'login-session').openText(cookie, `session corp ${stall.origin}`)
+    const { owner, id } = JSON.parse(plaintext)
+    const place = { space: 'login-sessions', owner, id }
+    const found = await store.get(place)
+    const record = JSON.parse(Buffer.from(found?.value ?? []).toString('utf8'))
+    expect(record.tokens.nonce).toEqual(expect.any(String))
+    delete record.tokens.nonce
+    const value = Buffer.from(JSON.stringify(record))
+    expect(await store.put(place, value, { ifVersion: found?.version ?? null })).not.toBe('conflict')
+    stall.clock.advance(3601)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+  })
+
+  it('is not kept in cookies, whose sessions are not refreshed', async () => {
+    const key = generateKey()
+    const stall = await openStall({ login: { keys: [key], session: 'cookie' } })
+    await stall.browser.load(`${stall.origin}/`)
+    const { value } = cookieOf(stall.browser, '127.0.0.1', '.corp')
+    const sealer = createSealer([key], 'login-session')
+    const { plaintext } = await sealer.openText(value, `cookie session corp ${stall.origin}`)
+    expect(JSON.parse(plaintext)).not.toHaveProperty('nonce')
   })
 })

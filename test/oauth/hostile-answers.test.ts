@@ -303,6 +303,13 @@ const BAD_ANSWERS: readonly (readonly [string, () => Answer, string, string])[] 
   ['a dead refresh token with status 200', () => json({ error: 'bad_refresh_token' }), 'rejected', 'dead'],
   ['400 without JSON', () => text('<h1>no</h1>', 400), 'rejected', 'rejected'],
   ['400 with an error that is an object', () => json({ error: { code: 7 } }, 400), 'rejected', 'rejected'],
+  ['403 without a word', () => text('', 403), 'rejected', 'rejected'],
+  ...[401, 404, 405, 421, 425, 451, 499].map(
+    (status) => [`${status} of a proxy`, () => text('<h1>no</h1>', status), 'rejected', 'transient'] as const,
+  ),
+  ['404 of an application', () => json({ error: 'Not Found' }, 404), 'rejected', 'transient'],
+  ['404 with a code', () => json({ error: 'invalid_request' }, 404), 'rejected', 'rejected'],
+  ['404 with invalid_grant', () => json({ error: 'invalid_grant' }, 404), 'rejected', 'dead'],
   ['429', () => json({ error: 'invalid_request' }, 429), 'unavailable', 'transient'],
   ['500', () => text('oh no', 500), 'unavailable', 'transient'],
   ['503 with an error', () => json({ error: 'temporarily_unavailable' }, 503), 'unavailable', 'transient'],

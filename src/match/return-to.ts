@@ -77,15 +77,20 @@ const CONTROL = /\p{Cc}/u
 
 /**
  * Whether a path of ours is still one for whoever decodes it and uses it as a `Location` or a reference of its own:
- * `/%2fevil.example`, `/%09/evil.example` and `/x/..//evil.example` are `//evil.example` to one or the other.
+ * `/%2fevil.example`, `/%09/evil.example` and `/x/..//evil.example` are `//evil.example` to one or the other. Some take
+ * `;parameters` off in between.
  */
 function staysWhenDecoded(path: string): boolean {
-  let reading = path
+  let readings = new Set([path, withoutParameters(path)])
   for (let round = 0; round <= MAX_DECODINGS; round++) {
-    if (CONTROL.test(reading) || opensWithTwoSlashes(reading)) return false
-    const decoded = decode(reading)
-    if (decoded === reading) return true
-    reading = decoded
+    const next = new Set<string>()
+    for (const reading of readings) {
+      if (CONTROL.test(reading) || opensWithTwoSlashes(reading)) return false
+      const decoded = decode(reading)
+      if (decoded !== reading) next.add(decoded).add(withoutParameters(decoded))
+    }
+    if (next.size === 0) return true
+    readings = next
   }
   return false
 }
@@ -95,32 +100,41 @@ function decode(path: string): string {
   return path.replace(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString())
 }
 
-/** What may become a slash: look-alikes without a compatibility form, and broken UTF-8 (`%c0%af` is an overlong slash). */
-const LIKE_A_SLASH = /[\\\u2044\u2215\u2216\u29f5\u29f8\ufffd]/g
+/** What may become a slash: look-alikes, with or without a compatibility form, and broken UTF-8 (`%c0%af` is an overlong slash). */
+const LIKE_A_SLASH = /[\\\u2044\u2215\u2216\u29f5\u29f8\ufffd]/
 /** What may vanish on the way: white space, controls, formatting characters. */
 const VANISHING = /[\p{Z}\p{C}]/gu
 /** `;parameters` of a segment, to the next slash that is one for everybody; with the forms that may become a semicolon. */
 const PARAMETERS = /[;\u037e\ufe14\ufe54\uff1b][^/]*/g
 
-/**
- * Whether some reader could find an empty first segment, hence a network-path reference (RFC 3986 §4.2). All that
- * readers may do is done at once (compatibility forms, `;parameters` off, dot segments out), since each only
- * takes segments away from in front of an empty one. But where a slash is one for some readers only, it ends a parameter for
- * these only: `/.;\x//` is `/.//` to the others.
- */
-function opensWithTwoSlashes(path: string): boolean {
-  return hasEmptyFirst(path) || hasEmptyFirst(path.replace(PARAMETERS, ''))
+function withoutParameters(path: string): string {
+  return path.replace(PARAMETERS, '')
 }
 
-function hasEmptyFirst(path: string): boolean {
-  const plain = path.normalize('NFKC').replace(LIKE_A_SLASH, '/').replace(VANISHING, '')
-  const segments = plain.split('/').slice(1)
+/**
+ * Whether some reader could find an empty first segment, hence a network-path reference (RFC 3986 §4.2). All that
+ * readers may do is done at once: compatibility forms, parameters off, dot segments out. What is a slash for some only
+ * may part segments here, and there it does not: so dots and nothing count on both of its sides, and names on one.
+ */
+function opensWithTwoSlashes(path: string): boolean {
+  const segments = compatible(path).replace(VANISHING, '').split('/').slice(1)
   let depth = 0
   for (const [index, segment] of segments.entries()) {
-    const name = segment.split(';', 1)[0]
-    if (name === '' && depth === 0 && index < segments.length - 1) return true
-    if (name === '..') depth = Math.max(0, depth - 1)
-    else if (name !== '.') depth++
+    let isNamed = false
+    for (const part of segment.split(LIKE_A_SLASH)) {
+      const name = part.split(';', 1)[0]
+      if (name === '' && depth === 0 && (index < segments.length - 1 || part !== segment)) return true
+      if (name === '..') depth = Math.max(0, depth - 1)
+      else if (name !== '' && name !== '.' && !isNamed) {
+        depth++
+        isNamed = true
+      }
+    }
   }
   return false
+}
+
+/** Compatibility forms (NFKC), but that a slash that comes of one is no slash for everybody. */
+function compatible(path: string): string {
+  return path.replace(/[^\0-\x7f]+/gu, (text) => text.normalize('NFKC').replaceAll('/', '\u2044'))
 }

@@ -177,6 +177,9 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   'dot segments at different depths': words`
     /a/%252e%252e/%2f${EVIL} /a/..%252f%2f${EVIL} /a/..%2f%2f%252e%252e%252fok /a/%25252e%25252e//${EVIL}
     /%252e%252e%252f%252f${EVIL} /a%252f..%252f%252f${EVIL} /a/%2e%252e//${EVIL} /a/..%252f/%2e%252e/x`,
+  'slashes and parameters that are such for some readers only': words`
+    ${BASE}/:80%ef%bc%8f/..%252f/ ${BASE}/%252e;%252fhttps://${HOST} /a%e2%88%95b/..%e2%81%84%2fx
+    /a%ef%bc%8fb/..%252f/${EVIL} /%252e;%252fx//${EVIL}`,
   'encoded without end': times(words`/%2525252f /%25252525252f /%${'25'.repeat(500)}2f /x/%2525252525`, [EVIL]),
   'response splitting': times(words`/x / ${BASE}/x`, [
     ...words`%0d%0aSet-Cookie:%20a=b %0aLocation:%20https://${EVIL} %250d%250aSet-Cookie:a=b %0d%0a%0d%0a<script>`,

@@ -9,6 +9,7 @@ import { type HostPattern, parseHostPattern } from '../match/host-pattern.ts'
 import { GatewayCode } from '../mcp/error-codes.ts'
 import { jsonRpcError } from '../mcp/json-rpc-reply.ts'
 import type { RequestId } from '../mcp/messages.ts'
+import { presentable } from '../net/fetch.ts'
 
 /** What {@link createAdmission} works with: parts of a configuration whose hosts and origins have been checked. */
 export interface AdmissionSettings {
@@ -146,9 +147,9 @@ export function allowedOriginProblem(text: string): string | undefined {
   if (OTHER_ORIGIN.test(text)) return undefined
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || url.origin === 'null' || text.includes('*')) {
-    return `"${text}" is not an origin, such as "https://app.example.com"`
+    return `"${presentable(text)}" is not an origin, such as "https://app.example.com"`
   }
-  return url.origin === text ? undefined : `"${text}" is not an origin; did you mean "${url.origin}"?`
+  return url.origin === text ? undefined : `"${presentable(text)}" is not an origin; did you mean "${url.origin}"?`
 }
 
 const VARY: ReplyHeaders = Object.freeze({ vary: 'origin' })

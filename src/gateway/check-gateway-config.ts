@@ -11,7 +11,7 @@ import { checkExternalIdentities } from '../identity/check-external-identities.t
 import { checkIntegrations } from '../identity/check-integrations.ts'
 import { checkVirtualAccounts } from '../identity/check-virtual-accounts.ts'
 import type { ExternalIdentity } from '../identity/external-identities.ts'
-import { isSecureUrl } from '../net/fetch.ts'
+import { isSecureUrl, presentable } from '../net/fetch.ts'
 import { brandProblem } from '../pages/layout.ts'
 import { allowedHostProblem, allowedOriginProblem } from './admission.ts'
 import { checkConsentReach } from './check-consent-reach.ts'
@@ -132,7 +132,7 @@ function originProblem(url: unknown): string | undefined {
   if (typeof url !== 'string' || url === '') return undefined
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
-    return `"${url}" is not an http(s) URL, such as "https://gw.example.com"`
+    return `"${presentable(url)}" is not an http(s) URL, such as "https://gw.example.com"`
   }
   if (parsed.origin !== url.replace(/\/$/, '')) {
     return `expected an origin, "${parsed.origin}", without path, query or user name`

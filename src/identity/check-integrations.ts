@@ -2,6 +2,7 @@
 import { check, joinPath } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
 import { hasTenants } from '../jwt/registered-claims.ts'
+import { presentable } from '../net/fetch.ts'
 import {
   type AddProblem,
   checkClient,
@@ -45,7 +46,7 @@ export function checkIntegrations(integrations: unknown, problems: ConfigProblem
 function nameProblem(issuer: string): string | undefined {
   if (hasUserInfo(issuer)) return USER_INFO
   if (issuer === VIRTUAL_ACCOUNT || issuer === ANONYMOUS) return `"${issuer}" stands for callers of no provider`
-  return issuer.includes(':') && !URL.canParse(issuer) ? `"${issuer}" is not a URL` : undefined
+  return issuer.includes(':') && !URL.canParse(issuer) ? `"${presentable(issuer)}" is not a URL` : undefined
 }
 
 /** Placeholders in the issuer, and who they stand for. */

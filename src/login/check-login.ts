@@ -5,7 +5,7 @@ import { callable, check, secret, strict, text } from '../core/config.ts'
 import type { ConfigProblem } from '../core/errors.ts'
 import { isPlainPath } from '../http/path.ts'
 import type { Integration } from '../identity/integration.ts'
-import { isSecureUrl } from '../net/fetch.ts'
+import { isSecureUrl, presentable } from '../net/fetch.ts'
 import { brandProblem } from '../pages/layout.ts'
 import type { LoginConfig } from './config.ts'
 
@@ -42,7 +42,8 @@ export function checkLogin(
   const add = (key: string, message: string) => problems.push({ path: `login.${key}`, message })
 
   const origin = URL.canParse(url) ? new URL(url) : undefined
-  if (origin === undefined || !/^https?:$/.test(origin.protocol)) add('url', `"${url}" is not an http(s) URL`)
+  if (origin === undefined || !/^https?:$/.test(origin.protocol))
+    add('url', `"${presentable(url)}" is not an http(s) URL`)
   else if (origin.origin !== url.replace(/\/$/, '')) {
     add('url', `expected an origin, "${origin.origin}", without path, query or user name`)
   } else if (!isSecureUrl(url)) add('url', 'must be https: over http anybody on the way takes the session')

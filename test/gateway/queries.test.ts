@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { ConfigError, generateKey } from 'sallyport'
+import { ConfigError, createGuard, generateKey } from 'sallyport'
 import { createGateway, type McpServer, type UpstreamAuth } from 'sallyport/gateway'
 import { memoryStore } from 'sallyport/stores/memory'
 import { expect, onTestFinished, test } from 'vitest'
@@ -10,6 +10,13 @@ import { callTool, EVERYTHING, rpc, startWorld } from './world.ts'
 
 const KEY = 'SENTINEL-4711'
 const CLIENT = { clientId: 'gateway', clientSecret: 'the secret of the client' } as const
+const GATEWAY = {
+  url: 'https://gw.example.com',
+  store: memoryStore(),
+  keys: [generateKey()],
+  integrations: {},
+  servers: {},
+}
 
 const authsOf = (url: string): Readonly<Record<string, UpstreamAuth>> => ({
   none: { type: 'none' },
@@ -72,15 +79,30 @@ test.each<[string, (url: string) => McpServer]>([
   ['of a resource', () => ({ url: 'https://u.example.com/mcp', auth: { type: 'oauth2', resource: `x?key=${KEY}` } })],
 ])('a mistake %s', (_, serverAt) => {
   for (const url of [`u.example.com/mcp?api_key=${KEY}`, `https://u.example.com:99999/mcp?api_key=${KEY}`]) {
-    const make = () =>
-      createGateway({
-        url: 'https://gw.example.com',
-        store: memoryStore(),
-        keys: [generateKey()],
-        integrations: {},
-        servers: { 'dev/one': serverAt(url) },
-      })
+    const make = () => createGateway({ ...GATEWAY, servers: { 'dev/one': serverAt(url) } })
     expect(make).toThrow(ConfigError)
     expect(make).not.toThrow(KEY)
+  }
+})
+
+test.each<[string, (place: string) => unknown]>([
+  ["of the gateway's own URL", (url) => createGateway({ ...GATEWAY, url })],
+  ['of an origin that may call', (url) => createGateway({ ...GATEWAY, allowedOrigins: [url] })],
+  [
+    'of an issuer that is only compared',
+    (issuer) =>
+      createGateway({
+        ...GATEWAY,
+        integrations: { corp: { issuer, jwksUri: 'https://idp.example.com/keys', audience: 'x' } },
+      }),
+  ],
+  [
+    'of the origin of sign-in',
+    (url) => createGuard({ integrations: {}, routes: [], login: { url, keys: [generateKey()], session: 'cookie' } }),
+  ],
+])('a mistake %s', (_, make) => {
+  for (const place of [`htp s://app.example.com?key=${KEY}`, `https://app.example.com:99999/?key=${KEY}`]) {
+    expect(() => make(place)).toThrow(ConfigError)
+    expect(() => make(place)).not.toThrow(KEY)
   }
 })

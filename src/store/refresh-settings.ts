@@ -24,6 +24,8 @@ export interface RefreshTimes {
   readonly maxBackoffMs: number
   /** How long a looked-up connection is believed without asking the store: the bound on staleness. 5,000 by default; 0 for never. */
   readonly cacheMs: number
+  /** The longest that whoever ends a connection waits for the authorization server to hear of it. 2,000 by default. */
+  readonly revokeWaitMs: number
   /** How long `close()` goes on trying to write redeemed tokens, once they are redeemed. 10,000 by default. */
   readonly drainMs: number
 }
@@ -39,6 +41,7 @@ export const DEFAULT_TIMES: RefreshTimes = {
   backoffMs: 1_000,
   maxBackoffMs: 300_000,
   cacheMs: 5_000,
+  revokeWaitMs: 2_000,
   drainMs: 10_000,
 }
 

@@ -48,13 +48,13 @@ export interface Refresher<Tokens> {
    */
   connect(key: Key, tokens: Tokens, options?: { readonly ttlMs?: number }): Promise<void>
   /**
-   * Ends a connection, here at once and at the authorization server where it offers that; whether there was one. Where the store
-   * fails, it has to be done again.
+   * Ends a connection, here at once and at the authorization server where it offers that; whether there was one. The server is
+   * waited for up to `revokeWaitMs` and asked on behind that. Where the store fails, it has to be done again.
    */
   disconnect(key: Key): Promise<boolean>
   /**
    * Begins nothing new and waits for redemptions under way (up to `maxRedeemMs`), then for redeemed tokens to be written
-   * (up to `drainMs`). Does not close the store.
+   * (up to `drainMs`), and for revocations. Does not close the store.
    */
   close(): Promise<void>
 }
@@ -85,6 +85,7 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
   const times = withDefaults(DEFAULT_TIMES, settings.times)
   const cache = createConnectionCache<Tokens>(store, times.cacheMs)
   const running = new Map<string, Running>()
+  const revocations = new Set<Promise<void>>()
   const stamps = new WeakMap<object, string>()
   const closing = new AbortController()
   // One for each connection that is waited for.
@@ -168,7 +169,7 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
       const refresh = refreshOnce(key, rejected)
       // Still good: nobody waits, and a failure shows up when it matters.
       if (usable) return found(current)
-      await withinWait(Promise.race([refresh.done, refresh.held]))
+      await within(times.waitMs, Promise.race([refresh.done, refresh.held]))
       return foundHeld(key) ?? answer(await cache.read(key, true))
     } catch (error) {
       if (error instanceof StoreError || error instanceof WaitedTooLong)
@@ -274,14 +275,21 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
     }
   }
 
-  async function withinWait(refresh: Promise<void>): Promise<void> {
+  /** It has ended here already: whoever ends it does not wait for a server that hangs. */
+  async function revokeBehind(key: Key, unwanted: Tokens): Promise<void> {
+    const revocation: Promise<void> = revokeUpstream(key, unwanted).finally(() => revocations.delete(revocation))
+    revocations.add(revocation)
+    await within(times.revokeWaitMs, revocation).catch(() => {}) // too late is all that it says
+  }
+
+  async function within(ms: number, work: Promise<void>): Promise<void> {
     const timer = new AbortController()
-    const late = pause(times.waitMs, undefined, { signal: timer.signal, ref: false }).then(() => {
+    const late = pause(ms, undefined, { signal: timer.signal, ref: false }).then(() => {
       throw new WaitedTooLong()
     })
     late.catch(() => {})
     try {
-      await Promise.race([refresh, late])
+      await Promise.race([work, late])
     } finally {
       timer.abort()
     }
@@ -367,14 +375,14 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
       endRefreshes(key)
       if (before === undefined || before.state === 'revoked') return false
       // Nobody may find them again, so this also happens where nobody knows whether the record is gone.
-      if (before.tokens !== undefined && !held) await revokeUpstream(key, before.tokens)
+      if (before.tokens !== undefined && !held) await revokeBehind(key, before.tokens)
       if (unanswered !== undefined) throw new HalfEnded(messageOf(unanswered), { cause: unanswered })
       return true
     },
     async close() {
       closing.abort()
       const refreshes = [...running.values()].map(({ done }) => done)
-      await Promise.allSettled([landings.drain(), ...refreshes])
+      await Promise.allSettled([landings.drain(), ...refreshes, ...revocations])
       cache.close()
     },
   }
@@ -383,5 +391,5 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
 /** The tokens of a connection were revoked, and the store does not say whether its record is gone. */
 export class HalfEnded extends StoreError {}
 
-/** Somebody else's refresh takes longer than a caller can wait. */
+/** What others do takes longer than a caller can wait. */
 class WaitedTooLong extends Error {}

@@ -320,6 +320,23 @@ describe('G13 refresher: connections end and begin', () => {
     expect(await refresher.tokens(key)).toEqual({ kind: 'revoked' })
   })
 
+  it('an authorization server that hangs holds nobody up who ends a connection; it is told all the same', async () => {
+    const bench = setUp()
+    let giveUp = (): void => {}
+    const hanging = new Promise<void>((_, reject) => {
+      giveUp = () => reject(new Error('503'))
+    })
+    const refresher = bench.refresher({ revoke: () => hanging, times: { revokeWaitMs: 20 } })
+    await refresher.connect(key, bench.server.issue())
+    expect(await refresher.disconnect(key)).toBe(true)
+    expect(await refresher.tokens(key)).toEqual({ kind: 'revoked' })
+    const closing = refresher.close()
+    expect(bench.events).toEqual([])
+    giveUp()
+    await closing
+    expect(bench.events).toEqual([{ key, kind: 'revocation_failed', detail: '503' }])
+  })
+
   it('an account that is connected again works, and for good', async () => {
     const bench = setUp()
     const refresher = bench.refresher()

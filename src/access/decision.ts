@@ -3,7 +3,9 @@ import type { Grant } from './grants.ts'
 
 /** A grant, and where it stands in its list. */
 export interface GrantRef {
+  /** Its place among the grants, from 0. */
   readonly index: number
+  /** As configured. */
   readonly grant: Grant
 }
 

@@ -6,9 +6,11 @@ import { isPrincipal } from './principals.ts'
 
 /** A decision, and what each grant had to do with it. */
 export interface Explanation {
+  /** Whether it may be done. */
   readonly allowed: boolean
   /** See `AccessDecision`. */
   readonly reason?: 'no_role' | 'not_granted' | 'argument'
+  /** Of `argument`: the name of the one that does not fit. */
   readonly argument?: string
   /** The grant that decided. */
   readonly rule?: GrantRef
@@ -22,6 +24,7 @@ export interface Explanation {
 export interface GrantExplanation extends GrantRef {
   /** Whether it gives what was wanted. One such grant is enough. */
   readonly applies: boolean
+  /** In words. */
   readonly why: string
 }
 

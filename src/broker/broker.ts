@@ -22,12 +22,15 @@ export interface OAuth2Server {
 
 /** What may be known of a connection; never a token. */
 export interface Connection {
+  /** `group/server`. */
   readonly server: string
+  /** `reauth_required`: the refresh token is dead, and the person must consent again. */
   readonly state: 'connected' | 'reauth_required'
   /** Epoch milliseconds; absent where consent has to be given again and nothing else is known any more. */
   readonly connectedAt?: number
   /** Of the access token; it is refreshed before. Absent where the server does not say, or nothing can be told. */
   readonly expiresAt?: number
+  /** What was granted, separated by spaces (RFC 6749 §3.3); absent where the server does not say. */
   readonly scope?: string
   /** When a call last used it, to the hour; absent where none has, and where consent has to be given again. */
   readonly lastUsedAt?: number
@@ -77,6 +80,7 @@ export interface StepUp {
 
 /** Something that happened to a connection, for the audit. Never holds a token, a code or a link. */
 export interface ConnectionEvent {
+  /** What happened. */
   readonly kind:
     | 'consent_started'
     | 'connected'

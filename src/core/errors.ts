@@ -28,6 +28,7 @@ export interface ConfigProblem {
 
 /** The configuration cannot be used (`ERR_CONFIG`). `problems` has every problem found, not just the first. */
 export class ConfigError extends SallyportError {
+  /** All that is wrong. */
   readonly problems: readonly ConfigProblem[]
 
   constructor(problems: readonly ConfigProblem[]) {

@@ -9,6 +9,7 @@ import { property } from './property.ts'
 
 /** A reference to a secret: `env:NAME`, `file:/run/secrets/name`, or whatever the `secrets` resolver knows. */
 export interface SecretReference {
+  /** `env:NAME`, `file:/run/secrets/name`, or a name for your own resolver. */
   secret: string
 }
 

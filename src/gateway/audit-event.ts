@@ -11,14 +11,17 @@ export type AuditEvent = RequestEvent | ConnectionAuditEvent | KeyAuditEvent
 /** A request to an MCP endpoint, told when its answer is complete. */
 export interface RequestEvent {
   readonly type: 'request'
+  /** When the answer was complete, in epoch milliseconds. */
   readonly at: number
   /** Of the whole request, in milliseconds. */
   readonly ms: number
+  /** `null` where nobody was known: no token, or one that was refused. */
   readonly caller: AuditCaller | null
   /** The server's name; `null` where there is none of that name. */
   readonly server: string | null
   /** Of a virtual server: the server that has the tool, prompt or resource; of a batch, one of them. `null` of others. */
   readonly member: string | null
+  /** `POST`, `GET`, `DELETE`, `OPTIONS`. */
   readonly httpMethod: string
   /** JSON-RPC methods of the message, or of the batch. */
   readonly methods: readonly string[]
@@ -42,9 +45,13 @@ export interface RequestEvent {
   readonly detail: string | null
   /** The grant that decided. */
   readonly rule: GrantRef | null
+  /** What the server was called with; `null` where it was not called. */
   readonly credential: CredentialKind | null
+  /** What the client was answered, or would have been. */
   readonly status: number
+  /** What the MCP server answered; `null` where it was not called, or did not answer. */
   readonly upstreamStatus: number | null
+  /** As `Decision.clientAddress`: of the client, behind trusted proxies too. */
   readonly clientAddress: string
   /** W3C trace context. */
   readonly traceparent: string | null
@@ -52,24 +59,33 @@ export interface RequestEvent {
 
 /** Who called. */
 export interface AuditCaller {
+  /** A person, a virtual account, or nobody in particular. */
   readonly kind: Caller['kind']
+  /** What they came in with. */
   readonly via: Caller['via']
+  /** See `identityId`. */
   readonly id: string
+  /** The integration that they are of. */
   readonly integration: string
+  /** Their name there: see `Identity.subject`. */
   readonly subject: string
+  /** Names of the external identities that their token met. */
   readonly externalIdentities: readonly string[]
+  /** Of the API key; `null` where it was none. */
   readonly keyId: string | null
 }
 
 /** A consent, refresh or revocation. */
 export interface ConnectionAuditEvent extends ConnectionEvent {
   readonly type: 'connection'
+  /** In epoch milliseconds. */
   readonly at: number
 }
 
 /** An API key made, used, refused or revoked. */
 export interface KeyAuditEvent extends KeyEvent {
   readonly type: 'key'
+  /** In epoch milliseconds. */
   readonly at: number
 }
 

@@ -4,9 +4,11 @@ import type { Caller } from '../identity/caller.ts'
 
 /** What is asked. */
 export interface AccessQuestion {
+  /** Who asks. */
   readonly caller: Caller
   /** What grants can call the caller by. */
   readonly principals: readonly string[]
+  /** `group/server`. */
   readonly server: string
   /**
    * `connect` for any use of the server at all; then each tool, prompt and resource that a request names. `manage` and `admin` are

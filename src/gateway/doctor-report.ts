@@ -2,6 +2,7 @@
 
 /** See the top of the file. */
 export interface DoctorReport {
+  /** `group/server`. */
   readonly server: string
   /** `good`: it works, as far as can be told from outside. `attention`: it works, but not for everybody or not for long. */
   readonly verdict: 'good' | 'attention' | 'bad'
@@ -15,6 +16,7 @@ export interface DoctorReport {
 
 /** One thing that was found. */
 export interface DoctorFinding {
+  /** The step that it belongs to. */
   readonly about:
     | 'server'
     | 'era'
@@ -32,6 +34,7 @@ export interface DoctorFinding {
     | 'provider'
   /** `odd`: it works, but another way than most. */
   readonly level: 'good' | 'odd' | 'bad'
+  /** A sentence, in ASCII, on one line. */
   readonly message: string
 }
 

@@ -114,6 +114,7 @@ export interface GatewayKeys {
     owner: Subject,
     key: { readonly name: string; readonly expiresAt?: number; readonly ttlSeconds?: number },
   ): Promise<NewApiKey>
+  /** Keys of an owner, oldest first; expired ones too, for 30 days. */
   list(owner: Subject): Promise<ApiKey[]>
   /** Ends a key; `false` where the owner has none of this id. */
   revoke(owner: Subject, id: string): Promise<boolean>
@@ -132,6 +133,7 @@ export interface GatewayVirtualAccounts extends VirtualAccounts {
 
 /** Connections of people and virtual accounts. */
 export interface GatewayConnections {
+  /** Those of an owner, by server. */
   list(owner: Subject): Promise<Connection[]>
   /**
    * The URL where somebody connects a server. For a virtual account, `who` is the owner of it who will.
@@ -177,6 +179,7 @@ export interface GatewayServers {
    * @throws GatewayError (`ERR_SUBJECT`, `ERR_UNKNOWN_PERSON`) as `explain`, (`ERR_UNKNOWN_VIRTUAL_ACCOUNT`, `ERR_UNAVAILABLE`)
    */
   for(who: Subject): Promise<VisibleServer[]>
+  /** As they are now, by name. */
   list(): Readonly<Record<string, McpServer>>
   /** Adds a server, or replaces the one of that name. @throws ConfigError (`ERR_CONFIG`) */
   set(name: string, server: McpServer): Promise<void>
@@ -190,6 +193,7 @@ export interface GatewayServers {
 
 /** Grants. */
 export interface GatewayGrants {
+  /** As they are now, in order. */
   list(): readonly Grant[]
   /** Replaces them all. @throws ConfigError (`ERR_CONFIG`) */
   set(grants: readonly Grant[]): Promise<void>

@@ -4,14 +4,19 @@ import type { LoginEvent } from '../login/events.ts'
 
 /** One decision. */
 export interface Decision {
+  /** A request, or one to upgrade (WebSocket). */
   readonly kind: 'http' | 'upgrade'
+  /** As sent. */
   readonly method: string
   /** Normalised; `''` where the request had no normal form. */
   readonly host: string
+  /** Normalised, without the query; `''` where the request had no normal form. */
   readonly path: string
+  /** Of the client: the peer, or what trusted proxies say. */
   readonly clientAddress: string
   /** The name of the route; `null` where none matched. */
   readonly route: string | null
+  /** `pass`: the application gets it; `reply`: the guard has answered; `skip`: the next gate decides. */
   readonly outcome: 'pass' | 'reply' | 'skip'
   /** The status of a `reply`. */
   readonly status: number | null
@@ -23,10 +28,13 @@ export interface Decision {
    * `ambiguous_host`, `ambiguous_method`, `ambiguous_forwarding`, `duplicate_header`; `closed`, `error`.
    */
   readonly reason: string
+  /** For the operator. */
   readonly detail: string | null
   /** Who it was, where that is known: see `Auth`. */
   readonly id: string | null
+  /** See `Auth.subject`. */
   readonly subject: string | null
+  /** See `Auth.integration`. */
   readonly integration: string | null
 }
 

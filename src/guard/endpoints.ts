@@ -8,11 +8,17 @@ export interface Endpoint {
   readonly route: string
   /** Where it answers: `https://s1.example.com/`, or for a route that is not exposed `http://s1.ns.svc.cluster.local:8080/`. `null` for a route on any host. */
   readonly url: string | null
+  /** `s1.example.com`, `*.example.com`; `null` for any. */
   readonly host: string | null
+  /** The prefix, `/api`; `/` for all paths. */
   readonly path: string
+  /** The port that connections come in on; `null` for any. */
   readonly port: number | null
+  /** `GET`, `POST`; `null` for all. */
   readonly methods: readonly string[] | null
+  /** Whether clients outside `internalNetworks` reach it. */
   readonly exposed: boolean
+  /** How callers are known. */
   readonly auth: 'none' | 'basic' | 'jwt'
   /** The integrations of a JWT route. */
   readonly integrations: readonly string[]

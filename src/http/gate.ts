@@ -11,6 +11,7 @@ export interface GateRequest {
   readonly method: string
   /** The request target as the client sent it (RFC 9112 §3.2), not what a mount path left of it. */
   readonly target: string
+  /** As Node reads them: names in lower case, duplicates joined or dropped. */
   readonly headers: IncomingHttpHeaders
   /** Names and values in turn, as received; duplicates are only visible here. */
   readonly rawHeaders: readonly string[]
@@ -18,6 +19,7 @@ export interface GateRequest {
   readonly peer: { readonly address: string; readonly encrypted: boolean }
   /** The port that the connection came in on. Unlike the port in `Host`, a client cannot choose it freely. */
   readonly localPort: number
+  /** Read at most once, by whoever decides. */
   readonly body: RequestBody
   /** Aborts when the client goes away before the answer is complete. Made on first use. */
   readonly signal: AbortSignal
@@ -28,13 +30,17 @@ export interface GateRequest {
   readonly gone?: AbortSource
   /** The framework's own object (`req`, `ctx`, `request`), for code of the host application. */
   readonly host: unknown
+  /** `upgrade`: the client wants another protocol on this connection (RFC 9110 §7.8), WebSocket mostly. */
   readonly kind: 'http' | 'upgrade'
 }
 
 /** What is mostly used of an `AbortSignal`; a real one fits. */
 export interface AbortSource {
+  /** Whether it has happened. */
   readonly aborted: boolean
+  /** Called once; not at all where it has happened before. */
   addEventListener(type: 'abort', listener: () => void): void
+  /** Takes a listener back. */
   removeEventListener(type: 'abort', listener: () => void): void
 }
 
@@ -49,8 +55,11 @@ export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>
 
 /** A whole answer. */
 export interface Reply {
+  /** 200 to 599. */
   readonly status: number
+  /** Without `content-length`, which follows from the body. */
   readonly headers?: ReplyHeaders
+  /** None by default. A stream is sent as it comes, and destroyed where the client goes away. */
   readonly body?: string | Uint8Array | Readable
 }
 
@@ -73,7 +82,9 @@ export interface Auth {
 /** Go on to the application. `headers` (say, a renewed cookie) are added to whatever the application sends. */
 export interface Pass {
   readonly kind: 'pass'
+  /** Who came in. */
   readonly auth: Auth
+  /** Added to the answer of the application. */
   readonly headers?: ReplyHeaders
 }
 

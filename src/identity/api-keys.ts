@@ -27,9 +27,13 @@ export interface KeyRequest {
 
 /** What may be known of a key. Times are in epoch milliseconds. */
 export interface ApiKey {
+  /** Names the key, for `revoke` and in the audit; no secret. */
   readonly id: string
+  /** What its owner calls it. */
   readonly name: string
+  /** When it was made. */
   readonly createdAt: number
+  /** When it ends; absent for never. */
   readonly expiresAt?: number
   /** How its text begins: `spp_` and 4 more characters. Absent of keys from before that was kept. */
   readonly prefix?: string
@@ -39,6 +43,7 @@ export interface ApiKey {
 
 /** A key that has just been made, with its text, which nobody can find out again. */
 export interface NewApiKey extends ApiKey {
+  /** `spp_…` of a person, `spv_…` of a virtual account: the bearer token. */
   readonly key: string
 }
 

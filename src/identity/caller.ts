@@ -7,6 +7,7 @@ export interface Caller {
   readonly kind: 'person' | 'virtual-account' | 'anonymous'
   /** What they authenticated with, for the audit. */
   readonly via: 'personal_token' | 'virtual_account_token' | 'jwt' | 'none'
+  /** Who it is. */
   readonly identity: Identity
   /** Names of the external identities whose rules the token meets. */
   readonly externalIdentities: readonly string[]

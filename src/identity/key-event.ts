@@ -5,6 +5,7 @@ import type { Caller } from './caller.ts'
 export interface KeyEvent {
   /** `used`: it let somebody in; `refused`: it did not, see `reason`. */
   readonly kind: 'created' | 'revoked' | 'used' | 'refused'
+  /** Whose key: a person, or a virtual account. */
   readonly via: Extract<Caller['via'], 'personal_token' | 'virtual_account_token'>
   /** `null` where a refused key is not known. */
   readonly keyId: string | null
@@ -16,6 +17,7 @@ export interface KeyEvent {
   readonly virtualAccount: string | null
   /** Why it was refused. */
   readonly reason: string | null
+  /** For the operator. */
   readonly detail: string | null
 }
 

@@ -5,12 +5,15 @@ import type { GateRequest, Reply } from '../http/gate.ts'
 export interface Identity {
   /** See `identityId`. */
   readonly id: string
+  /** The name of the integration that they are of. */
   readonly integration: string
   /** What the integration calls them. */
   readonly subject: string
+  /** Names, as the provider spells them. */
   readonly groups: readonly string[]
   /** Only where the provider has verified it. */
   readonly email?: string
+  /** Of the ID token and UserInfo, or of the access token. */
   readonly claims: Readonly<Record<string, unknown>>
 }
 

@@ -15,7 +15,9 @@ import type { Identity } from './sign-in.ts'
 export interface DirectoryEntry {
   /** The name of the integration that groups and subject are of. */
   readonly integration: string
+  /** What the integration calls them. */
   readonly subject: string
+  /** Those that they are in now. */
   readonly groups: readonly string[]
   /** Only where somebody has verified it. */
   readonly email?: string

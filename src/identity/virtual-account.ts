@@ -3,6 +3,7 @@ import type { KeyOwner } from './key-owner.ts'
 
 /** A virtual account as it is configured. */
 export interface VirtualAccountConfig {
+  /** For people who read the configuration or the pages. */
   readonly description?: string
   /**
    * People who answer for it, as grants name them, each written out: `user:corp/alice@example.com`, or by their subject with
@@ -19,6 +20,7 @@ export interface VirtualAccountConfig {
 
 /** A virtual account. */
 export interface VirtualAccount extends VirtualAccountConfig {
+  /** `ci`; in grants, `virtual-account:ci`. */
   readonly name: string
   /** See `identityId`. Depends on the name only. */
   readonly id: string

@@ -23,7 +23,9 @@ export interface VerificationKey {
 
 /** A key that was left out, for the operator. */
 export interface RefusedKey {
+  /** Its key ID (RFC 7517 §4.5). */
   readonly kid: string | undefined
+  /** In words. */
   readonly reason: string
 }
 

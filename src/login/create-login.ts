@@ -31,6 +31,7 @@ import { createTransactions } from './transaction.ts'
 
 /** What to register at a provider. */
 export interface RedirectUrls {
+  /** Its name. */
   readonly integration: string
   /** The redirect URL (RFC 6749 §3.1.2.2). */
   readonly callback: string

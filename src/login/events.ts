@@ -19,10 +19,14 @@ export interface LoginEvent {
   readonly integration: string | null
   /** `denied`, `expired`, `invalid`, `rejected`, `unavailable`; the same that the person reads on the page. */
   readonly reason: string | null
+  /** For the operator. */
   readonly detail: string | null
   /** On the page that the person saw, so that they can tell you. */
   readonly reference: string | null
+  /** See `Auth.id`; `null` where nobody is known yet. */
   readonly id: string | null
+  /** See `Auth.subject`. */
   readonly subject: string | null
+  /** As `Decision.clientAddress`; `null` where no request was the cause. */
   readonly clientAddress: string | null
 }

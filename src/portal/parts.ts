@@ -68,6 +68,7 @@ export interface PortalGateway {
 
 /** A connection, and what is known of whose it is. */
 export interface KnownConnection extends Connection {
+  /** The person or the virtual account. */
   readonly owner: ConnectionOwner
 }
 
@@ -77,8 +78,11 @@ export interface ConnectionOwner {
   readonly id: string
   /** The name, of a virtual account. */
   readonly virtualAccount?: string
+  /** Of a person. */
   readonly integration?: string
+  /** Of a person: see `Identity.subject`. */
   readonly subject?: string
+  /** Of a person, as their provider said last. */
   readonly email?: string
 }
 

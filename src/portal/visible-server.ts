@@ -6,9 +6,11 @@ import type { UpstreamAuth } from '../broker/upstream-auth.ts'
 export interface VisibleServer {
   /** `group/server`. */
   readonly name: string
+  /** One that is configured, or made of others. */
   readonly kind: 'server' | 'virtual'
   /** What people know it as; its name where nothing is configured. */
   readonly label: string
+  /** For people, as configured. */
   readonly description?: string
   /** Where clients connect: by its name, then by its id. */
   readonly urls: readonly string[]
@@ -34,10 +36,14 @@ export interface VisibleServer {
 
 /** A member of a virtual server. */
 export interface VisibleMember {
+  /** `group/server`. */
   readonly name: string
+  /** What people know it as. */
   readonly label: string
+  /** How the gateway is authorized there. */
   readonly auth: UpstreamAuth['type']
   /** As of a server. */
   readonly ownValues: boolean
+  /** As of a server. */
   readonly scopes: readonly string[]
 }

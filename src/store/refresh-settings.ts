@@ -21,6 +21,7 @@ export interface RefreshTimes {
   readonly waitMs: number
   /** Pause after the first failed refresh; doubles up to `maxBackoffMs`. 1,000 and 300,000 by default. */
   readonly backoffMs: number
+  /** See `backoffMs`. */
   readonly maxBackoffMs: number
   /** How long a looked-up connection is believed without asking the store: the bound on staleness. 5,000 by default; 0 for never. */
   readonly cacheMs: number
@@ -47,7 +48,9 @@ export const DEFAULT_TIMES: RefreshTimes = {
 
 /** What happened, for the operator. Never holds a token. */
 export interface RefreshEvent {
+  /** Of the connection. */
   readonly key: Key
+  /** What happened. */
   readonly kind: /** New tokens are stored. */
     | 'refreshed'
     /** The refresh token is dead; the person must consent again. */
@@ -66,11 +69,13 @@ export interface RefreshEvent {
     | 'lost'
     /** The authorization server did not take a revocation. */
     | 'revocation_failed'
+  /** Why, in one line, of failures. */
   readonly detail?: string
 }
 
 /** What a refresher needs. `Tokens` is plain data that survives JSON. */
 export interface RefreshSettings<Tokens> {
+  /** Where connections are kept; sealed, since tokens are in them. */
   readonly store: TokenStore
   /**
    * Redeems the refresh token at the authorization server. Must give up when `signal` aborts. Returns all tokens, with
@@ -88,7 +93,10 @@ export interface RefreshSettings<Tokens> {
   expiresAt(tokens: Tokens): number | undefined
   /** Whether there is anything to redeem. */
   canRefresh(tokens: Tokens): boolean
+  /** Those that are to differ from the defaults. */
   readonly times?: Partial<RefreshTimes>
+  /** The system's by default. */
   readonly clock?: Clock
+  /** Told of what happens. What it throws is a warning of the process. */
   report?(event: RefreshEvent): void
 }

@@ -7,13 +7,17 @@ import type { Unsubscribe } from '../core/events.ts'
 
 /** Names a record. `space` is what kind it is, `owner` whose it is; all three are part of the identity. */
 export interface Key {
+  /** A lower-case name of at most 64 characters: `session`. */
   readonly space: string
+  /** 1 to 512 characters. */
   readonly owner: string
+  /** 1 to 512 characters. */
   readonly id: string
 }
 
 /** A record as it was at one moment. */
 export interface StoredRecord {
+  /** What was put, byte for byte. */
   readonly value: Uint8Array
   /** Opaque. Changes with every write and is never used again for a key, also not after a delete. */
   readonly version: string
@@ -40,6 +44,7 @@ export interface PageRequest {
 
 /** Records in a stable order. A record that is there all the time is listed exactly once. */
 export interface Page {
+  /** At most `limit`. */
   readonly records: readonly (StoredRecord & { readonly key: Key })[]
   /** Where the next page begins; absent on the last. A page can be empty and have a next one. */
   readonly next?: string
@@ -58,6 +63,7 @@ export interface Lease {
  * fails; nobody may then assume that the operation did or did not happen.
  */
 export interface TokenStore {
+  /** The record; `undefined` where there is none, or its time is over. */
   get(key: Key): Promise<StoredRecord | undefined>
   /** Writes if the record is as expected; the new version, or `'conflict'`. */
   put(key: Key, value: Uint8Array, options: PutOptions): Promise<string | 'conflict'>

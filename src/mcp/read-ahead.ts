@@ -36,7 +36,7 @@ export function readAhead(source: AsyncGenerator<UpstreamMessage>): Ahead {
         yield value
       }
     } finally {
-      void source.return(undefined)
+      source.return(undefined).catch(() => {})
     }
   }
 

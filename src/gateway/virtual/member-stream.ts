@@ -70,8 +70,9 @@ export async function* whileItChanges(
         wake?.()
       }),
   )
-  let current = await begin()
+  let current: Awaited<ReturnType<typeof begin>> | undefined
   try {
+    current = await begin()
     for (;;) {
       if (waiting.length > 0) {
         const told = waiting
@@ -85,7 +86,7 @@ export async function* whileItChanges(
           continue
         }
         const before = current
-        current = { ...fresh, next: fresh.messages.next() }
+        current = { ...fresh, next: nextOf(fresh.messages) }
         before.abort.abort()
         yield acknowledged
         yield* rest(before)
@@ -99,19 +100,26 @@ export async function* whileItChanges(
       if (result === undefined) continue
       if (result.done === true) return
       yield result.value
-      current.next = current.messages.next()
+      current.next = nextOf(current.messages)
     }
   } finally {
     unwatch()
-    current.abort.abort()
+    current?.abort.abort()
     for (const resolve of waiting) resolve()
   }
 
   async function begin() {
     const abort = abortWith(new Abort(), signal)
     const messages = await open(abort)
-    return { abort, messages, next: messages.next() }
+    return { abort, messages, next: nextOf(messages) }
   }
+}
+
+/** The next message. Whoever has gone before it fails need not hear of that; whoever waits for it does. */
+function nextOf(messages: MemberStream): ReturnType<MemberStream['next']> {
+  const next = messages.next()
+  next.catch(() => {})
+  return next
 }
 
 /** What a stream begins with, its acknowledgement, without which it is not sure that anything is heard. */

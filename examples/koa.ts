@@ -8,7 +8,7 @@ const guard = createGuard({
   routes: [
     { path: '/healthz', auth: { type: 'none' } },
     { path: '/admin', auth: { type: 'basic', username: 'hello', password: { secret: 'env:ADMIN_PASSWORD' } } },
-    { path: '/', auth: { type: 'jwt', integration: 'corp', claims: { email: '*@example.com' } } },
+    { path: '/', auth: { type: 'jwt', integration: 'corp', claims: { email: '*@example.com', email_verified: true } } },
   ],
 })
 

@@ -14,7 +14,12 @@ const guard = createGuard({
       oauth2: { clientId: 'orders-web', clientSecret: { secret: 'env:CORP_SECRET' }, scopes: ['openid', 'email'] },
     },
   },
-  routes: [{ path: '/', auth: { type: 'jwt', integration: 'corp', login: true, claims: { email: '*@example.com' } } }],
+  routes: [
+    {
+      path: '/',
+      auth: { type: 'jwt', integration: 'corp', login: true, claims: { email: '*@example.com', email_verified: true } },
+    },
+  ],
 })
 console.log('register at the identity provider:', guard.redirectUrls())
 // Rejects with what is missing: a key, a secret, the provider, the store.

@@ -1,4 +1,4 @@
-/** WebSockets behind the same guard: a refused upgrade never reaches the handler. `npx tsx examples/websocket.ts` */
+/** WebSockets behind the same guard: a refused upgrade never reaches the handler. `npm install ws`, then `ADMIN_PASSWORD=pass npx tsx examples/websocket.ts` */
 import { createServer } from 'node:http'
 import { createGuard } from 'sallyport'
 import { authOf, guardUpgrade, sallyport } from 'sallyport/node'

@@ -79,10 +79,10 @@ async function report(fixture: string, args: string[] = [], env?: NodeJS.Process
 
 describe('the tarball', () => {
   test('holds what is built, the README and all that it leads to but pictures, the licence and package.json', async () => {
-    const isOne = /^(?:dist\/(?:src|adapters)\/.+\.(?:js|d\.ts)|docs\/.+\.md|examples\/[\w-]+\.ts)$/
+    const isOne = /^(?:dist\/(?:src|adapters)\/.+\.(?:js|d\.ts)|docs\/.+\.md|bench\/README\.md|examples\/[\w-]+\.ts)$/
     expect(packed.filter((path) => !isOne.test(path)).sort()).toEqual(['LICENSE', 'README.md', 'package.json'])
     const readme = await readFile(join(root, 'README.md'), 'utf8')
-    const links = [...readme.matchAll(/\]\((docs\/[^)#]+\.md)/g)].map(([, path]) => path)
+    const links = [...readme.matchAll(/\]\(((?:docs|bench)\/[^)#]+\.md)/g)].map(([, path]) => path)
     expect(links.length).toBeGreaterThan(10)
     expect(packed).toEqual(expect.arrayContaining(links))
   })

@@ -79,8 +79,20 @@ function strangerWords(to: readonly string[], principals: readonly string[]): st
     return principal.startsWith('user:') && to.some((pattern) => isPrincipal(asAddress, pattern))
   })
   const hint =
-    misread === undefined ? '' : `; for the subject, which is not an e-mail address, write ${quoted(misread)}`
+    misread !== undefined
+      ? `; for the subject, which is not an e-mail address, write ${quoted(misread)}`
+      : to.some(isAddress) && principals.some(isPerson) && !principals.some(isAddress)
+        ? '; no verified e-mail address of theirs is known (email_verified)'
+        : ''
   return `is to ${list(to)}, which the caller is not${hint}`
+}
+
+function isPerson(principal: string): boolean {
+  return principal.startsWith('user:')
+}
+
+function isAddress(principal: string): boolean {
+  return isPerson(principal) && principal.includes('@')
 }
 
 function refusalWords(verdict: Verdict, { everything, ref }: CompiledGrant, wanted: Wanted): string {

@@ -8,7 +8,7 @@ import { keeping } from '../http/keeping.ts'
 import type { NormalisedRequest } from '../http/normalise.ts'
 import { problem } from '../http/replies.ts'
 import { isSameOrigin, needsSameOrigin } from '../http/same-origin.ts'
-import { compileClaimRules, isScopeClaim } from '../jwt/claim-rules.ts'
+import { claimAt, compileClaimRules, isScopeClaim } from '../jwt/claim-rules.ts'
 import type { SignedToken } from '../jwt/signature-cache.ts'
 import type { TokenIntegration, TokenVerifier, Verification } from '../jwt/token-verifier.ts'
 import type { Login } from '../login/create-login.ts'
@@ -94,7 +94,7 @@ export function createJwtRoute(
       kind: 'refuse',
       reply,
       reason: 'claim',
-      detail: `claim ${JSON.stringify(failed)} is not accepted`,
+      detail: `claim ${JSON.stringify(failed)} is ${claimAt(claims, failed) === undefined ? 'missing' : 'not accepted'}`,
       auth: found,
     }
   }

@@ -109,6 +109,16 @@ describe('B9 explain says what decided, and what each grant had to do with it', 
     )
   })
 
+  it('an address that nobody has verified', () => {
+    const why = (identity: Parameters<typeof person>[0], to: string) =>
+      createAccess([{ to, on: '*' }]).explain(principalsOf(person(identity)), 'dev/github', { kind: 'connect' })
+        .grants[0]?.why
+    const unknown = 'no verified e-mail address of theirs is known (email_verified)'
+    expect(why({ subject: 'ann' }, 'user:corp/*@example.com')).toMatch(`which the caller is not; ${unknown}`)
+    expect(why({ subject: 'ann', email: 'ann@other.example' }, 'user:corp/*@example.com')).not.toMatch(unknown)
+    expect(why({ subject: 'ann' }, 'group:corp/x@y')).not.toMatch(unknown)
+  })
+
   it('names from outside cannot write to a terminal', () => {
     const { summary } = explain('data/hub', { kind: 'tool', name: 'a\u001b[2J\u202e\u009b\n"' })
     expect(summary).toContain('"a\\u001b[2J\ufffd\ufffd\\n\\""')

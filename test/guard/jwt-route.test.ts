@@ -202,11 +202,14 @@ describe('A10 claim rules on a route', () => {
     expect(JSON.stringify(reply)).not.toContain('a.b')
     expect(events.decisions.at(-1)).toMatchObject({
       reason: 'claim',
-      detail: 'claim "a.b" is not accepted',
+      detail: 'claim "a.b" is missing',
       subject: 'ann',
       integration: 'corp',
     })
     expect(await ask(guard, withToken(token))).toBe(403)
+    const other = await signToken(key, claimsFor(provider, clock, { ...claims, a: { b: 'y' } }))
+    expect(await ask(guard, withToken(other))).toBe(403)
+    expect(events.decisions.at(-1)).toMatchObject({ reason: 'claim', detail: 'claim "a.b" is not accepted' })
   })
 
   it('403 insufficient_scope where it is, with the scopes that would do', async () => {

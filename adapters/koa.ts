@@ -12,11 +12,14 @@ export type {
   Auth,
   Gate,
   GateRequest,
+  OpenAuth,
   Outcome,
   Pass,
+  PasswordAuth,
   Reply,
   ReplyHeaders,
   RequestBody,
+  TokenAuth,
 } from '../src/http/gate.ts'
 export { guardUpgrade, type UpgradeListener } from '../src/http/upgrade.ts'
 

@@ -32,11 +32,14 @@ export type {
   Auth,
   Gate,
   GateRequest,
+  OpenAuth,
   Outcome,
   Pass,
+  PasswordAuth,
   Reply,
   ReplyHeaders,
   RequestBody,
+  TokenAuth,
 } from './http/gate.ts'
 export type { Integration, KeyTimes, OAuth2 } from './identity/integration.ts'
 export type { KeyReport } from './identity/integrations.ts'

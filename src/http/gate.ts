@@ -64,19 +64,48 @@ export interface Reply {
 }
 
 /** Who came in, and how: what `authOf(req)` returns once a gate has let a request pass. */
-export interface Auth {
-  /** How the caller was authenticated. */
-  readonly type: 'none' | 'basic' | 'jwt' | 'session'
+export type Auth = OpenAuth | PasswordAuth | TokenAuth
+
+/** Nobody in particular: a route without authentication. */
+export interface OpenAuth {
+  /** How the caller was authenticated: not at all. */
+  readonly type: 'none'
   /** The route that matched: its `name`, or host and path. */
   readonly route: string
-  /** The same for one person whatever they log in with: a hash of issuer and subject. Absent for `none`. */
-  readonly id?: string
-  /** The user name (basic) or the integration's subject claim (jwt, session). */
-  readonly subject?: string
-  /** The integration that the token is of (jwt, session). */
-  readonly integration?: string
-  /** The token's claims, frozen (jwt, session). */
-  readonly claims?: Readonly<Record<string, unknown>>
+  readonly id?: undefined
+  readonly subject?: undefined
+  readonly integration?: undefined
+  readonly claims?: undefined
+}
+
+/** Somebody with a user name and a password. */
+export interface PasswordAuth {
+  /** How the caller was authenticated (RFC 7617). */
+  readonly type: 'basic'
+  /** The route that matched: its `name`, or host and path. */
+  readonly route: string
+  /** The same for one user name of one realm: a hash of both. */
+  readonly id: string
+  /** The user name. */
+  readonly subject: string
+  readonly integration?: undefined
+  readonly claims?: undefined
+}
+
+/** Somebody of an identity provider. */
+export interface TokenAuth {
+  /** How the caller was authenticated: by a JWT (RFC 9068), or by a session that began with one. */
+  readonly type: 'jwt' | 'session'
+  /** The route that matched: its `name`, or host and path. */
+  readonly route: string
+  /** The same for one person whatever they log in with: a hash of issuer and subject. */
+  readonly id: string
+  /** The integration's subject claim. */
+  readonly subject: string
+  /** The integration that the token is of. */
+  readonly integration: string
+  /** The token's claims, frozen. */
+  readonly claims: Readonly<Record<string, unknown>>
 }
 
 /** Go on to the application. `headers` (say, a renewed cookie) are added to whatever the application sends. */

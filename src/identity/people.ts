@@ -9,13 +9,18 @@ import type { Identity } from './sign-in.ts'
 export interface Person extends Omit<Identity, 'claims'> {
   /** With the tenant of theirs in it, where an integration has several. */
   readonly issuer: string
-  /** The last sign-in or refresh, in epoch milliseconds. */
+  /** When the provider last said it, with a sign-in or a refresh, in epoch milliseconds. */
   readonly seenAt: number
 }
 
 /** Records of people. */
 export interface People {
-  write(person: Person): Promise<void>
+  /**
+   * Keeps what is later: `person`, or what is there.
+   *
+   * @param signedInAt - when the session began that it is of: by a refresh, it is not later than another integration's since
+   */
+  write(person: Person, signedInAt?: number): Promise<void>
   /** The record of `id`, or `undefined` for somebody who has not signed in. */
   read(id: string): Promise<Person | undefined>
   /** No longer listens to the store. */
@@ -39,14 +44,15 @@ export function createPeople(store: TokenStore, clock: Clock, cacheMs = 0): Peop
   }, cacheMs)
   const unsubscribe = cacheMs > 0 ? forgetOnChange(store, PEOPLE, cache) : () => {}
   return {
-    async write(person) {
+    async write(person, signedInAt = person.seenAt) {
       const value = Buffer.from(JSON.stringify(person))
       try {
         for (let tries = 0; tries < MAX_TRIES; tries++) {
           const before = await store.get(keyOf(person.id))
           // Two sign-ins at once: the later one counts. One that is yet to come is of a machine whose clock was ahead.
-          const seenAt = before === undefined ? 0 : personIn(before.value).seenAt
-          if (seenAt > person.seenAt && seenAt <= clock.now()) return
+          const { seenAt = 0, integration } = before === undefined ? {} : personIn(before.value)
+          const since = integration === person.integration ? person.seenAt : Math.min(signedInAt, person.seenAt)
+          if (seenAt > since && seenAt <= clock.now()) return
           const written = await store.put(keyOf(person.id), value, { ifVersion: before?.version ?? null })
           if (written !== 'conflict') return
         }

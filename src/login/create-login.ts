@@ -166,7 +166,7 @@ export function createLogin(settings: LoginSettings): Login {
           const { id = '', subject = '' } = provider.judged.identify(fresh.claims)
           tell({ kind: 'refreshed', integration: provider.name, id, subject })
           // Groups may be a little older for it; the tokens may not be lost for it.
-          await writePerson(people, fresh, { providers }, clock.now()).catch(() => {})
+          if (fresh.saidAt !== tokens.saidAt) await writePerson(people, fresh, { providers }).catch(() => {})
           return fresh
         },
         async revoke(tokens) {

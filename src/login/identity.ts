@@ -15,17 +15,17 @@ export function identityOf(
   return (provider && identityOfClaims(provider.judged, provider.integration, tokens.claims)) ?? null
 }
 
-/** Writes the record of the person whose session it is. */
+/** Writes the record of the person whose session it is, as of when the provider has said what is in it. */
 export async function writePerson(
   people: People | undefined,
   tokens: SessionTokens,
   parts: { readonly providers: ReadonlyMap<string, Provider> },
-  seenAt: number,
 ): Promise<void> {
   const identity = identityOf(tokens, parts)
   const provider = parts.providers.get(tokens.integration)
   const issuer = provider && expectedIssuer(provider.integration, tokens.claims)
   if (people === undefined || identity === null || issuer === undefined) return
   const { claims: _, ...known } = identity
-  await people.write({ ...known, issuer, seenAt })
+  const { startedAt, saidAt = startedAt } = tokens
+  await people.write({ ...known, issuer, seenAt: saidAt }, startedAt)
 }

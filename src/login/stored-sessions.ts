@@ -9,9 +9,9 @@ import type { Clock } from '../core/clock.ts'
 import { SealError } from '../core/errors.ts'
 import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
-import { everyRecord } from '../store/every-record.ts'
 import type { FoundTokens, Refresher } from '../store/refresher.ts'
 import { type Key, keyText, type TokenStore } from '../store/token-store.ts'
+import { everyKey } from '../store/unopened.ts'
 import { createEndings } from './endings.ts'
 import type { Places } from './places.ts'
 import { type FoundSession, jsonOf, type SessionPlace, type Sessions, type SessionTokens } from './session.ts'
@@ -132,11 +132,27 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     return readTokens(tokens)
   }
 
-  /** Every record of a person's sessions, whatever has become of them. */
-  async function each(owner: string, look: (record: SessionRecord) => unknown): Promise<void> {
-    for await (const { key, value } of everyRecord((page) => store.list(SESSIONS, owner, page))) {
-      look({ key, ...recordOf(value) })
+  /** Keys of a person's sessions that are meant, and of what does not open: it may be any of them, and is no good to anybody. */
+  async function* keysOf(owner: string, isMeant: (record: SessionRecord) => boolean): AsyncGenerator<Key> {
+    for await (const { key, value } of everyKey((page) => store.list(SESSIONS, owner, page))) {
+      if (value === undefined || isMeant(recordOf(value))) yield key
     }
+  }
+
+  /** Keys of the sessions that the provider knows as `session`. */
+  async function* keysNamed({ space, owner }: Key, session: string): AsyncGenerator<Key> {
+    const isMeant = ({ providerSession }: SessionRecord) => providerSession === session
+    const unopened = new Set<string>()
+    for await (const { key, value } of everyKey((page) => store.list(space, owner, page))) {
+      const sessionOwner = value && Buffer.from(value).toString('utf8')
+      if (sessionOwner === undefined) unopened.add(key.id)
+      else if (key.id !== sessionOwner) yield { space: SESSIONS, owner: sessionOwner, id: key.id }
+      else yield* keysOf(sessionOwner, isMeant)
+    }
+    if (unopened.size === 0) return
+    // Of such a row no more is known than the id of a session or of an owner, and then all there are have to be looked at.
+    for (const id of unopened) yield* keysOf(id, isMeant)
+    for await (const { key } of everyKey((page) => store.scan(SESSIONS, page))) if (unopened.has(key.id)) yield key
   }
 
   /** Whether the provider has ended what `tokens` are of since it made them. */
@@ -196,22 +212,19 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       const keys = new Map<string, Key>()
       const add = (key: Key) => keys.set(keyText(key), key)
       if (session !== undefined) {
-        const { space, owner } = providerSessionKey(integration, session, 'any')
-        await endings.note(owner, at)
-        for await (const { key, value } of everyRecord((page) => store.list(space, owner, page))) {
-          const sessionOwner = Buffer.from(value).toString('utf8')
-          if (key.id !== sessionOwner) add({ space: SESSIONS, owner: sessionOwner, id: key.id })
-          else await each(sessionOwner, (own) => own.providerSession === session && add(own.key))
-        }
+        const index = providerSessionKey(integration, session, 'any')
+        await endings.note(index.owner, at)
+        for await (const key of keysNamed(index, session)) add(key)
       }
       if (subject !== undefined) {
         const owner = ownerOf(integration, subject)
         await endings.note(session === undefined ? owner : unnamedOwner(integration, subject), at)
-        await each(owner, ({ key, isThere, issuedAt, providerSession = session }) => {
+        const theirs = keysOf(owner, ({ isThere, issuedAt, providerSession = session }) => {
           // A token that was caught and is sent again does not end what began since.
           const isMeant = session === undefined || (isThere && providerSession === session)
-          if (isMeant && issuedAt <= at + LEEWAY_SECONDS) add(key)
+          return isMeant && issuedAt <= at + LEEWAY_SECONDS
         })
+        for await (const key of theirs) add(key)
       }
       const ended = await Promise.all([...keys.values()].map((key) => refresher.disconnect(key)))
       return ended.filter(Boolean).length
@@ -257,7 +270,6 @@ function unnamedOwner(integration: string, subject: string): string {
 
 /** A session as it is stored. */
 interface SessionRecord {
-  readonly key: Key
   /** Whether there are tokens; none are left of what is over. */
   readonly isThere: boolean
   /** When the sign-in was; long ago where that is not known. */
@@ -265,7 +277,7 @@ interface SessionRecord {
   readonly providerSession?: string
 }
 
-function recordOf(value: Uint8Array): Omit<SessionRecord, 'key'> {
+function recordOf(value: Uint8Array): SessionRecord {
   const { tokens } = (jsonOf(Buffer.from(value).toString('utf8')) ?? {}) as { tokens?: Partial<SessionTokens> }
   const { issuedAt, providerSession } = tokens ?? {}
   return {

@@ -1,5 +1,6 @@
 /** The records of people that sign-ins and refreshes write: personal tokens get their groups from there. */
 import { describe, expect, it } from 'vitest'
+import { findPeople } from '../../src/identity/find-people.ts'
 import { createPeople, PEOPLE, type Person } from '../../src/identity/people.ts'
 import { generateKey, type Integration } from '../../src/index.ts'
 import { sealed } from '../../src/store/sealed.ts'
@@ -17,7 +18,7 @@ async function openWithRecords(options: StallOptions = {}) {
     const [first] = (await inner.scan(PEOPLE)).records
     return people.read(first?.key.owner ?? '')
   }
-  return { stall, record }
+  return { stall, record, inner, store, people }
 }
 
 const idTokenOnly = { jwtSource: 'id_token', audience: 'shop' } as const
@@ -132,5 +133,35 @@ describe('a refresh', () => {
     stall.clock.advance(1801)
     expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
     expect((await record())?.groups).toEqual(['left'])
+  })
+})
+
+describe('a record that is none', () => {
+  it.each([
+    'does not open',
+    'not json',
+    'null',
+    '5',
+    '{}',
+    '{"id":"a","subject":"a","integration":"corp","issuer":"x","groups":[7],"seenAt":1}',
+    '{"id":"a","subject":"a","integration":"corp","issuer":"x","groups":[],"seenAt":"later"}',
+    '{"id":"a","subject":"a","integration":"corp","issuer":"x","groups":[],"seenAt":1,"email":1}',
+  ])('(%s) keeps nobody from signing in, and hides nobody else', async (text) => {
+    const { stall, inner, store, people } = await openWithRecords()
+    await stall.browser.load(`${stall.origin}/`)
+    const [spoilt] = (await inner.scan(PEOPLE)).records
+    if (spoilt === undefined) throw new Error('no record')
+    const { key, version } = spoilt
+    await (text === 'does not open' ? inner : store).put(key, Buffer.from(text), { ifVersion: version })
+    stall.provider.subject = 'bob'
+    await stall.newBrowser().load(`${stall.origin}/`)
+    expect(await findPeople(store, people, 'bob')).toMatchObject([{ subject: 'bob' }])
+    expect(await findPeople(store, people, 'alice')).toEqual([])
+    if (text !== 'does not open') expect(await people.read(key.owner)).toBeUndefined()
+    stall.provider.subject = 'alice'
+    const again = stall.newBrowser()
+    await again.load(`${stall.origin}/`)
+    expect(await whoIs(again, `${stall.origin}/`)).toBe('alice')
+    expect(await people.read(key.owner)).toMatchObject({ subject: 'alice', groups: ['staff'] })
   })
 })

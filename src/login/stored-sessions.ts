@@ -11,7 +11,7 @@ import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
 import type { FoundTokens, Refresher } from '../store/refresher.ts'
 import { type Key, keyText, type TokenStore } from '../store/token-store.ts'
-import { everyKey } from '../store/unopened.ts'
+import { everyKey, getOrRemove } from '../store/unopened.ts'
 import { createEndings } from './endings.ts'
 import type { Places } from './places.ts'
 import { type FoundSession, jsonOf, type SessionPlace, type Sessions, type SessionTokens } from './session.ts'
@@ -48,6 +48,8 @@ const LEEWAY_SECONDS = 5
 const OPENED = 10_000
 /** A cookie is renewed after this share of the idle time. */
 const RENEW_SHARE = 10
+/** Several sessions of one person may get the same name at once. */
+const MAX_TRIES = 5
 
 /** See the top of the file. */
 export function createStoredSessions(settings: StoredSessionSettings): Sessions {
@@ -302,9 +304,12 @@ export async function noteProviderSession(
   const owner = ownerOf(fresh.integration, fresh.providerSubject)
   const index = providerSessionKey(fresh.integration, providerSession, owner)
   try {
-    // There already where another session of theirs has got it.
-    await store.put(index, Buffer.from(owner), { ifVersion: null, ttlMs })
-    return fresh
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      // There already where another session of theirs has got it: it must last as long as this one, too.
+      const ifVersion = (await getOrRemove(store, index))?.version ?? null
+      if ((await store.put(index, Buffer.from(owner), { ifVersion, ttlMs })) !== 'conflict') return fresh
+    }
+    return unnamed
   } catch {
     return unnamed
   }

@@ -3,6 +3,7 @@ import { identityOfClaims } from '../identity/claims-identity.ts'
 import { expectedIssuer } from '../identity/integrations.ts'
 import type { People } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
+import { hasTenants } from '../jwt/registered-claims.ts'
 import type { Provider } from './provider.ts'
 import type { SessionTokens } from './session.ts'
 
@@ -13,6 +14,11 @@ export function identityOf(
 ): Identity | null {
   const provider = providers.get(tokens.integration)
   return (provider && identityOfClaims(provider.judged, provider.integration, tokens.claims)) ?? null
+}
+
+/** The issuer of the tenant that `claims` are of, where the provider has several. */
+export function tenantOf({ integration }: Provider, claims: Readonly<Record<string, unknown>>): string | undefined {
+  return hasTenants(integration.issuer) ? expectedIssuer(integration, claims) : undefined
 }
 
 /** Writes the record of the person whose session it is, as of when the provider has said what is in it. */

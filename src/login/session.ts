@@ -102,6 +102,8 @@ export interface Ending {
   readonly integration: string
   readonly subject: string | undefined
   readonly session: string | undefined
+  /** The issuer of the tenant that says so, where the integration has several: each has its own subjects and sessions. */
+  readonly tenant?: string
   /** When it was said, in epoch seconds by the provider's clock. */
   readonly at: number
 }

@@ -8,6 +8,7 @@ import type { Integration } from '../identity/integration.ts'
 import { expectedIssuer, letsIn } from '../identity/integrations.ts'
 import { type People, personAgeSeconds } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
+import { unlessSealed } from '../store/unopened.ts'
 
 /** Sees to it that there is a record of somebody who is known for certain right now. */
 export type RememberPerson = (identity: Identity) => Promise<void>
@@ -24,7 +25,7 @@ export function createKnownPeople(
     const own = Object.hasOwn(configured, integration) ? configured[integration] : undefined
     // Virtual accounts, and people of providers that are not configured here.
     if (own === undefined) return
-    const before = await people.read(id)
+    const before = await people.read(id).catch(unlessSealed)
     const isKnown = before !== undefined && letsIn(own, before.issuer)
     if (isKnown && personAgeSeconds(before, clock) <= maxAgeSeconds) return
     // Without claims nothing tells the tenant but what was written earlier: an id is of one issuer.

@@ -27,11 +27,12 @@ export async function findPeople(
   const found: Identity[] = []
   const wanted = text.toLowerCase()
   let looked = 0
-  // Somebody whose record does not open cannot be found, and hides nobody else.
+  // Somebody whose record does not open, or is none, cannot be found, and hides nobody else.
   const scan = (page: PageRequest) => readable(store.scan(PEOPLE, { ...page, limit: 1_000 }), () => {})
   for await (const { value } of everyRecord(scan)) {
     const person = personIn(value)
-    if (person.subject === text || person.email?.toLowerCase() === wanted) found.push(identityIn(person))
+    const isMeant = person?.subject === text || person?.email?.toLowerCase() === wanted
+    if (person !== undefined && isMeant) found.push(identityIn(person))
     looked++
     if (found.length === MOST || looked === MOST_LOOKED_AT) break
   }

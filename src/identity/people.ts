@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import type { TokenStore } from '../store/token-store.ts'
+import { getOrRemove } from '../store/unopened.ts'
 import { createReadCache, forgetOnChange } from './read-cache.ts'
 import type { Identity } from './sign-in.ts'
 
@@ -9,13 +10,18 @@ import type { Identity } from './sign-in.ts'
 export interface Person extends Omit<Identity, 'claims'> {
   /** With the tenant of theirs in it, where an integration has several. */
   readonly issuer: string
-  /** The last sign-in or refresh, in epoch milliseconds. */
+  /** When the provider last said it, with a sign-in or a refresh, in epoch milliseconds. */
   readonly seenAt: number
 }
 
 /** Records of people. */
 export interface People {
-  write(person: Person): Promise<void>
+  /**
+   * Keeps what is later: `person`, or what is there.
+   *
+   * @param signedInAt - when the session began that it is of: by a refresh, it is not later than another integration's since
+   */
+  write(person: Person, signedInAt?: number): Promise<void>
   /** The record of `id`, or `undefined` for somebody who has not signed in. */
   read(id: string): Promise<Person | undefined>
   /** No longer listens to the store. */
@@ -35,18 +41,21 @@ export function createPeople(store: TokenStore, clock: Clock, cacheMs = 0): Peop
   const keyOf = (id: string) => ({ space: PEOPLE, owner: id, id: 'person' })
   const cache = createReadCache(async (id) => {
     const found = await store.get(keyOf(id))
-    return found && deepFreeze(personIn(found.value))
+    const person = found && personIn(found.value)
+    return person && deepFreeze(person)
   }, cacheMs)
   const unsubscribe = cacheMs > 0 ? forgetOnChange(store, PEOPLE, cache) : () => {}
   return {
-    async write(person) {
+    async write(person, signedInAt = person.seenAt) {
       const value = Buffer.from(JSON.stringify(person))
       try {
         for (let tries = 0; tries < MAX_TRIES; tries++) {
-          const before = await store.get(keyOf(person.id))
+          // One that does not open is removed: whoever signs in would else be locked out for good.
+          const before = await getOrRemove(store, keyOf(person.id))
           // Two sign-ins at once: the later one counts. One that is yet to come is of a machine whose clock was ahead.
-          const seenAt = before === undefined ? 0 : personIn(before.value).seenAt
-          if (seenAt > person.seenAt && seenAt <= clock.now()) return
+          const { seenAt = 0, integration }: Partial<Person> = (before && personIn(before.value)) ?? {}
+          const since = integration === person.integration ? person.seenAt : Math.min(signedInAt, person.seenAt)
+          if (seenAt > since && seenAt <= clock.now()) return
           const written = await store.put(keyOf(person.id), value, { ifVersion: before?.version ?? null })
           if (written !== 'conflict') return
         }
@@ -67,7 +76,19 @@ export function personAgeSeconds({ seenAt }: Person, clock: Clock): number {
   return Math.abs(clock.now() - seenAt) / 1000
 }
 
-/** The person in a record. */
-export function personIn(value: Uint8Array): Person {
-  return JSON.parse(Buffer.from(value).toString('utf8'))
+/** The person in a record; `undefined` for what is none, as if nothing were there. */
+export function personIn(value: Uint8Array): Person | undefined {
+  try {
+    const found: unknown = JSON.parse(Buffer.from(value).toString('utf8'))
+    return isPerson(found) ? found : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isPerson(value: unknown): value is Person {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, subject, integration, issuer, groups, seenAt, email = '' } = value as Partial<Person>
+  const texts: unknown[] = [id, subject, integration, issuer, email, ...(Array.isArray(groups) ? groups : [undefined])]
+  return texts.every((text) => typeof text === 'string') && Number.isFinite(seenAt)
 }

@@ -91,7 +91,7 @@ export function createCallback(parts: SignInParts, sending: Sending): Callback {
         return withCookies(failed('expired', name, normalised, detail, again), [over])
       }
       const who = provider.judged.identify(tokens.claims)
-      await writePerson(people, tokens, parts, clock.now())
+      await writePerson(people, tokens, parts)
       const reply = await goOn(transaction, begun.handle, [over, ...begun.cookies])
       tell({
         kind: 'signed_in',

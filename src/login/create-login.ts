@@ -19,7 +19,7 @@ import type { LoginConfig } from './config.ts'
 import { createCookieSessions } from './cookie-sessions.ts'
 import type { LoginEvent } from './events.ts'
 import { createHandOffs } from './hand-off.ts'
-import { writePerson } from './identity.ts'
+import { tenantOf, writePerson } from './identity.ts'
 import { createPlaces, type Entrance, PAGES, type Places } from './places.ts'
 import type { Provider } from './provider.ts'
 import { refreshSession } from './refreshed-session.ts'
@@ -137,6 +137,10 @@ export function createLogin(settings: LoginSettings): Login {
             idleMs,
             absoluteMs,
             readTokens,
+            tenantOf(tokens) {
+              const provider = providers.get(tokens.integration)
+              return provider && tenantOf(provider, tokens.claims)
+            },
           })
     const common = { config, places, providers, sessions, verify, clock, tell }
     return {
@@ -166,7 +170,7 @@ export function createLogin(settings: LoginSettings): Login {
           const { id = '', subject = '' } = provider.judged.identify(fresh.claims)
           tell({ kind: 'refreshed', integration: provider.name, id, subject })
           // Groups may be a little older for it; the tokens may not be lost for it.
-          await writePerson(people, fresh, { providers }, clock.now()).catch(() => {})
+          if (fresh.saidAt !== tokens.saidAt) await writePerson(people, fresh, { providers }).catch(() => {})
           return fresh
         },
         async revoke(tokens) {

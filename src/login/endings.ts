@@ -2,8 +2,8 @@
  * What providers have ended of late (back-channel sign-out). The word of it can come while the sign-in that it is
  * about is under way, and finds no session to end; whoever has begun one asks here afterwards.
  */
-import { everyRecord } from '../store/every-record.ts'
 import type { TokenStore } from '../store/token-store.ts'
+import { everyKey } from '../store/unopened.ts'
 
 /** See the top of the file. `subject` says of whom or what it was, in any words; times are the provider's (`iat`). */
 export interface Endings {
@@ -29,7 +29,8 @@ export function createEndings(store: TokenStore): Endings {
     },
     async has(subjects, since) {
       for (const subject of subjects) {
-        for await (const { key } of everyRecord((page) => store.list(SPACE, subject, page)))
+        // One that does not open says it too: it is all in the key.
+        for await (const { key } of everyKey((page) => store.list(SPACE, subject, page)))
           if (Number(key.id) >= since) return true
       }
       return false

@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.ts'
 import { isLogout } from '../jwt/registered-claims.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
+import { tenantOf } from './identity.ts'
 import type { Provider } from './provider.ts'
 import type { Ending } from './session.ts'
 
@@ -37,5 +38,7 @@ export async function logoutTokenOf(
   const subject = typeof sub === 'string' && sub !== '' ? sub : undefined
   const session = typeof sid === 'string' && sid !== '' ? sid : undefined
   if (subject === undefined && session === undefined) return { kind: 'bad', detail: 'it names neither sub nor sid' }
-  return { kind: 'logout', integration: provider.name, subject, session, at: iat }
+  const tenant = tenantOf(provider, found.signed.payload)
+  const ending = { integration: provider.name, subject, session, at: iat }
+  return { kind: 'logout', ...ending, ...(tenant === undefined ? {} : { tenant }) }
 }

@@ -33,14 +33,14 @@ export async function refreshSession(
   signal: AbortSignal,
   { verify, clock, tell }: RefreshParts,
 ): Promise<SessionTokens> {
-  const check = (set: TokenSet): Promise<MadeSession> =>
-    makeSession(provider, set, { verify, clock, refreshes: true }, before).catch((error: unknown) => ({
+  const check = (set: TokenSet, cameAt = clock.now()): Promise<MadeSession> =>
+    makeSession(provider, set, { verify, clock, refreshes: true, cameAt }, before).catch((error: unknown) => ({
       kind: 'unavailable',
       detail: messageOf(error),
     }))
 
   const kept = keptSet(before, clock.now())
-  const looked = kept && (await check(kept))
+  const looked = kept && (await check(kept, cameAtOf(before)))
   if (looked?.kind === 'session') return looked.tokens
   // Another redemption would bring nothing that can be checked either.
   if (looked?.kind === 'unavailable') throw new RedeemError('transient', looked.detail)
@@ -73,8 +73,13 @@ function keeping(set: TokenSet, before: SessionTokens, now: number): SessionToke
     accessToken,
     refreshToken,
     expiresAt: Math.min(until, goesOnUntil),
-    unchecked: { until, goesOnUntil, ...(idToken === undefined ? {} : { idToken }) },
+    unchecked: { until, goesOnUntil, cameAt: now, ...(idToken === undefined ? {} : { idToken }) },
   }
+}
+
+/** When what was kept unchecked came: its groups are as old as that. At the earliest, where that was not kept. */
+function cameAtOf({ unchecked }: SessionTokens): number | undefined {
+  return unchecked && (unchecked.cameAt ?? unchecked.until - UNCHECKED_MS)
 }
 
 /** What was kept unchecked, where it is still worth a look. After a clock that was wrong it is not. */

@@ -1,6 +1,7 @@
 /** From the provider's answer to a session: which token is judged, whether it is good, and what it says. */
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
+import { claimAt } from '../jwt/claim-rules.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
 import type { TokenSet } from '../oauth/oauth-client.ts'
 import type { Provider } from './provider.ts'
@@ -12,6 +13,8 @@ export interface SessionParts {
   readonly clock: Clock
   /** Whether sessions are refreshed. Where they are not, a refresh token is not kept, and makes no session last longer. */
   readonly refreshes: boolean
+  /** When the tokens came, in epoch milliseconds, where that was earlier. */
+  readonly cameAt?: number
 }
 
 /** What came of it. `detail` is for the operator and holds no token. */
@@ -33,9 +36,10 @@ const DEFAULT_LIFETIME_MS = 60 * 60_000
 export async function makeSession(
   provider: Provider,
   set: TokenSet,
-  { verify, clock, refreshes }: SessionParts,
+  { verify, clock, refreshes, cameAt }: SessionParts,
   before?: SessionTokens,
 ): Promise<MadeSession> {
+  const now = clock.now()
   const source = provider.judged.expected.source
   const judgedText = source === 'access_token' ? set.accessToken : set.idToken
   if (judgedText === undefined && before === undefined) {
@@ -86,12 +90,14 @@ export async function makeSession(
     return { kind: 'bad', detail: 'the refreshed ID token has the nonce of another sign-in' }
   }
   let more: Readonly<Record<string, unknown>> = {}
+  let userInfoFailed = false
   if (provider.oauth2.userInfo === true) {
     try {
       more = await provider.client.userInfo(set.accessToken, subject)
     } catch (error) {
       if (!canDoWithout) throw error
       more = claimsOf(before, 'UserInfo')
+      userInfoFailed = true
       unchecked = messageOf(error)
     }
   }
@@ -101,6 +107,9 @@ export async function makeSession(
   const session = textOf(idClaims?.sid) ?? before?.providerSession
   const refreshToken = refreshes ? (set.refreshToken ?? before?.refreshToken) : undefined
   const lastIdToken = idToken ?? before?.idToken
+  const judgedAt = judgedText === undefined ? undefined : (cameAt ?? now)
+  const askedAt = userInfoFailed ? undefined : now
+  const saidAt = before && ((groupsAreOfUserInfo(provider, claims, before) ? askedAt : judgedAt) ?? before.saidAt)
   const mayOutlive = refreshToken !== undefined && unchecked === undefined
   return {
     kind: 'session',
@@ -111,7 +120,8 @@ export async function makeSession(
       providerSubject: subject,
       accessToken: set.accessToken,
       expiresAt: endOf(provider, set, claims, clock.now(), mayOutlive),
-      startedAt: before?.startedAt ?? clock.now(),
+      startedAt: before?.startedAt ?? now,
+      ...(saidAt === undefined ? {} : { saidAt }),
       ...(typeof issuedAt === 'number' ? { issuedAt } : {}),
       ...(session === undefined ? {} : { providerSession: session }),
       ...(refreshToken === undefined ? {} : { refreshToken }),
@@ -138,6 +148,17 @@ function claimsOf(
 ): Readonly<Record<string, unknown>> {
   const ofUserInfo = new Set(fromUserInfo)
   return Object.fromEntries(Object.entries(claims).filter(([name]) => ofUserInfo.has(name) === (said === 'UserInfo')))
+}
+
+/** Whether it is for UserInfo to say the groups: a token that said them and now says none has said that they are lost. */
+function groupsAreOfUserInfo(
+  { integration, oauth2 }: Provider,
+  claims: Readonly<Record<string, unknown>>,
+  before: SessionTokens,
+): boolean {
+  const { groupsClaim = 'groups' } = integration
+  const tokens = [claims, claimsOf(before, 'judged token')]
+  return oauth2.userInfo === true && tokens.every((token) => claimAt(token, groupsClaim) === undefined)
 }
 
 /** The names of what `more` adds to `claims`. */

@@ -25,6 +25,8 @@ export interface SessionTokens {
   readonly expiresAt: number
   /** When the person signed in, in epoch milliseconds. */
   readonly startedAt: number
+  /** When a refresh last said the groups, in epoch milliseconds; absent where only the sign-in has. */
+  readonly saidAt?: number
 }
 
 /** What is kept of new tokens until they can be checked; access and refresh token are the session's. Times are epoch milliseconds. */
@@ -34,6 +36,8 @@ export interface UncheckedTokens {
   readonly until: number
   /** How long the claims of before count at most, however often there are new tokens that cannot be checked. */
   readonly goesOnUntil: number
+  /** When they came. An earlier version kept no such time. */
+  readonly cameAt?: number
 }
 
 /** What `text` says; `undefined` for what is no JSON. */
@@ -60,10 +64,11 @@ export function asSessionTokens(value: unknown): SessionTokens | undefined {
     issuedAt = 0,
     expiresAt,
     startedAt,
+    saidAt = 0,
   } = tokens
   const whole =
     [integration, providerSubject].every((text) => typeof text === 'string') &&
-    [issuedAt, expiresAt, startedAt].every(Number.isFinite) &&
+    [issuedAt, expiresAt, startedAt, saidAt].every(Number.isFinite) &&
     TEXTS.every((key) => tokens[key] === undefined || typeof tokens[key] === 'string') &&
     typeof claims === 'object' &&
     claims !== null &&
@@ -74,8 +79,8 @@ export function asSessionTokens(value: unknown): SessionTokens | undefined {
 
 function isUnchecked(value: unknown): boolean {
   if (value === undefined) return true
-  const { idToken = '', until, goesOnUntil } = (value ?? {}) as Partial<UncheckedTokens>
-  return typeof idToken === 'string' && [until, goesOnUntil].every(Number.isFinite)
+  const { idToken = '', until, goesOnUntil, cameAt = 0 } = (value ?? {}) as Partial<UncheckedTokens>
+  return typeof idToken === 'string' && [until, goesOnUntil, cameAt].every(Number.isFinite)
 }
 
 /** Where a session is used: an origin, and the integration it is of. */
@@ -97,6 +102,8 @@ export interface Ending {
   readonly integration: string
   readonly subject: string | undefined
   readonly session: string | undefined
+  /** The issuer of the tenant that says so, where the integration has several: each has its own subjects and sessions. */
+  readonly tenant?: string
   /** When it was said, in epoch seconds by the provider's clock. */
   readonly at: number
 }

@@ -9,9 +9,9 @@ import type { Clock } from '../core/clock.ts'
 import { SealError } from '../core/errors.ts'
 import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
-import { everyRecord } from '../store/every-record.ts'
 import type { FoundTokens, Refresher } from '../store/refresher.ts'
 import { type Key, keyText, type TokenStore } from '../store/token-store.ts'
+import { everyKey, getOrRemove } from '../store/unopened.ts'
 import { createEndings } from './endings.ts'
 import type { Places } from './places.ts'
 import { type FoundSession, jsonOf, type SessionPlace, type Sessions, type SessionTokens } from './session.ts'
@@ -27,6 +27,8 @@ export interface StoredSessionSettings {
   readonly absoluteMs: number
   /** `undefined` for what is no session (any more). */
   readTokens(value: unknown): SessionTokens | undefined
+  /** The issuer of the tenant that a session is of, where its integration has several. */
+  tenantOf(tokens: SessionTokens): string | undefined
 }
 
 /** The sealed content of a cookie. */
@@ -48,10 +50,12 @@ const LEEWAY_SECONDS = 5
 const OPENED = 10_000
 /** A cookie is renewed after this share of the idle time. */
 const RENEW_SHARE = 10
+/** Several sessions of one person may get the same name at once. */
+const MAX_TRIES = 5
 
 /** See the top of the file. */
 export function createStoredSessions(settings: StoredSessionSettings): Sessions {
-  const { store, refresher, sealer, places, clock, idleMs, absoluteMs, readTokens } = settings
+  const { store, refresher, sealer, places, clock, idleMs, absoluteMs, readTokens, tenantOf } = settings
   const endings = createEndings(store)
   const opened = new LRUCache<string, Reference>({ max: OPENED })
 
@@ -132,10 +136,36 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     return readTokens(tokens)
   }
 
-  /** Every record of a person's sessions, whatever has become of them. */
-  async function each(owner: string, look: (record: SessionRecord) => unknown): Promise<void> {
-    for await (const { key, value } of everyRecord((page) => store.list(SESSIONS, owner, page))) {
-      look({ key, ...recordOf(value) })
+  /** Keys of a person's sessions that are meant, and of what does not open: it may be any of them, and is no good to anybody. */
+  async function* keysOf(owner: string, isMeant: (record: SessionRecord, id: string) => boolean): AsyncGenerator<Key> {
+    for await (const { key, value } of everyKey((page) => store.list(SESSIONS, owner, page))) {
+      if (value === undefined || isMeant(recordOf(value), key.id)) yield key
+    }
+  }
+
+  /** Keys of the sessions that the provider knows as `session`. */
+  async function* keysNamed(
+    { space, owner }: Key,
+    session: string,
+    isTheirs: (record: SessionRecord) => boolean,
+  ): AsyncGenerator<Key> {
+    const isMeant = (record: SessionRecord) => record.providerSession === session && isTheirs(record)
+    const named = new Map<string, Set<string>>()
+    const unopened = new Set<string>()
+    for await (const { key, value } of everyKey((page) => store.list(space, owner, page))) {
+      const sessionOwner = value && Buffer.from(value).toString('utf8')
+      if (sessionOwner === undefined) unopened.add(key.id)
+      else named.set(sessionOwner, (named.get(sessionOwner) ?? new Set()).add(key.id))
+    }
+    for (const [sessionOwner, ids] of named) {
+      const hasAny = ids.has(sessionOwner)
+      yield* keysOf(sessionOwner, (own, id) => (ids.has(id) && isTheirs(own)) || (hasAny && isMeant(own)))
+    }
+    if (unopened.size === 0) return
+    // Of such a row no more is known than the id of a session or of an owner, and then all there are have to be looked at.
+    for (const id of unopened) yield* keysOf(id, isMeant)
+    for await (const { key, value } of everyKey((page) => store.scan(SESSIONS, page))) {
+      if (unopened.has(key.id) && (value === undefined || isTheirs(recordOf(value)))) yield key
     }
   }
 
@@ -146,7 +176,9 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       providerSession === undefined
         ? unnamedOwner(integration, providerSubject)
         : providerSessionKey(integration, providerSession, 'any').owner
-    return issuedAt !== undefined && endings.has([ownerOf(integration, providerSubject), session], issuedAt)
+    const tenant = tenantOf(tokens)
+    const names = [ownerOf(integration, providerSubject), session].map((name) => endingOf(name, tenant))
+    return issuedAt !== undefined && endings.has(names, issuedAt)
   }
 
   return {
@@ -192,26 +224,27 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       await refresher.disconnect(keyOf(reference))
       return { cookies, tokens }
     },
-    async endAll({ integration, subject, session, at }) {
+    async endAll({ integration, subject, session, tenant, at }) {
+      // Keys have no tenant in them: what is stored says whose it is.
+      const isTheirs = ({ issuer = tenant }: SessionRecord) => tenant === undefined || issuer === tenant
       const keys = new Map<string, Key>()
       const add = (key: Key) => keys.set(keyText(key), key)
       if (session !== undefined) {
-        const { space, owner } = providerSessionKey(integration, session, 'any')
-        await endings.note(owner, at)
-        for await (const { key, value } of everyRecord((page) => store.list(space, owner, page))) {
-          const sessionOwner = Buffer.from(value).toString('utf8')
-          if (key.id !== sessionOwner) add({ space: SESSIONS, owner: sessionOwner, id: key.id })
-          else await each(sessionOwner, (own) => own.providerSession === session && add(own.key))
-        }
+        const index = providerSessionKey(integration, session, 'any')
+        await endings.note(endingOf(index.owner, tenant), at)
+        for await (const key of keysNamed(index, session, isTheirs)) add(key)
       }
       if (subject !== undefined) {
         const owner = ownerOf(integration, subject)
-        await endings.note(session === undefined ? owner : unnamedOwner(integration, subject), at)
-        await each(owner, ({ key, isThere, issuedAt, providerSession = session }) => {
+        const ended = session === undefined ? owner : unnamedOwner(integration, subject)
+        await endings.note(endingOf(ended, tenant), at)
+        const theirs = keysOf(owner, (record) => {
+          const { isThere, issuedAt, providerSession = session } = record
           // A token that was caught and is sent again does not end what began since.
           const isMeant = session === undefined || (isThere && providerSession === session)
-          if (isMeant && issuedAt <= at + LEEWAY_SECONDS) add(key)
+          return isMeant && isTheirs(record) && issuedAt <= at + LEEWAY_SECONDS
         })
+        for await (const key of theirs) add(key)
       }
       const ended = await Promise.all([...keys.values()].map((key) => refresher.disconnect(key)))
       return ended.filter(Boolean).length
@@ -250,6 +283,11 @@ function digest(parts: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
 
+/** What is noted as ended: of one tenant, where there are several. */
+function endingOf(name: string, tenant: string | undefined): string {
+  return tenant === undefined ? name : digest([name, tenant])
+}
+
 /** Of somebody's sessions those that the provider has no name for here: any of its own may be theirs. */
 function unnamedOwner(integration: string, subject: string): string {
   return digest(['subject without a session', integration, subject])
@@ -257,21 +295,24 @@ function unnamedOwner(integration: string, subject: string): string {
 
 /** A session as it is stored. */
 interface SessionRecord {
-  readonly key: Key
   /** Whether there are tokens; none are left of what is over. */
   readonly isThere: boolean
   /** When the sign-in was; long ago where that is not known. */
   readonly issuedAt: number
   readonly providerSession?: string
+  /** Whose word the claims are. */
+  readonly issuer?: string
 }
 
-function recordOf(value: Uint8Array): Omit<SessionRecord, 'key'> {
+function recordOf(value: Uint8Array): SessionRecord {
   const { tokens } = (jsonOf(Buffer.from(value).toString('utf8')) ?? {}) as { tokens?: Partial<SessionTokens> }
-  const { issuedAt, providerSession } = tokens ?? {}
+  const { issuedAt, providerSession, claims } = tokens ?? {}
+  const issuer = claims?.iss
   return {
     isThere: tokens !== undefined,
     issuedAt: typeof issuedAt === 'number' ? issuedAt : 0,
     ...(providerSession === undefined ? {} : { providerSession }),
+    ...(typeof issuer === 'string' ? { issuer } : {}),
   }
 }
 
@@ -290,9 +331,12 @@ export async function noteProviderSession(
   const owner = ownerOf(fresh.integration, fresh.providerSubject)
   const index = providerSessionKey(fresh.integration, providerSession, owner)
   try {
-    // There already where another session of theirs has got it.
-    await store.put(index, Buffer.from(owner), { ifVersion: null, ttlMs })
-    return fresh
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      // There already where another session of theirs has got it: it must last as long as this one, too.
+      const ifVersion = (await getOrRemove(store, index))?.version ?? null
+      if ((await store.put(index, Buffer.from(owner), { ifVersion, ttlMs })) !== 'conflict') return fresh
+    }
+    return unnamed
   } catch {
     return unnamed
   }

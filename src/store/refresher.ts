@@ -342,6 +342,8 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
     } catch (error) {
       if (!(error instanceof SealError || error instanceof SyntaxError)) throw error
       await store.delete(key)
+      // Here it may have been read when it still opened.
+      cache.forget(key)
       return undefined
     }
   }

@@ -111,9 +111,9 @@ describe('G22 one person', () => {
     const { keys, people, integrations, caller } = gatewayOver(store, { corp: corp('acme', 'beam') }, clock)
     const provider = { name: 'corp', integration: corp('acme', 'beam'), judged: integrations.get('corp') } as Provider
     const claims = { iss: 'https://login.example.com/acme/', tid: 'acme', sub: 'alice' }
-    const tokens = { integration: 'corp', claims } as unknown as SessionTokens
+    const tokens = { integration: 'corp', claims, startedAt: clock.now() } as unknown as SessionTokens
     const parts = { providers: new Map([['corp', provider]]) }
-    await writePerson(people, tokens, parts, clock.now())
+    await writePerson(people, tokens, parts)
     const owner = { kind: 'person', id: identityOf(tokens, parts)?.id ?? '' } as const
     const { key } = await keys.create({ owner, name: 'laptop' })
     expect((await caller(key)).identity).toMatchObject({ id: owner.id, subject: 'alice' })
@@ -154,9 +154,9 @@ describe('G22 one person', () => {
           /** The ids by session, JWT and personal token of somebody whom the provider says this of. */
           const ids = async (claims: object): Promise<string[]> => {
             const full = { iss: server.url, aud: 'x', exp: clock.now() / 1000 + 60, ...claims }
-            const tokens = { integration: 'corp', claims: full } as unknown as SessionTokens
+            const tokens = { integration: 'corp', claims: full, startedAt: clock.now() } as unknown as SessionTokens
             const session = identityOf(tokens, { providers })
-            await writePerson(people, tokens, { providers }, clock.now())
+            await writePerson(people, tokens, { providers })
             const owner = { kind: 'person', id: session?.id ?? '' } as const
             const jwt = await caller(await signToken(signer, full))
             const byKey = await caller((await keys.create({ owner, name: 'x' })).key)

@@ -42,6 +42,24 @@ describe('G1 records of people', () => {
     expect((await people.read('a'))?.groups).toEqual([])
   })
 
+  it('a refresh is no later than what another integration has written since that session began', async () => {
+    const clock = createTestClock(10_000)
+    const people = createPeople(memoryStore(), clock)
+    await people.write({ ...alice, seenAt: 2_000 }, 2_000)
+    const other = { ...alice, integration: 'other', groups: ['elsewhere'] }
+    await people.write({ ...other, seenAt: 3_000 }, 1_000)
+    expect(await people.read('a')).toMatchObject({ integration: 'corp', groups: ['staff'] })
+    await people.write({ ...alice, groups: [], seenAt: 3_000 }, 1_000)
+    expect((await people.read('a'))?.groups).toEqual([])
+    await people.write({ ...other, seenAt: 4_000 }, 4_000)
+    await people.write({ ...alice, seenAt: 5_000 }, 2_000)
+    expect((await people.read('a'))?.integration).toBe('other')
+    // One of a machine whose clock was ahead is in nobody's way.
+    await people.write({ ...alice, seenAt: 20_000 }, 20_000)
+    await people.write({ ...other, seenAt: 6_000 }, 4_000)
+    expect((await people.read('a'))?.integration).toBe('other')
+  })
+
   it('many at once lose none but the earlier ones', async () => {
     const people = createPeople(memoryStore(), systemClock)
     await Promise.all(Array.from({ length: 10 }, (_, index) => people.write({ ...alice, seenAt: index })))

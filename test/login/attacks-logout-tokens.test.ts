@@ -50,6 +50,24 @@ describe('a logout token', () => {
     expect(await whoIs(bobs, `${stall.origin}/`)).toBe('bob')
   })
 
+  it('by sid alone ends the later one of two sessions that got the same sid with a refresh, however long ago the first did', async () => {
+    const stall = await openStall()
+    stall.provider.hooks.idToken = sidBy(undefined, 'same')
+    const days = async (browser: Stall['browser'], count: number) => {
+      for (let half = 0; half < 2 * count; half++) {
+        stall.clock.advance(12 * 3600)
+        expect(await whoIs(browser, `${stall.origin}/`)).toBe('alice')
+      }
+    }
+    await stall.browser.load(`${stall.origin}/`)
+    await days(stall.browser, 6)
+    const phone = stall.newBrowser()
+    await phone.load(`${stall.origin}/`)
+    await days(phone, 2)
+    expect(await send(stall, await stall.provider.logoutToken({ sid: 'same' }))).toBe(200)
+    expect(await whoIs(phone, `${stall.origin}/`)).toBe(null)
+  })
+
   it.each<[what: string, options: StallOptions, idToken: RogueHooks['idToken'], names: Claims]>([
     ['without an ID token (no openid)', { oauth2: { scopes: ['orders:read'] } }, undefined, { sub: 'alice', sid: 'x' }],
     ['whose ID token has no sid', {}, ({ sid: _, ...claims }) => claims, { sub: 'alice', sid: 'x' }],

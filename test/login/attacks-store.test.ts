@@ -188,6 +188,65 @@ describe.each([['before'], ['after']] as const)('one operation of the store fail
   })
 })
 
+describe('a record that does not open', () => {
+  const spoil = async (store: TokenStore, space: string) => {
+    const [record] = (await store.scan(space)).records
+    if (record === undefined) throw new Error(`nothing in ${space}`)
+    await store.put(record.key, Buffer.from('spoilt'), { ifVersion: record.version })
+  }
+
+  it.each<[space: string, refresh: boolean, names: Record<string, unknown>]>([
+    ['login-sessions', false, { sub: 'alice' }],
+    ['login-sessions', false, { sid: 'same' }],
+    ['login-sessions', false, { sub: 'alice', sid: 'same' }],
+    ['login-provider-sessions', false, { sub: 'alice' }],
+    ['login-provider-sessions', false, { sid: 'same' }],
+    ['login-sessions', true, { sid: 'same' }],
+    ['login-provider-sessions', true, { sid: 'same' }],
+  ])('in %s (sid with a refresh: %s) keeps no session from ending from afar: %j', async (space, refresh, names) => {
+    const inner = memoryStore()
+    const stall = await openStall({ login: { store: inner } })
+    const spoilt = stall.newBrowser()
+    const phone = stall.newBrowser()
+    const bobs = stall.newBrowser()
+    stall.provider.hooks.idToken = ({ sid: _, ...claims }, grant, again) =>
+      again || !refresh ? { ...claims, sid: grant.subject === 'bob' ? 'another' : 'same' } : claims
+    const browsers = [spoilt, phone]
+    for (const browser of browsers) await browser.load(`${stall.origin}/`)
+    stall.provider.subject = 'bob'
+    if (refresh) {
+      stall.clock.advance(3601)
+      for (const browser of browsers) expect(await whoIs(browser, `${stall.origin}/`)).toBe('alice')
+    }
+    await spoil(inner, space)
+    await bobs.load(`${stall.origin}/`)
+    const form = { logout_token: await stall.provider.logoutToken(names) }
+    const url = `${stall.origin}/.sallyport/back-channel/corp`
+    expect((await stall.newBrowser().load(url, { method: 'POST', form })).status).toBe(200)
+    for (const browser of browsers) expect(await whoIs(browser, `${stall.origin}/`)).toBe(null)
+    expect(await whoIs(bobs, `${stall.origin}/`)).toBe('bob')
+    const owners = (await inner.scan('login-sessions')).records.map(({ value }) => Buffer.from(value).toString('utf8'))
+    expect(owners).not.toContain('spoilt')
+  })
+
+  it('of what has ended of late lets nobody in whom it is about, and everybody who comes later', async () => {
+    const inner = memoryStore()
+    const stall = await openStall({ login: { store: inner } })
+    stall.provider.hooks.idToken = async (claims) => {
+      const form = { logout_token: await stall.provider.logoutToken({ sub: 'alice' }) }
+      await stall.newBrowser().load(`${stall.origin}/.sallyport/back-channel/corp`, { method: 'POST', form })
+      await spoil(inner, 'login-ended')
+      return claims
+    }
+    const page = await stall.browser.load(`${stall.origin}/`)
+    expect([page.status, stall.logins.at(-1)?.reason]).toEqual([400, 'expired'])
+    stall.provider.hooks = {}
+    stall.clock.advance(10)
+    await stall.browser.load(`${stall.origin}/`)
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe('alice')
+  })
+})
+
 describe('the keys of the store', () => {
   it('are others than it was written with: 503 wherever it is needed, and the operator reads why', async () => {
     const inner = memoryStore()

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSealer } from '../../src/core/sealing.ts'
+import { createPeople, PEOPLE, type Person } from '../../src/identity/people.ts'
 import { generateKey } from '../../src/index.ts'
 import { sealed } from '../../src/store/sealed.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -138,6 +139,30 @@ describe('new tokens that cannot be checked whole', () => {
     expect(await status(stall)).toBe(403)
   })
 
+  it('signed with a key that cannot be had: looked at again, they take back nothing that was said since they came', async () => {
+    const key = generateKey()
+    const store = memoryStore()
+    const { stall, keys } = await openWithKeys(staffOnly, { store, keys: [key] })
+    const people = createPeople(sealed(store, [key]), stall.clock)
+    const [record] = (await store.scan(PEOPLE)).records
+    const before = await people.read(record?.key.owner ?? '')
+    keys.down = true
+    stall.clock.advance(3601)
+    expect(await status(stall)).toBe(200)
+    stall.clock.advance(100)
+    const since = { ...(before as Person), groups: ['said since'], seenAt: stall.clock.now() }
+    await people.write(since)
+    keys.down = false
+    stall.clock.advance(185)
+    await expect.poll(() => status(stall)).toBe(403)
+    expect(refreshes(stall)).toBe(1)
+    expect(await people.read(since.id)).toEqual(since)
+    // What comes anew counts again.
+    stall.clock.advance(3601)
+    expect(await status(stall)).toBe(403)
+    expect(await people.read(since.id)).toMatchObject({ groups: ['left'], seenAt: stall.clock.now() })
+  })
+
   it('signed with a key that cannot be had: nobody gets in for longer than five minutes, or long after the end', async () => {
     const { stall, keys } = await openWithKeys(staffOnly)
     keys.down = true
@@ -158,7 +183,7 @@ describe('new tokens that cannot be checked whole', () => {
 })
 
 /** A session of somebody in `staff`, whose next tokens say `left`, by a key that the provider has begun to use since. */
-async function openWithKeys(routes: StallOptions['routes']) {
+async function openWithKeys(routes: StallOptions['routes'], login: StallOptions['login'] = {}) {
   const next = await createKey('ES256', 'rogue-2')
   const keys: { down: boolean; all: unknown[] } = { down: false, all: [] }
   const server = createServer((_request, response) => {
@@ -173,6 +198,7 @@ async function openWithKeys(routes: StallOptions['routes']) {
   const jwks_uri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`
   const stall = await openStall({
     ...(routes && { routes }),
+    login,
     prepare(provider) {
       keys.all = [provider.key.jwk]
       provider.hooks.metadata = (document) => ({ ...document, jwks_uri })

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
 import type { TokenSet } from '../oauth/oauth-client.ts'
+import { mayPass } from './passing-problem.ts'
 import type { Provider } from './provider.ts'
 import type { SessionTokens } from './session.ts'
 
@@ -41,7 +42,8 @@ export async function makeSession(
   if (judgedText === undefined && before === undefined) {
     return { kind: 'bad', detail: 'the provider sent no ID token, which jwtSource asks for' }
   }
-  let claims = before === undefined ? {} : claimsOf(before, 'judged token')
+  const known = before === undefined ? {} : claimsOf(before, 'judged token')
+  let claims = known
   if (judgedText !== undefined) {
     const judged = await verify(judgedText, [provider.judged])
     if (judged.kind === 'unavailable') return { kind: 'unavailable', detail: NO_KEYS }
@@ -51,7 +53,8 @@ export async function makeSession(
         reason === 'malformed' && source === 'access_token'
           ? "; the provider's access tokens are not JWTs, so try jwtSource: 'id_token', or name the API they shall be for"
           : ''
-      return { kind: 'bad', detail: `the ${source} is not good: ${detail}${hint}` }
+      const passes = before !== undefined && mayPass(judged.problem, judgedText, provider.judged, known)
+      return { kind: passes ? 'unavailable' : 'bad', detail: `the ${source} is not good: ${detail}${hint}` }
     }
     claims = judged.signed.payload
   }
@@ -62,17 +65,20 @@ export async function makeSession(
   let idClaims: Readonly<Record<string, unknown>> | undefined
   if (idToken !== undefined) {
     const checked = source === 'id_token' ? undefined : await verify(idToken, [provider.idToken])
-    if (checked?.kind === 'bad') return { kind: 'bad', detail: `the id_token is not good: ${checked.problem.detail}` }
-    if (checked?.kind === 'unavailable') {
-      if (!canDoWithout) return { kind: 'unavailable', detail: NO_KEYS }
-      unchecked = NO_KEYS
+    if (checked !== undefined && checked.kind !== 'good') {
+      const detail = checked.kind === 'bad' ? `the id_token is not good: ${checked.problem.detail}` : NO_KEYS
+      const passes =
+        checked.kind === 'unavailable' ||
+        (before !== undefined && mayPass(checked.problem, idToken, provider.idToken, known))
+      if (!passes || !canDoWithout) return { kind: passes ? 'unavailable' : 'bad', detail }
+      unchecked = detail
       idToken = undefined
     } else idClaims = checked === undefined ? claims : checked.signed.payload
   }
+  // One that cannot be checked is done without, but not where it is of somebody else or of another sign-in by its own words.
+  const idSays = idClaims ?? set.idTokenClaims
   // Without a new ID token nothing new is said of it: an access token may call the same person something else.
-  const subject = textOf(
-    idClaims === undefined && before !== undefined ? before.providerSubject : (idClaims ?? claims).sub,
-  )
+  const subject = textOf(idSays === undefined && before !== undefined ? before.providerSubject : (idSays ?? claims).sub)
   if (subject === undefined) return { kind: 'bad', detail: 'the tokens have no sub' }
   const who = provider.judged.identify(claims)
   if (who.id === undefined || who.subject === '') {
@@ -82,7 +88,7 @@ export async function makeSession(
   if (!same || subject !== (before?.providerSubject ?? subject)) {
     return { kind: 'bad', detail: 'the refreshed tokens are of somebody else' }
   }
-  if (before !== undefined && idClaims !== undefined && isOfAnotherSignIn(idClaims, before)) {
+  if (before !== undefined && idSays !== undefined && isOfAnotherSignIn(idSays, before)) {
     return { kind: 'bad', detail: 'the refreshed ID token has the nonce of another sign-in' }
   }
   let more: Readonly<Record<string, unknown>> = {}

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { FetchError } from '../core/errors.ts'
 import { ALGORITHMS } from '../jwt/algorithms.ts'
 import { claimAt } from '../jwt/claim-rules.ts'
+import { isJwkSet } from '../jwt/jwk.ts'
 import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes, type LoadKeys } from '../jwt/key-set.ts'
 import { hasTenants, isIssuerOf, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
 import type { TokenIntegration } from '../jwt/token-verifier.ts'
@@ -175,8 +176,11 @@ function keyLoader(integration: Integration, fetch: Fetch, clock: Clock): LoadKe
     const found = await address(looking)
     failed = true
     const document = await fetchKeys(found.uri)
-    known = found
-    failed = false
+    // What is no key set is refused by whoever reads it.
+    if (isJwkSet(document)) {
+      known = found
+      failed = false
+    }
     return document
   }
 }

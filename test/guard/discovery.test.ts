@@ -93,6 +93,26 @@ describe("A6 an integration's keys are found from its issuer", () => {
     expect(await ask(guard, withToken(await token()))).toBe(401)
   })
 
+  it.each([true, false])(
+    'again where what is there is JSON but no key set (keys were there before: %s)',
+    async (were) => {
+      const starting = { message: 'starting' }
+      provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: `${provider.url}/old` })
+      provider.documents.set('/old', were ? { keys: [key.jwk] } : starting)
+      const { guard, clock, token } = setUp()
+      const asked = withToken(await token())
+      expect(await ask(guard, asked)).toBe(were ? 'pass' : 503)
+      provider.documents.set('/old', starting)
+      clock.advance(1000)
+      expect(await ask(guard, asked)).toBe(were ? 'pass' : 503)
+      provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: provider.jwksUri })
+      provider.asked.length = 0
+      clock.advance(100)
+      expect(await ask(guard, asked)).toBe('pass')
+      await expect.poll(() => provider.asked).toEqual([OIDC, '/jwks'])
+    },
+  )
+
   describe('and again where the metadata may name another place, though the old one still answers', () => {
     /** A guard that has fetched its keys, and metadata that has since moved them: the new place has `moved` alone. */
     async function moveKeys() {

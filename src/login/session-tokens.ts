@@ -97,11 +97,11 @@ export async function makeSession(
       more = await provider.client.userInfo(set.accessToken, subject)
     } catch (error) {
       if (!canDoWithout) throw error
-      more = claimsOf(before, 'UserInfo')
+      more = knownOfUserInfo(before)
       unchecked = messageOf(error)
     }
   }
-
+  const addressed = withOneAddress(more, claims)
   const issuedAt = before === undefined ? idClaims?.iat : before.issuedAt
   const nonce = before === undefined ? textOf(idClaims?.nonce) : before.nonce
   const session = textOf(idClaims?.sid) ?? before?.providerSession
@@ -112,8 +112,10 @@ export async function makeSession(
     kind: 'session',
     tokens: {
       integration: provider.name,
-      claims: { ...more, ...claims },
-      ...(refreshes && provider.oauth2.userInfo === true ? { fromUserInfo: added(more, claims) } : {}),
+      claims: { ...addressed.more, ...addressed.claims },
+      ...(refreshes && provider.oauth2.userInfo === true
+        ? { fromUserInfo: added(addressed.more, addressed.claims) }
+        : {}),
       providerSubject: subject,
       accessToken: set.accessToken,
       expiresAt: endOf(provider, set, claims, clock.now(), mayOutlive),
@@ -144,6 +146,24 @@ function claimsOf(
 ): Readonly<Record<string, unknown>> {
   const ofUserInfo = new Set(fromUserInfo)
   return Object.fromEntries(Object.entries(claims).filter(([name]) => ofUserInfo.has(name) === (said === 'UserInfo')))
+}
+
+/** What UserInfo said before. Its word on an address counts for the one that it was about, also where the token named that. */
+function knownOfUserInfo(before: SessionTokens): Readonly<Record<string, unknown>> {
+  const said = claimsOf(before, 'UserInfo')
+  const { email } = before.claims
+  return email === undefined || !Object.hasOwn(said, 'email_verified') ? said : { ...said, email }
+}
+
+/**
+ * Both without an `email_verified` that is not about the `email` that counts, the token's where it names one: an address that
+ * UserInfo has verified says nothing of another in the token, nor the other way round.
+ */
+function withOneAddress(more: Readonly<Record<string, unknown>>, claims: Readonly<Record<string, unknown>>) {
+  const isOne = more.email === claims.email
+  const { email_verified: _, ...unverified } = claims.email === undefined ? claims : more
+  if (isOne) return { more, claims }
+  return claims.email === undefined ? { more, claims: unverified } : { more: unverified, claims }
 }
 
 /** The names of what `more` adds to `claims`. */

@@ -177,6 +177,19 @@ describe("A6 an integration's keys are found from its issuer", () => {
     })
   })
 
+  it.each([undefined, 'http://keys.example.com/jwks'])(
+    'and where it says %s, the query of the issuer is not told',
+    async (jwks_uri) => {
+      const issuer = `${provider.url}/idp?code=TOP-SECRET-KEY`
+      provider.documents.set('/metadata', { issuer, ...(jwks_uri && { jwks_uri }) })
+      const { guard, events } = setUp({ issuer, metadataUrl: `${provider.url}/metadata`, allowInsecureHttp: undefined })
+      const error = await guard.ready().catch((thrown: unknown) => thrown)
+      expect(String(error)).toContain(`${provider.url}/idp `)
+      expect(events.keys).toHaveLength(1)
+      expect(`${error}${JSON.stringify(events.keys)}`).not.toContain('TOP-SECRET-KEY')
+    },
+  )
+
   it('from a server that knows a key set by its own media type alone (RFC 7517 §8.5)', async () => {
     provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: provider.jwksUri })
     const { guard, token } = setUp()

@@ -3,10 +3,11 @@ import type { Clock } from '../core/clock.ts'
 import { FetchError } from '../core/errors.ts'
 import { ALGORITHMS } from '../jwt/algorithms.ts'
 import { claimAt } from '../jwt/claim-rules.ts'
+import { isJwkSet } from '../jwt/jwk.ts'
 import { createKeySet, type KeySet, type KeySetEvent, type KeySetTimes, type LoadKeys } from '../jwt/key-set.ts'
 import { hasTenants, isIssuerOf, issuerOfTenant, type TokenExpectations } from '../jwt/registered-claims.ts'
 import type { TokenIntegration } from '../jwt/token-verifier.ts'
-import { type Fetch, fetchJson, isSecureUrl } from '../net/fetch.ts'
+import { type Fetch, fetchJson, isSecureUrl, presentable } from '../net/fetch.ts'
 import { discoverServer } from '../oauth/metadata.ts'
 import { identityId } from './identity.ts'
 import type { Integration } from './integration.ts'
@@ -154,8 +155,9 @@ function keyLoader(integration: Integration, fetch: Fetch, clock: Clock): LoadKe
   async function discover(): Promise<string> {
     askedAt = clock.now()
     const uri = (await discoverServer(issuer, fetch, limits, options)).jwksUri
-    if (uri === undefined) throw new FetchError(`the metadata of ${issuer} names no jwks_uri`)
-    if (!isSecureUrl(uri) && allowInsecureHttp !== true) throw new FetchError(`the jwks_uri of ${issuer} is not https`)
+    if (uri === undefined) throw new FetchError(`the metadata of ${presentable(issuer)} names no jwks_uri`)
+    if (!isSecureUrl(uri) && allowInsecureHttp !== true)
+      throw new FetchError(`the jwks_uri of ${presentable(issuer)} is not https`)
     return uri
   }
 
@@ -175,8 +177,11 @@ function keyLoader(integration: Integration, fetch: Fetch, clock: Clock): LoadKe
     const found = await address(looking)
     failed = true
     const document = await fetchKeys(found.uri)
-    known = found
-    failed = false
+    // What is no key set is refused by whoever reads it.
+    if (isJwkSet(document)) {
+      known = found
+      failed = false
+    }
     return document
   }
 }

@@ -33,15 +33,19 @@ const MAX_KEYS = 64
 const MIN_RSA_BITS = 2048
 const MAX_RSA_BITS = 8192
 
+/** Whether a document is a JWK set (RFC 7517 §5), whatever the keys in it are worth. */
+export function isJwkSet(document: unknown): document is { readonly keys: readonly unknown[] } {
+  return Array.isArray((document as { keys?: unknown } | null | undefined)?.keys)
+}
+
 /** The usable keys of a JWK set document, and those left out with the reason; `undefined` when it is no JWK set. */
 export async function readJwkSet(
   document: unknown,
 ): Promise<{ keys: VerificationKey[]; refused: RefusedKey[] } | undefined> {
-  const list = (document as { keys?: unknown } | null | undefined)?.keys
-  if (!Array.isArray(list)) return undefined
+  if (!isJwkSet(document)) return undefined
   const keys: VerificationKey[] = []
   const refused: RefusedKey[] = []
-  for (const entry of list) {
+  for (const entry of document.keys) {
     const jwk = withoutNulls(entry)
     const kid = typeof jwk.kid === 'string' ? jwk.kid : undefined
     try {

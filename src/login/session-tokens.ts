@@ -4,6 +4,7 @@ import { messageOf } from '../core/errors.ts'
 import { claimAt } from '../jwt/claim-rules.ts'
 import type { TokenVerifier } from '../jwt/token-verifier.ts'
 import type { TokenSet } from '../oauth/oauth-client.ts'
+import { mayPass } from './passing-problem.ts'
 import type { Provider } from './provider.ts'
 import type { SessionTokens } from './session.ts'
 
@@ -45,7 +46,8 @@ export async function makeSession(
   if (judgedText === undefined && before === undefined) {
     return { kind: 'bad', detail: 'the provider sent no ID token, which jwtSource asks for' }
   }
-  let claims = before === undefined ? {} : claimsOf(before, 'judged token')
+  const known = before === undefined ? {} : claimsOf(before, 'judged token')
+  let claims = known
   if (judgedText !== undefined) {
     const judged = await verify(judgedText, [provider.judged])
     if (judged.kind === 'unavailable') return { kind: 'unavailable', detail: NO_KEYS }
@@ -55,7 +57,8 @@ export async function makeSession(
         reason === 'malformed' && source === 'access_token'
           ? "; the provider's access tokens are not JWTs, so try jwtSource: 'id_token', or name the API they shall be for"
           : ''
-      return { kind: 'bad', detail: `the ${source} is not good: ${detail}${hint}` }
+      const passes = before !== undefined && mayPass(judged.problem, judgedText, provider.judged, known)
+      return { kind: passes ? 'unavailable' : 'bad', detail: `the ${source} is not good: ${detail}${hint}` }
     }
     claims = judged.signed.payload
   }
@@ -66,17 +69,20 @@ export async function makeSession(
   let idClaims: Readonly<Record<string, unknown>> | undefined
   if (idToken !== undefined) {
     const checked = source === 'id_token' ? undefined : await verify(idToken, [provider.idToken])
-    if (checked?.kind === 'bad') return { kind: 'bad', detail: `the id_token is not good: ${checked.problem.detail}` }
-    if (checked?.kind === 'unavailable') {
-      if (!canDoWithout) return { kind: 'unavailable', detail: NO_KEYS }
-      unchecked = NO_KEYS
+    if (checked !== undefined && checked.kind !== 'good') {
+      const detail = checked.kind === 'bad' ? `the id_token is not good: ${checked.problem.detail}` : NO_KEYS
+      const passes =
+        checked.kind === 'unavailable' ||
+        (before !== undefined && mayPass(checked.problem, idToken, provider.idToken, known))
+      if (!passes || !canDoWithout) return { kind: passes ? 'unavailable' : 'bad', detail }
+      unchecked = detail
       idToken = undefined
     } else idClaims = checked === undefined ? claims : checked.signed.payload
   }
+  // One that cannot be checked is done without, but not where it is of somebody else or of another sign-in by its own words.
+  const idSays = idClaims ?? set.idTokenClaims
   // Without a new ID token nothing new is said of it: an access token may call the same person something else.
-  const subject = textOf(
-    idClaims === undefined && before !== undefined ? before.providerSubject : (idClaims ?? claims).sub,
-  )
+  const subject = textOf(idSays === undefined && before !== undefined ? before.providerSubject : (idSays ?? claims).sub)
   if (subject === undefined) return { kind: 'bad', detail: 'the tokens have no sub' }
   const who = provider.judged.identify(claims)
   if (who.id === undefined || who.subject === '') {
@@ -86,7 +92,7 @@ export async function makeSession(
   if (!same || subject !== (before?.providerSubject ?? subject)) {
     return { kind: 'bad', detail: 'the refreshed tokens are of somebody else' }
   }
-  if (before !== undefined && idClaims !== undefined && isOfAnotherSignIn(idClaims, before)) {
+  if (before !== undefined && idSays !== undefined && isOfAnotherSignIn(idSays, before)) {
     return { kind: 'bad', detail: 'the refreshed ID token has the nonce of another sign-in' }
   }
   let more: Readonly<Record<string, unknown>> = {}
@@ -96,12 +102,12 @@ export async function makeSession(
       more = await provider.client.userInfo(set.accessToken, subject)
     } catch (error) {
       if (!canDoWithout) throw error
-      more = claimsOf(before, 'UserInfo')
+      more = knownOfUserInfo(before)
       userInfoFailed = true
       unchecked = messageOf(error)
     }
   }
-
+  const addressed = withOneAddress(more, claims)
   const issuedAt = before === undefined ? idClaims?.iat : before.issuedAt
   const nonce = before === undefined ? textOf(idClaims?.nonce) : before.nonce
   const session = textOf(idClaims?.sid) ?? before?.providerSession
@@ -115,8 +121,10 @@ export async function makeSession(
     kind: 'session',
     tokens: {
       integration: provider.name,
-      claims: { ...more, ...claims },
-      ...(refreshes && provider.oauth2.userInfo === true ? { fromUserInfo: added(more, claims) } : {}),
+      claims: { ...addressed.more, ...addressed.claims },
+      ...(refreshes && provider.oauth2.userInfo === true
+        ? { fromUserInfo: added(addressed.more, addressed.claims) }
+        : {}),
       providerSubject: subject,
       accessToken: set.accessToken,
       expiresAt: endOf(provider, set, claims, clock.now(), mayOutlive),
@@ -159,6 +167,24 @@ function groupsAreOfUserInfo(
   const { groupsClaim = 'groups' } = integration
   const tokens = [claims, claimsOf(before, 'judged token')]
   return oauth2.userInfo === true && tokens.every((token) => claimAt(token, groupsClaim) === undefined)
+}
+
+/** What UserInfo said before. Its word on an address counts for the one that it was about, also where the token named that. */
+function knownOfUserInfo(before: SessionTokens): Readonly<Record<string, unknown>> {
+  const said = claimsOf(before, 'UserInfo')
+  const { email } = before.claims
+  return email === undefined || !Object.hasOwn(said, 'email_verified') ? said : { ...said, email }
+}
+
+/**
+ * Both without an `email_verified` that is not about the `email` that counts, the token's where it names one: an address that
+ * UserInfo has verified says nothing of another in the token, nor the other way round.
+ */
+function withOneAddress(more: Readonly<Record<string, unknown>>, claims: Readonly<Record<string, unknown>>) {
+  const isOne = more.email === claims.email
+  const { email_verified: _, ...unverified } = claims.email === undefined ? claims : more
+  if (isOne) return { more, claims }
+  return claims.email === undefined ? { more, claims: unverified } : { more: unverified, claims }
 }
 
 /** The names of what `more` adds to `claims`. */

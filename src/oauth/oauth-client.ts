@@ -38,7 +38,7 @@ export interface OAuthClientSettings extends AuthorizationSettings, ClientReques
   readonly pushedAuthorizationRequests?: 'auto' | 'never'
   /** `never` leaves tokens to their end: some servers revoke all that a person has given a client with any one of them. */
   readonly revocation?: 'auto' | 'never'
-  /** For `exp` and `nbf` of ID tokens; 5 by default. */
+  /** For `exp` and `nbf` of ID tokens that come with a code; 5 by default. */
   readonly clockToleranceSeconds?: number
   /** `alg` of ID tokens. By default those that the server announces, but no unsigned and no symmetric ones; else RS256. */
   readonly idTokenAlgorithms?: readonly string[]
@@ -56,7 +56,7 @@ export interface TokenSet {
   /** More than 0. Left out where the server does not say, or says what cannot be. */
   readonly expiresInSeconds?: number
   readonly refreshToken?: string
-  /** Its claims are checked, its signature is not. */
+  /** Its claims are checked, its signature is not. With a refresh, `exp` and `nbf` are left to whoever checks that. */
   readonly idToken?: string
   readonly idTokenClaims?: Readonly<Record<string, unknown>>
   /** Left out where the server does not say, which means: what was asked for. */
@@ -80,8 +80,8 @@ export interface OAuthClient {
   redeem(callback: URLSearchParams, expected: Omit<AuthorizationRequest, 'parameters'>): Promise<TokenSet>
   /**
    * New tokens for a refresh token, with the old refresh token where no new one comes. With the scope `openid`, an ID
-   * token that comes is checked; otherwise it is left out. Once `signal` has aborted, nothing is sent; an answer is waited for
-   * until then, however long it takes.
+   * token that comes is checked, but for its times; otherwise it is left out. Once `signal` has aborted, nothing is sent;
+   * an answer is waited for until then, however long it takes.
    *
    * @throws RedeemError
    */
@@ -137,7 +137,8 @@ export function createOAuthClient(settings: OAuthClientSettings): OAuthClient {
       issuer: settings.idTokenIssuer ?? (() => server.issuer),
       clientId,
       algorithms: settings.idTokenAlgorithms ?? server.idTokenAlgorithms?.filter(isHashableAlgorithm) ?? ['RS256'],
-      clockToleranceSeconds,
+      // Where a clock is off, this must not cost the refresh token that has been spent for it.
+      clockToleranceSeconds: nonce === undefined ? Number.MAX_SAFE_INTEGER : clockToleranceSeconds,
       ...(nonce === undefined ? {} : { nonce }),
     }
     const { idToken, accessToken } = tokens

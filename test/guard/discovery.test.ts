@@ -93,6 +93,26 @@ describe("A6 an integration's keys are found from its issuer", () => {
     expect(await ask(guard, withToken(await token()))).toBe(401)
   })
 
+  it.each([true, false])(
+    'again where what is there is JSON but no key set (keys were there before: %s)',
+    async (were) => {
+      const starting = { message: 'starting' }
+      provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: `${provider.url}/old` })
+      provider.documents.set('/old', were ? { keys: [key.jwk] } : starting)
+      const { guard, clock, token } = setUp()
+      const asked = withToken(await token())
+      expect(await ask(guard, asked)).toBe(were ? 'pass' : 503)
+      provider.documents.set('/old', starting)
+      clock.advance(1000)
+      expect(await ask(guard, asked)).toBe(were ? 'pass' : 503)
+      provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: provider.jwksUri })
+      provider.asked.length = 0
+      clock.advance(100)
+      expect(await ask(guard, asked)).toBe('pass')
+      await expect.poll(() => provider.asked).toEqual([OIDC, '/jwks'])
+    },
+  )
+
   describe('and again where the metadata may name another place, though the old one still answers', () => {
     /** A guard that has fetched its keys, and metadata that has since moved them: the new place has `moved` alone. */
     async function moveKeys() {
@@ -156,6 +176,19 @@ describe("A6 an integration's keys are found from its issuer", () => {
       expect(await ask(guard, withToken(await token()))).toBe('pass')
     })
   })
+
+  it.each([undefined, 'http://keys.example.com/jwks'])(
+    'and where it says %s, the query of the issuer is not told',
+    async (jwks_uri) => {
+      const issuer = `${provider.url}/idp?code=TOP-SECRET-KEY`
+      provider.documents.set('/metadata', { issuer, ...(jwks_uri && { jwks_uri }) })
+      const { guard, events } = setUp({ issuer, metadataUrl: `${provider.url}/metadata`, allowInsecureHttp: undefined })
+      const error = await guard.ready().catch((thrown: unknown) => thrown)
+      expect(String(error)).toContain(`${provider.url}/idp `)
+      expect(events.keys).toHaveLength(1)
+      expect(`${error}${JSON.stringify(events.keys)}`).not.toContain('TOP-SECRET-KEY')
+    },
+  )
 
   it('from a server that knows a key set by its own media type alone (RFC 7517 §8.5)', async () => {
     provider.documents.set(OIDC, { issuer: provider.url, jwks_uri: provider.jwksUri })

@@ -182,6 +182,64 @@ describe('new tokens that cannot be checked whole', () => {
   })
 })
 
+describe('an e-mail address and whether it is verified', () => {
+  const mine = 'mallory@evil.test'
+  const theirs = 'boss@example.com'
+  const claimsIn = async (stall: Stall) =>
+    JSON.parse((await stall.browser.script(`${stall.origin}/`)).body).auth.claims as Record<string, unknown>
+  const options: StallOptions = { oauth2: { userInfo: true } }
+
+  it.each<[what: string, token: object, userInfo: object, email: string, verified: unknown]>([
+    ['by UserInfo, of the same address', { email: mine }, { email: mine, email_verified: true }, mine, true],
+    ['by UserInfo, of another', { email: theirs }, { email: mine, email_verified: true }, theirs, undefined],
+    ['by UserInfo, of none', { email: theirs }, { email_verified: true }, theirs, undefined],
+    ['by UserInfo alone', {}, { email: mine, email_verified: true }, mine, true],
+    ['by the token', { email: mine, email_verified: true }, { email: theirs, email_verified: false }, mine, true],
+    ['by the token, of none', { email_verified: true }, { email: theirs }, theirs, undefined],
+    [
+      'by the token, of none, denied',
+      { email_verified: true },
+      { email: theirs, email_verified: false },
+      theirs,
+      false,
+    ],
+  ])('at sign-in and with a refresh: %s', async (_what, token, userInfo, email, verified) => {
+    const stall = await openStall(options)
+    stall.provider.hooks = {
+      accessToken: (claims) => ({ ...claims, ...token }),
+      userInfo: (claims) => ({ ...claims, ...userInfo }),
+    }
+    await stall.browser.load(`${stall.origin}/`)
+    for (let refreshes = 0; refreshes < 3; refreshes++) {
+      if (refreshes === 2) stall.provider.hooks.userInfo = () => ({ error: 'insufficient_scope' })
+      const claims = await claimsIn(stall)
+      expect([claims.email, claims.email_verified]).toEqual([email, verified])
+      stall.clock.advance(3601)
+    }
+  })
+
+  it.each([true, false])(
+    'while UserInfo fails, its word is about the address that it named (the token too: %s)',
+    async (too) => {
+      const stall = await openStall(options)
+      let email: string | undefined = too ? mine : undefined
+      stall.provider.hooks = {
+        accessToken: (claims) => (email === undefined ? claims : { ...claims, email }),
+        userInfo: (claims) => ({ ...claims, email: mine, email_verified: true }),
+      }
+      await stall.browser.load(`${stall.origin}/`)
+      expect(await claimsIn(stall)).toMatchObject({ email: mine, email_verified: true })
+      stall.provider.hooks.userInfo = () => ({ error: 'insufficient_scope' })
+      stall.clock.advance(3601)
+      expect(await claimsIn(stall)).toMatchObject({ email: mine, email_verified: true })
+      email = theirs
+      stall.clock.advance(3601)
+      const claims = await claimsIn(stall)
+      expect([claims.email, claims.email_verified]).toEqual([theirs, undefined])
+    },
+  )
+})
+
 /** A session of somebody in `staff`, whose next tokens say `left`, by a key that the provider has begun to use since. */
 async function openWithKeys(routes: StallOptions['routes'], login: StallOptions['login'] = {}) {
   const next = await createKey('ES256', 'rogue-2')

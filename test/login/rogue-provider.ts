@@ -32,6 +32,8 @@ export interface RogueHooks {
   /** Answers the token endpoint itself where it returns `true`. */
   token?: (sent: URLSearchParams, response: ServerResponse) => boolean | Promise<boolean>
   userInfo?: (claims: Claims) => unknown
+  /** What is published as its keys. */
+  keys?: (own: unknown) => unknown[]
 }
 
 /** See the top of the file. */
@@ -115,7 +117,7 @@ export async function startRogueProvider(clock: { now(): number }): Promise<Rogu
         return json(200, hooks.metadata?.(document) ?? document)
       }
       case '/jwks':
-        return json(200, { keys: [key.jwk] })
+        return json(200, { keys: hooks.keys?.(key.jwk) ?? [key.jwk] })
       case '/authorize':
         return authorize(searchParams, response)
       case '/token': {

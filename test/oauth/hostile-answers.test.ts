@@ -286,6 +286,26 @@ describe('A8 an ID token that does not fit (OpenID Connect Core §3.1.3.7)', () 
     await refreshFailure(createClient(), 'dead')
     expect(await createClient({ scopes: ['email'] }).refresh(REFRESH, never)).not.toHaveProperty('idToken')
   })
+
+  it('in a refresh its times are left to whoever checks its signature, and nothing else is', async () => {
+    const now = Math.floor(Date.now() / 1000)
+    for (const times of [{ exp: now - 3600 }, { nbf: now + 3600 }, { iat: now + 3600 }]) {
+      server.answer = json(await tokens({ id_token: await idToken({ nonce: undefined, ...times }) }))
+      expect(await createClient().refresh(REFRESH, never)).toMatchObject({ idTokenClaims: times })
+    }
+    const over = { nonce: undefined, exp: now - 3600 }
+    for (const bad of [
+      { aud: 'x' },
+      { iss: 'x' },
+      { azp: 'x' },
+      { sub: '' },
+      { exp: String(now) },
+      { exp: undefined },
+    ]) {
+      server.answer = json(await tokens({ id_token: await idToken({ ...over, ...bad }) }))
+      await refreshFailure(createClient(), 'dead')
+    }
+  })
 })
 
 /** Answers of a token endpoint that are no tokens; what redeeming a code and what refreshing makes of each. */

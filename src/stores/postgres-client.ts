@@ -61,27 +61,32 @@ export async function withClient<T>(
     usable = wasRefused(error) && !signal.aborted
     throw error
   } finally {
-    client.removeListener('error', ignore)
-    client.release(!usable)
+    giveBack(client, usable)
   }
+}
+
+function giveBack(client: PooledClient, usable: boolean): void {
+  client.removeListener('error', ignore)
+  client.release(!usable)
 }
 
 /**
  * A connection of the pool. It has a listener for errors from the moment that it is the store's, which a promise would
  * tell too late: the server's farewell may be in the same packet, and without a listener it is an uncaught exception.
  */
-function checkOut(pool: PostgresPool, signal: AbortSignal): Promise<PooledClient> {
+async function checkOut(pool: PostgresPool, signal: AbortSignal): Promise<PooledClient> {
+  signal.throwIfAborted()
   const connecting = new Promise<PooledClient>((resolve, reject) => {
     pool.connect((error, found) => {
       const client = found as PooledClient | undefined
       if (client === undefined) {
         reject(error)
-      } else if (signal.aborted) {
-        client.release()
-      } else {
-        client.on('error', ignore)
-        resolve(client)
+        return
       }
+      client.on('error', ignore)
+      // Not in here: the pool calls the next one that waits from within release(), and thousands may have been given up.
+      if (signal.aborted) setImmediate(giveBack, client, true)
+      else resolve(client)
     })
   })
   return orAborted(connecting, signal)

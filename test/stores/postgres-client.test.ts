@@ -67,7 +67,11 @@ describe('D4 connections of the PostgreSQL store', () => {
     over.abort(new Error('too late'))
     await expect(running).rejects.toThrow('too late')
     come()
-    expect(late.released).toBe(false)
+    // Not from within the pool's callback, and with a listener until then.
+    expect(late.released).toBeUndefined()
+    late.emit('error', new Error('terminating connection'))
+    await expect.poll(() => late.released).toBe(false)
+    expect(late.listenerCount('error')).toBe(0)
 
     const hanging = new AbortController()
     const mute = new FakeClient(() => new Promise(() => {}))

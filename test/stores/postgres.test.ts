@@ -38,6 +38,11 @@ describeWith('postgres', 'D4 PostgreSQL store', () => {
     expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
   })
 
+  describe('B10 the conformance kit at a URL', () => {
+    const closing = storeTests(() => postgresStore(server.url)).filter(({ name }) => name.startsWith('closing: '))
+    for (const { name, run } of closing) test(name, run)
+  })
+
   test('works where transactions are serializable, bytes print oddly, and `pg` parses types otherwise', async () => {
     server.sql("alter role postgres set default_transaction_isolation = 'serializable'")
     server.sql("alter role postgres set bytea_output = 'escape'")

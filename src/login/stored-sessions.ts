@@ -48,6 +48,8 @@ const LEEWAY_SECONDS = 5
 const OPENED = 10_000
 /** A cookie is renewed after this share of the idle time. */
 const RENEW_SHARE = 10
+/** Sessions that are ended from afar at one time: a person's may be many, and others need the store as well. */
+const ENDED_AT_ONCE = 16
 
 /** See the top of the file. */
 export function createStoredSessions(settings: StoredSessionSettings): Sessions {
@@ -139,6 +141,24 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     }
   }
 
+  /** Ends sessions; how many there were. One that fails does not keep the rest from ending. */
+  async function endEach(keys: IterableIterator<Key>): Promise<number> {
+    let ended = 0
+    const failures: unknown[] = []
+    const work = async () => {
+      for (const key of keys) {
+        try {
+          if (await refresher.disconnect(key)) ended++
+        } catch (error) {
+          failures.push(error)
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: ENDED_AT_ONCE }, work))
+    if (failures.length > 0) throw failures[0]
+    return ended
+  }
+
   /** Whether the provider has ended what `tokens` are of since it made them. */
   async function hasEnded(tokens: SessionTokens): Promise<boolean> {
     const { integration, providerSubject, providerSession, issuedAt } = tokens
@@ -207,14 +227,14 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
       if (subject !== undefined) {
         const owner = ownerOf(integration, subject)
         await endings.note(session === undefined ? owner : unnamedOwner(integration, subject), at)
-        await each(owner, ({ key, isThere, issuedAt, providerSession = session }) => {
+        await each(owner, ({ key, isEnded, isThere, issuedAt, providerSession = session }) => {
+          if (isEnded) return
           // A token that was caught and is sent again does not end what began since.
           const isMeant = session === undefined || (isThere && providerSession === session)
           if (isMeant && issuedAt <= at + LEEWAY_SECONDS) add(key)
         })
       }
-      const ended = await Promise.all([...keys.values()].map((key) => refresher.disconnect(key)))
-      return ended.filter(Boolean).length
+      return endEach(keys.values())
     },
     async ready() {
       // Whether the store answers, and what is in it opens.
@@ -258,6 +278,8 @@ function unnamedOwner(integration: string, subject: string): string {
 /** A session as it is stored. */
 interface SessionRecord {
   readonly key: Key
+  /** Somebody has ended it. One that merely cannot be refreshed may still get tokens from a late writer. */
+  readonly isEnded: boolean
   /** Whether there are tokens; none are left of what is over. */
   readonly isThere: boolean
   /** When the sign-in was; long ago where that is not known. */
@@ -266,9 +288,13 @@ interface SessionRecord {
 }
 
 function recordOf(value: Uint8Array): Omit<SessionRecord, 'key'> {
-  const { tokens } = (jsonOf(Buffer.from(value).toString('utf8')) ?? {}) as { tokens?: Partial<SessionTokens> }
+  const { state, tokens } = (jsonOf(Buffer.from(value).toString('utf8')) ?? {}) as {
+    state?: unknown
+    tokens?: Partial<SessionTokens>
+  }
   const { issuedAt, providerSession } = tokens ?? {}
   return {
+    isEnded: state === 'revoked',
     isThere: tokens !== undefined,
     issuedAt: typeof issuedAt === 'number' ? issuedAt : 0,
     ...(providerSession === undefined ? {} : { providerSession }),

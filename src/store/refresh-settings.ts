@@ -27,6 +27,8 @@ export interface RefreshTimes {
   readonly cacheMs: number
   /** The longest that whoever ends a connection waits for the authorization server to hear of it. 2,000 by default. */
   readonly revokeWaitMs: number
+  /** How long a connection that was ended is remembered as such. 30 days by default. */
+  readonly tombstoneMs: number
   /** How long `close()` goes on trying to write redeemed tokens, once they are redeemed. 10,000 by default. */
   readonly drainMs: number
 }
@@ -43,6 +45,7 @@ export const DEFAULT_TIMES: RefreshTimes = {
   maxBackoffMs: 300_000,
   cacheMs: 5_000,
   revokeWaitMs: 2_000,
+  tombstoneMs: 30 * 24 * 3_600_000,
   drainMs: 10_000,
 }
 

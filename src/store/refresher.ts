@@ -75,8 +75,6 @@ interface Replaced<Tokens> {
   readonly unanswered?: unknown
 }
 
-/** How long a revoked connection is remembered. */
-const TOMBSTONE_MS = 30 * 24 * 3_600_000
 const MAX_CONFLICTS = 50
 
 /** A refresher over `settings.store`. Any number of processes may have one over the same store. */
@@ -368,7 +366,7 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
         key,
         (now) =>
           now === undefined || now.state === 'revoked' ? undefined : { state: 'revoked', connection: now.connection },
-        TOMBSTONE_MS,
+        times.tombstoneMs,
       )
       // What waits to be written is revoked by whoever finds that it cannot be.
       const held = landings.held(key) !== undefined

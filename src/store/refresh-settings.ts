@@ -13,7 +13,10 @@ export interface RefreshTimes {
   readonly leaseMs: number
   /** An attempt must be over by so much before its lease ends. 3,000 by default. */
   readonly marginMs: number
-  /** The longest redemption, over renewals of the lease. 60,000 by default. */
+  /**
+   * The longest redemption, over renewals of the lease; and how long tokens that were redeemed and cannot be written are
+   * handed out. 60,000 by default.
+   */
   readonly maxRedeemMs: number
   /** After a dead attempt's deadline, its process has so long to show that it was not dead. 2,000 by default. */
   readonly graceMs: number

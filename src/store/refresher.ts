@@ -200,10 +200,10 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
     return Math.max(1_000, pauseOf(record, times, clock.now()))
   }
 
-  /** Tokens that wait to be written, if they do. */
+  /** Tokens that wait to be written, if they do, and not for so long that the connection may well have been ended elsewhere. */
   function foundHeld(key: Key): FoundTokens<Tokens> | undefined {
     const held = landings.held(key)
-    if (held === undefined) return undefined
+    if (held === undefined || clock.now() - held.obtainedAt > times.maxRedeemMs) return undefined
     const { connection, tokens: own } = held
     return found({ record: { state: 'connected', connection, tokens: own }, version: '' })
   }

@@ -95,6 +95,8 @@ interface Prepared {
 }
 
 const DAY_SECONDS = 86_400
+/** Nobody gets the id of an ended session again, and who writes late finds one that is gone just as dead. */
+const ENDED_FOR_MS = 10 * 60_000
 
 /**
  * Puts login together; nothing is looked up yet.
@@ -159,6 +161,7 @@ export function createLogin(settings: LoginSettings): Login {
       return createRefresher<SessionTokens>({
         store: over,
         clock,
+        times: { tombstoneMs: ENDED_FOR_MS },
         // What is no session any more has expired, and nobody gets its refresh token.
         expiresAt: (tokens) => readTokens(tokens)?.expiresAt ?? 0,
         canRefresh: (tokens) => readTokens(tokens)?.refreshToken !== undefined,

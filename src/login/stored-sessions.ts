@@ -52,6 +52,8 @@ const OPENED = 10_000
 const RENEW_SHARE = 10
 /** Several sessions of one person may get the same name at once. */
 const MAX_TRIES = 5
+/** Sessions that are ended from afar at one time: a person's may be many, and others need the store as well. */
+const ENDED_AT_ONCE = 16
 
 /** See the top of the file. */
 export function createStoredSessions(settings: StoredSessionSettings): Sessions {
@@ -139,7 +141,8 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
   /** Keys of a person's sessions that are meant, and of what does not open: it may be any of them, and is no good to anybody. */
   async function* keysOf(owner: string, isMeant: (record: SessionRecord, id: string) => boolean): AsyncGenerator<Key> {
     for await (const { key, value } of everyKey((page) => store.list(SESSIONS, owner, page))) {
-      if (value === undefined || isMeant(recordOf(value), key.id)) yield key
+      const record = value && recordOf(value)
+      if (record === undefined || (!record.isEnded && isMeant(record, key.id))) yield key
     }
   }
 
@@ -167,6 +170,24 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
     for await (const { key, value } of everyKey((page) => store.scan(SESSIONS, page))) {
       if (unopened.has(key.id) && (value === undefined || isTheirs(recordOf(value)))) yield key
     }
+  }
+
+  /** Ends sessions; how many there were. One that fails does not keep the rest from ending. */
+  async function endEach(keys: IterableIterator<Key>): Promise<number> {
+    let ended = 0
+    const failures: unknown[] = []
+    const work = async () => {
+      for (const key of keys) {
+        try {
+          if (await refresher.disconnect(key)) ended++
+        } catch (error) {
+          failures.push(error)
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: ENDED_AT_ONCE }, work))
+    if (failures.length > 0) throw failures[0]
+    return ended
   }
 
   /** Whether the provider has ended what `tokens` are of since it made them. */
@@ -246,8 +267,7 @@ export function createStoredSessions(settings: StoredSessionSettings): Sessions 
         })
         for await (const key of theirs) add(key)
       }
-      const ended = await Promise.all([...keys.values()].map((key) => refresher.disconnect(key)))
-      return ended.filter(Boolean).length
+      return endEach(keys.values())
     },
     async ready() {
       // Whether the store answers, and what is in it opens.
@@ -295,6 +315,8 @@ function unnamedOwner(integration: string, subject: string): string {
 
 /** A session as it is stored. */
 interface SessionRecord {
+  /** Somebody has ended it. One that merely cannot be refreshed may still get tokens from a late writer. */
+  readonly isEnded: boolean
   /** Whether there are tokens; none are left of what is over. */
   readonly isThere: boolean
   /** When the sign-in was; long ago where that is not known. */
@@ -305,10 +327,14 @@ interface SessionRecord {
 }
 
 function recordOf(value: Uint8Array): SessionRecord {
-  const { tokens } = (jsonOf(Buffer.from(value).toString('utf8')) ?? {}) as { tokens?: Partial<SessionTokens> }
+  const { state, tokens } = (jsonOf(Buffer.from(value).toString('utf8')) ?? {}) as {
+    state?: unknown
+    tokens?: Partial<SessionTokens>
+  }
   const { issuedAt, providerSession, claims } = tokens ?? {}
   const issuer = claims?.iss
   return {
+    isEnded: state === 'revoked',
     isThere: tokens !== undefined,
     issuedAt: typeof issuedAt === 'number' ? issuedAt : 0,
     ...(providerSession === undefined ? {} : { providerSession }),

@@ -13,7 +13,10 @@ export interface RefreshTimes {
   readonly leaseMs: number
   /** An attempt must be over by so much before its lease ends. 3,000 by default. */
   readonly marginMs: number
-  /** The longest redemption, over renewals of the lease. 60,000 by default. */
+  /**
+   * The longest redemption, over renewals of the lease; and how long tokens that were redeemed and cannot be written are
+   * handed out. 60,000 by default.
+   */
   readonly maxRedeemMs: number
   /** After a dead attempt's deadline, its process has so long to show that it was not dead. 2,000 by default. */
   readonly graceMs: number
@@ -27,6 +30,8 @@ export interface RefreshTimes {
   readonly cacheMs: number
   /** The longest that whoever ends a connection waits for the authorization server to hear of it. 2,000 by default. */
   readonly revokeWaitMs: number
+  /** How long a connection that was ended is remembered as such. 30 days by default. */
+  readonly tombstoneMs: number
   /** How long `close()` goes on trying to write redeemed tokens, once they are redeemed. 10,000 by default. */
   readonly drainMs: number
 }
@@ -43,6 +48,7 @@ export const DEFAULT_TIMES: RefreshTimes = {
   maxBackoffMs: 300_000,
   cacheMs: 5_000,
   revokeWaitMs: 2_000,
+  tombstoneMs: 30 * 24 * 3_600_000,
   drainMs: 10_000,
 }
 

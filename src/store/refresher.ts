@@ -75,8 +75,6 @@ interface Replaced<Tokens> {
   readonly unanswered?: unknown
 }
 
-/** How long a revoked connection is remembered. */
-const TOMBSTONE_MS = 30 * 24 * 3_600_000
 const MAX_CONFLICTS = 50
 
 /** A refresher over `settings.store`. Any number of processes may have one over the same store. */
@@ -202,10 +200,10 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
     return Math.max(1_000, pauseOf(record, times, clock.now()))
   }
 
-  /** Tokens that wait to be written, if they do. */
+  /** Tokens that wait to be written, if they do, and not for so long that the connection may well have been ended elsewhere. */
   function foundHeld(key: Key): FoundTokens<Tokens> | undefined {
     const held = landings.held(key)
-    if (held === undefined) return undefined
+    if (held === undefined || clock.now() - held.obtainedAt > times.maxRedeemMs) return undefined
     const { connection, tokens: own } = held
     return found({ record: { state: 'connected', connection, tokens: own }, version: '' })
   }
@@ -370,7 +368,7 @@ export function createRefresher<Tokens>(settings: RefreshSettings<Tokens>): Refr
         key,
         (now) =>
           now === undefined || now.state === 'revoked' ? undefined : { state: 'revoked', connection: now.connection },
-        TOMBSTONE_MS,
+        times.tombstoneMs,
       )
       // What waits to be written is revoked by whoever finds that it cannot be.
       const held = landings.held(key) !== undefined

@@ -38,6 +38,11 @@ const AS_TEXT = { getTypeParser: () => (value: string) => value }
 /** Errors after which nothing has happened and the same can be tried again: serialization_failure, deadlock_detected. */
 const TRY_AGAIN = new Set(['40001', '40P01'])
 
+/** No connection for the moment, and nothing sent: too_many_connections (other processes give some back), cannot_connect_now. */
+const CONNECT_AGAIN = new Set(['53300', '57P03'])
+/** After so long whoever asked hears why there is none. */
+const CONNECT_FOR_MS = 2_000
+
 /** Runs one statement, without a name, so that it works behind poolers that hand out a connection for a transaction. */
 export async function query(client: PostgresClient, { text, values }: Statement, signal: AbortSignal): Promise<Row[]> {
   const { rows } = await orAborted(client.query({ text, values, types: AS_TEXT }), signal)
@@ -61,27 +66,45 @@ export async function withClient<T>(
     usable = wasRefused(error) && !signal.aborted
     throw error
   } finally {
-    client.removeListener('error', ignore)
-    client.release(!usable)
+    giveBack(client, usable)
+  }
+}
+
+function giveBack(client: PooledClient, usable: boolean): void {
+  client.removeListener('error', ignore)
+  client.release(!usable)
+}
+
+/** A connection of the pool, also where the server has none just now. */
+async function checkOut(pool: PostgresPool, signal: AbortSignal): Promise<PooledClient> {
+  const until = performance.now() + CONNECT_FOR_MS
+  for (let delay = 20; ; delay *= 2) {
+    signal.throwIfAborted()
+    try {
+      return await connect(pool, signal)
+    } catch (error) {
+      if (!CONNECT_AGAIN.has(sqlState(error)) || performance.now() + delay > until) throw error
+    }
+    await pause(delay * (0.5 + Math.random()), undefined, { signal })
   }
 }
 
 /**
- * A connection of the pool. It has a listener for errors from the moment that it is the store's, which a promise would
- * tell too late: the server's farewell may be in the same packet, and without a listener it is an uncaught exception.
+ * A connection. It has a listener for errors from the moment that it is the store's, which a promise would tell too late:
+ * the server's farewell may be in the same packet, and without a listener it is an uncaught exception.
  */
-function checkOut(pool: PostgresPool, signal: AbortSignal): Promise<PooledClient> {
+function connect(pool: PostgresPool, signal: AbortSignal): Promise<PooledClient> {
   const connecting = new Promise<PooledClient>((resolve, reject) => {
     pool.connect((error, found) => {
       const client = found as PooledClient | undefined
       if (client === undefined) {
         reject(error)
-      } else if (signal.aborted) {
-        client.release()
-      } else {
-        client.on('error', ignore)
-        resolve(client)
+        return
       }
+      client.on('error', ignore)
+      // Not in here: the pool calls the next one that waits from within release(), and thousands may have been given up.
+      if (signal.aborted) setImmediate(giveBack, client, true)
+      else resolve(client)
     })
   })
   return orAborted(connecting, signal)

@@ -119,6 +119,12 @@ export function postgresStore(pool: PostgresPool | string, options: PostgresStor
     timeoutMs,
   )
 
+  // Once: a pool cannot be ended twice, and more than one handler of SIGTERM may close the store.
+  const close = onceMade(async () => {
+    await Promise.all([watch.close(), operations.close()])
+    await ownPool?.end()
+  })
+
   return {
     async get(key) {
       assertKey(key)
@@ -193,10 +199,7 @@ export function postgresStore(pool: PostgresPool | string, options: PostgresStor
 
     ...(options.listen === false ? {} : { changes: watch.listen }),
 
-    async close() {
-      await Promise.all([watch.close(), operations.close()])
-      await ownPool?.end()
-    },
+    close,
   }
 }
 

@@ -7,6 +7,7 @@
  *   owner's last record, so that nothing stays behind where nobody looks.
  * - `place` says where the owner is in the list of owners, and until when that
  *   holds: `<token>:<epoch milliseconds>`, 0 for good (see `redis-owners.ts`).
+ *   The entry in that list holds as long or longer.
  */
 import { createHash } from 'node:crypto'
 import type { RedisArgument, RedisDriver } from './redis-driver.ts'
@@ -52,6 +53,22 @@ local function leave(ids, place)
 end
 `
 
+/**
+ * Where the owner had records for good and none of those is left, what is kept of the owner ends with the last one. The
+ * entry in the list of owners stays as it is: somebody may be about to use it for good.
+ */
+const SETTLE = `
+local function settle(ids, expiries, place)
+  local held = redis.call('GET', place)
+  if not held or string.sub(held, ${VERSION_LENGTH + 2}) ~= '0' then return end
+  local count = redis.call('ZCARD', ids)
+  if count == 0 or count ~= redis.call('ZCARD', expiries) then return end
+  local placeEnd = int(tonumber(redis.call('ZRANGE', expiries, -1, -1, 'WITHSCORES')[2]) + ${SLACK})
+  redis.call('SET', place, string.sub(held, 1, ${VERSION_LENGTH}) .. ':' .. placeEnd)
+  for _, name in ipairs({ids, expiries, place}) do redis.call('PEXPIREAT', name, placeEnd) end
+end
+`
+
 /** Caches that miss a change catch up by themselves; a user who may not publish can still write. */
 const PUBLISH = `
 local function publish(channel, message) redis.pcall('PUBLISH', channel, message) end
@@ -72,7 +89,7 @@ export const PUT = script(`
 local record, ids, expiries, place = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local content, expected, ttl, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local token, tokenEnd, extends, channel, message = ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9]
-${TIME}${PURGE}${PUBLISH}
+${TIME}${PURGE}${SETTLE}${PUBLISH}
 local current = redis.call('GETRANGE', record, 0, ${VERSION_LENGTH - 1})
 local held = redis.call('GET', place)
 local heldToken = held and string.sub(held, 1, ${VERSION_LENGTH}) or ''
@@ -113,6 +130,7 @@ purge(ids, expiries)
 for _, index in ipairs({ids, expiries}) do
   if heldEnd == 0 then redis.call('PERSIST', index) else redis.call('PEXPIREAT', index, int(heldEnd)) end
 end
+settle(ids, expiries, place)
 publish(channel, message)
 return {'written', heldToken}
 `)
@@ -124,13 +142,14 @@ return {'written', heldToken}
 export const REMOVE = script(`
 local record, ids, expiries, place = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local expected, id, channel, message = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-${TIME}${PURGE}${LEAVE}${PUBLISH}
+${TIME}${PURGE}${LEAVE}${SETTLE}${PUBLISH}
 local content = redis.call('GET', record)
 if not content or (expected ~= '' and string.sub(content, 1, ${VERSION_LENGTH}) ~= expected) then return {} end
 redis.call('DEL', record)
 redis.call('ZREM', ids, id)
 redis.call('ZREM', expiries, id)
 purge(ids, expiries)
+settle(ids, expiries, place)
 publish(channel, message)
 return {content, leave(ids, place)}
 `)

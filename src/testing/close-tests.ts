@@ -27,6 +27,12 @@ export const closeTests: readonly KitTest[] = [
     await store.close()
   }),
 
+  storeTest('close can be called twice at once, and again', async (store) => {
+    await create(store, newKey(), 'one')
+    await Promise.all([store.close(), store.close()])
+    await store.close()
+  }),
+
   storeTest('a store that was never used can be closed', async (store) => {
     await store.close()
   }),

@@ -222,6 +222,44 @@ describe('somebody with an account', () => {
     ]).toEqual([6, 6, 1, 0])
   })
 
+  it('leaves a record for some minutes with a sign-out, and no work for whoever ends all of their sessions', async () => {
+    const inner = memoryStore()
+    const ttls: unknown[] = []
+    let [running, most, looked] = [0, 0, 0]
+    const store: TokenStore = {
+      ...inner,
+      async get(key) {
+        if (key.space !== 'login-sessions') return inner.get(key)
+        looked++
+        most = Math.max(most, ++running)
+        await new Promise((resolve) => setImmediate(resolve))
+        running--
+        return inner.get(key)
+      },
+      put(key, value, put) {
+        if (key.space === 'login-sessions') ttls.push(put.ttlMs)
+        return inner.put(key, value, put)
+      },
+    }
+    const stall = await openStall({ ...spread, login: { store } })
+    await stall.browser.load(`${LOGIN}/`)
+    await stall.browser.load(`${LOGIN}/.sallyport/sign-out`, { headers: click })
+    expect(await whoIs(stall.browser, `${LOGIN}/`)).toBe(null)
+    expect(ttls).toEqual([7 * 86_400_000, 600_000])
+
+    const browsers = Array.from({ length: 40 }, () => stall.newBrowser())
+    for (const browser of browsers) await browser.load(`${LOGIN}/`)
+    most = 0
+    for (const wanted of [40, 0]) {
+      const form = { logout_token: await stall.provider.logoutToken({ sub: 'alice' }) }
+      looked = 0
+      const answer = await stall.newBrowser().load(`${LOGIN}/.sallyport/back-channel/corp`, { method: 'POST', form })
+      expect([answer.status, looked]).toEqual([200, wanted])
+    }
+    expect(most).toBeLessThanOrEqual(16)
+    for (const browser of browsers) expect(await whoIs(browser, `${LOGIN}/`)).toBe(null)
+  })
+
   it('a logout token that is sent again and again leaves one record, for ten minutes', async () => {
     const clockless = memoryStore()
     const stall = await openStall({ ...spread, login: { store: clockless } })

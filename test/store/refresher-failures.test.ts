@@ -337,6 +337,25 @@ describe('B1 refresher: the store fails', () => {
     expect([bench.server.redemptions(), bench.server.reuse()]).toEqual([1, 0])
   })
 
+  it('down for longer than maxRedeemMs: not served from memory any more, since it may have been ended, and written later', async () => {
+    const bench = setUp()
+    const shaky = breakable(bench.store, { get: down, put: down, lease: down })
+    bench.redeem = async (tokens) => {
+      shaky.broken = true
+      return bench.server.redeem(tokens)
+    }
+    const refresher = bench.refresher({ store: shaky.store })
+    await refresher.connect(key, bench.server.issue({ expiresInMs: 0 }))
+    const found = await refresher.tokens(key)
+    bench.time += 60_000
+    expect(await refresher.tokens(key)).toEqual(found)
+    bench.time += 1
+    expect(await refresher.tokens(key)).toEqual({ kind: 'unavailable', retryAfterMs: 1_000 })
+    shaky.broken = false
+    await expect.poll(bench.kinds).toEqual(['unwritten', 'refreshed'])
+    expect(await refresher.tokens(key)).toEqual(found)
+  })
+
   it('silent during the write: served from memory after a second', async () => {
     const bench = setUp()
     const silence = gate()

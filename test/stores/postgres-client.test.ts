@@ -1,6 +1,6 @@
 /** Connections of a pool of `pg`, at moments that a server does not produce at will. */
 import { EventEmitter } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { openPool, type PostgresPool, runStatement } from '../../src/stores/postgres-client.ts'
 
 class FakeClient extends EventEmitter {
@@ -67,7 +67,11 @@ describe('D4 connections of the PostgreSQL store', () => {
     over.abort(new Error('too late'))
     await expect(running).rejects.toThrow('too late')
     come()
-    expect(late.released).toBe(false)
+    // Not from within the pool's callback, and with a listener until then.
+    expect(late.released).toBeUndefined()
+    late.emit('error', new Error('terminating connection'))
+    await expect.poll(() => late.released).toBe(false)
+    expect(late.listenerCount('error')).toBe(0)
 
     const hanging = new AbortController()
     const mute = new FakeClient(() => new Promise(() => {}))
@@ -76,6 +80,39 @@ describe('D4 connections of the PostgreSQL store', () => {
     hanging.abort(new Error('too late'))
     await expect(asking).rejects.toThrow('too late')
     expect(mute.released).toBe(true)
+  })
+
+  test('a server that has no connection just now is asked again, and one that refuses is not', async () => {
+    for (const [code, asked] of [
+      ['53300', 3],
+      ['57P03', 3],
+      ['28P01', 1],
+      ['08006', 1],
+    ] as const) {
+      let tries = 0
+      const client = new FakeClient(async () => ({ rows: [] }))
+      const connect: PostgresPool['connect'] = (callback) => {
+        if (++tries < 3) callback(Object.assign(new Error(code), { code, severity: 'FATAL' }), undefined)
+        else callback(undefined, client)
+      }
+      const answer = runStatement(Object.assign(new EventEmitter(), { connect }), statement, signal)
+      if (asked === 1) await expect(answer).rejects.toThrow(code)
+      else expect(await answer).toEqual([])
+      expect(tries).toBe(asked)
+    }
+  })
+
+  test('one that has none for long is what fails', async () => {
+    const now = vi.spyOn(performance, 'now')
+    onTestFinished(() => now.mockRestore())
+    let tries = 0
+    const connect: PostgresPool['connect'] = (callback) => {
+      if (++tries === 2) now.mockReturnValue(Number.MAX_SAFE_INTEGER)
+      callback(Object.assign(new Error('too many clients'), { code: '53300', severity: 'FATAL' }), undefined)
+    }
+    const answer = runStatement(Object.assign(new EventEmitter(), { connect }), statement, signal)
+    await expect(answer).rejects.toThrow('too many clients')
+    expect(tries).toBe(2)
   })
 
   test('names the package that a URL needs', async () => {

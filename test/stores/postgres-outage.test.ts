@@ -78,6 +78,22 @@ describeWith('postgres', 'D4 PostgreSQL store in bad times', () => {
     })
   }
 
+  test('thousands of operations that were given up while they waited for a connection harm nothing when it is back', async () => {
+    const pool = new Pool({ connectionString: server.url, connectionTimeoutMillis: 60_000 })
+    pools.push(pool)
+    const store = postgresStore(pool, { timeoutMs: 1_000 })
+    await written(store, key, 'x')
+    server.freeze()
+    const asked = await Promise.allSettled(Array.from({ length: 5_000 }, () => store.get(key)))
+    expect(asked.every(({ status }) => status === 'rejected')).toBe(true)
+    expect(pool.waitingCount).toBeGreaterThan(4_000)
+    server.thaw()
+    expect(await answerOf(() => textAt(store, key))).toBe('x')
+    await expect.poll(() => pool.waitingCount, { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => pool.idleCount, { timeout: 10_000 }).toBe(pool.totalCount)
+    await store.close()
+  })
+
   test('loses nothing when the server is killed in the middle', async () => {
     const store = postgresStore(makePool(), { timeoutMs: 5_000 })
     const count = { written: 0, unknown: 0 }

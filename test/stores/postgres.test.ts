@@ -2,7 +2,7 @@
 import { Pool } from 'pg'
 import { type PostgresStoreOptions, postgresStore } from 'sallyport/stores/postgres'
 import { storeTests } from 'sallyport/testing'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Key, TokenStore } from '../../src/store/token-store.ts'
 import { postgresNames, statementsFor } from '../../src/stores/postgres-statements.ts'
 import { describeWith } from '../support/parts.ts'
@@ -36,6 +36,11 @@ describeWith('postgres', 'D4 PostgreSQL store', () => {
     expect(await textAt(store, key)).toBe('x')
     await Promise.all([store.close(), other.close()])
     expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+  })
+
+  describe('B10 the conformance kit at a URL', () => {
+    const closing = storeTests(() => postgresStore(server.url)).filter(({ name }) => name.startsWith('closing: '))
+    for (const { name, run } of closing) test(name, run)
   })
 
   test('works where transactions are serializable, bytes print oddly, and `pg` parses types otherwise', async () => {
@@ -126,6 +131,18 @@ describeWith('postgres', 'D4 PostgreSQL store', () => {
     await next(told)
     expect(heard).toEqual([])
     await Promise.all([store.close(), other.close(), third.close()])
+  })
+})
+
+describeWith('postgres', 'D4 PostgreSQL store at the connection limit', () => {
+  test('two processes share what there is', async () => {
+    const small = await startPostgres({ max_connections: '8', superuser_reserved_connections: '1' })
+    onTestFinished(() => small.dispose())
+    const stores = [postgresStore(small.url), postgresStore(small.url)]
+    onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))))
+    const key = { space: 'sessions', owner: 'a', id: '1' }
+    for (const store of stores) await store.get(key)
+    await Promise.all(Array.from({ length: 30 }, () => Promise.all(stores.map((store) => store.get(key)))))
   })
 })
 

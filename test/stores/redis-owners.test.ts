@@ -1,6 +1,6 @@
 /** The list of a space's owners in Redis, when steps are left out or come late. */
 import { createClient } from 'redis'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TokenStore } from '../../src/store/token-store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { ENTER } from '../../src/stores/redis-scripts.ts'
@@ -103,6 +103,58 @@ describeWith('redis', 'D4 the list of owners in Redis', () => {
     server.cli('zadd', OWNERS, '0', 'long\u0001gone')
     await store.put({ ...key, owner: 'bob' }, Buffer.from('x'), { ifVersion: null, ttlMs: 60_000 })
     expect(owners()).toBe(2)
+  })
+
+  describe('what is kept of an owner ends with the last record where the last one for good', () => {
+    const about = ['ids', 'expiries', 'place'].map((name) => `sallyport:{sessions:alice}:${name}`)
+    const ends = () => about.map((name) => Number(server.cli('pttl', name)))
+    const brief = { ...key, id: '2' }
+
+    test.each([
+      ['gets an end', async (version: string) => store.put(key, Buffer.from('y'), { ifVersion: version, ttlMs: HOUR })],
+      ['is deleted', async (version: string) => store.delete(key, { ifVersion: version })],
+      ['is taken', async () => store.take(key)],
+    ])('%s', async (_, change) => {
+      const version = await store.put(key, Buffer.from('x'), { ifVersion: null })
+      await store.put(brief, Buffer.from('x'), { ifVersion: null, ttlMs: 2 * HOUR })
+      expect(ends()).toEqual([-1, -1, -1])
+      await change(version)
+      for (const left of ends()) {
+        expect(left).toBeGreaterThan(2 * HOUR)
+        expect(left).toBeLessThan(4 * HOUR)
+      }
+      const listed = (await scanAll(store, 'sessions')).map(({ key: { id } }) => id)
+      expect(listed).toContain('2')
+
+      // One that lasts longer, and one for good: what is kept lasts as long.
+      await store.put({ ...key, id: '3' }, Buffer.from('x'), { ifVersion: null, ttlMs: 20 * HOUR })
+      for (const left of ends()) expect(left).toBeGreaterThan(20 * HOUR)
+      await store.put({ ...key, id: '4' }, Buffer.from('x'), { ifVersion: null })
+      expect(ends()).toEqual([-1, -1, -1])
+      expect(await scanAll(store, 'sessions')).toHaveLength(listed.length + 2)
+      expect(owners()).toBe(1)
+    })
+
+    test('not while there is another one for good', async () => {
+      const version = await store.put(key, Buffer.from('x'), { ifVersion: null })
+      await store.put(brief, Buffer.from('x'), { ifVersion: null })
+      await store.put(key, Buffer.from('y'), { ifVersion: version, ttlMs: HOUR })
+      await store.put({ ...key, id: '3' }, Buffer.from('x'), { ifVersion: null, ttlMs: HOUR })
+      await store.delete({ ...key, id: '3' })
+      expect(ends()).toEqual([-1, -1, -1])
+    })
+
+    test('the entry in the list, which stays, is forgotten by a scan', async () => {
+      const version = await store.put(key, Buffer.from('x'), { ifVersion: null })
+      await store.put(key, Buffer.from('y'), { ifVersion: version, ttlMs: HOUR })
+      // As if it were two days later.
+      for (const name of [...about, 'sallyport:{sessions:alice}:r:1']) server.cli('pexpire', name, '1')
+      const script = "redis.call('ZADD', KEYS[1], ARGV[1], redis.call('ZRANGE', KEYS[1], 0, 0)[1])"
+      server.cli('eval', script, '1', ENDS, String(-(Date.now() - 48 * HOUR)))
+      await expect.poll(() => server.cli('keys', '*alice*').trim()).toBe('')
+      expect(await scanAll(store, 'sessions')).toEqual([])
+      expect(owners()).toBe(0)
+    })
   })
 
   test('expired records leave the index, and the owner the list, when they are looked for', async () => {

@@ -183,6 +183,21 @@ const breaks: Readonly<Record<string, readonly [Change, ...string[]]>> = {
     () => ({ close: async () => {} }),
     'closing: after close every method rejects with a StoreError; closing again is fine',
   ],
+  'close fails while another is under way': [
+    (store) => {
+      let closing = false
+      return {
+        async close() {
+          if (closing) throw new Error('called more than once')
+          closing = true
+          await soon()
+          await store.close()
+          closing = false
+        },
+      }
+    },
+    'closing: close can be called twice at once, and again',
+  ],
 }
 
 const idle: Lease = { renew: async () => true, release: async () => {} }

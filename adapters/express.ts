@@ -37,7 +37,7 @@ export function sallyport(...gates: Gate[]): Middleware {
   return (req, res, next) => {
     if (typeof next !== 'function' || read(req, 'headers') === undefined) throw notFrom('Express')
     const request = new NodeRequest(req, res, headOf(req), req, req as BodyHolder)
-    void decideInTurn(gates, request, (outcome) => carryOut(outcome, localsOf(res) ?? req, res, next))
+    void decideInTurn(gates, request, (outcome) => carryOut(outcome, localsOf(res) ?? req, req, res, next))
   }
 }
 

@@ -59,7 +59,7 @@ export function sallyport(...gates: Gate[]): FastifyPluginCallback {
 function settle(outcome: Outcome, request: FastifyRequest, reply: FastifyReply, next: () => void): void {
   const answers = outcome.kind === 'reply'
   if (answers) reply.hijack()
-  carryOut(outcome, request, reply.raw, next, answers ? reply.getHeaders() : undefined)
+  carryOut(outcome, request, request.raw, reply.raw, next, answers ? reply.getHeaders() : undefined)
 }
 
 /**

@@ -6,14 +6,13 @@
  */
 import diagnostics_channel from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { type Duplex, Readable } from 'node:stream'
 import { keepAuth } from './auth-of.ts'
 import { checkGates, decide } from './decide.ts'
-import type { Gate, Outcome, Reply } from './gate.ts'
-import { closeAfter } from './last-answer.ts'
+import type { Gate, Outcome } from './gate.ts'
+import { answerOnSocket } from './last-answer.ts'
 import { headOf, NodeRequest } from './node-request.ts'
-import { writeReply } from './writer.ts'
 
 /** A listener of a server's `upgrade` event. */
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -102,26 +101,11 @@ function onConnection(held: WeakRef<{ standInFront(server: Server): void }>): vo
 
 function settle(outcome: Outcome, request: IncomingMessage, socket: Duplex, proceed: () => void): void {
   if (outcome.kind === 'reply') {
-    refuse(request, socket, outcome.reply)
+    answerOnSocket(request, socket, outcome.reply)
     return
   }
   if (outcome.kind === 'pass') keepAuth(request, outcome.auth)
   proceed()
-}
-
-/** Answers on the bare socket and closes it. */
-function refuse(request: IncomingMessage, socket: Duplex, reply: Reply): void {
-  const response = new ServerResponse(request)
-  try {
-    response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
-  } catch {
-    // An earlier answer is still on the socket: no client that wants to upgrade asks for something else right before.
-    if (reply.body instanceof Readable) reply.body.destroy()
-    socket.destroy()
-    return
-  }
-  closeAfter(response)
-  writeReply(response, reply)
 }
 
 function isList(gate: Gate | readonly Gate[]): gate is readonly Gate[] {

@@ -60,7 +60,17 @@ function giveUp(response: ServerResponse): void {
       response.end()
     }
   } catch {
-    response.destroy()
+    endConnection(response)
+  }
+}
+
+/** Also for what only looks like a response. */
+function endConnection(response: Partial<Pick<ServerResponse, 'destroy' | 'req'>>): void {
+  try {
+    if (typeof response.destroy === 'function') response.destroy()
+    else response.req?.socket.destroy()
+  } catch {
+    // Nothing is left to end.
   }
 }
 
@@ -172,7 +182,7 @@ export function addHeadersOnSend(response: ServerResponse, headers: ReplyHeaders
     // Only now, since headers that cannot be sent make the application's error handler write the head instead.
     response.writeHead = writeHead
     for (const [name, value] of Object.entries(headers)) {
-      if (ADDITIVE.has(name.toLowerCase()) || !response.hasHeader(name)) addHeader(response, name, value)
+      if (ADDITIVE.has(name.toLowerCase()) || response.getHeader(name) === undefined) addHeader(response, name, value)
       if (name.toLowerCase() === 'set-cookie') keepPrivate(response)
     }
     if (typeof rest[0] === 'string') response.statusMessage = rest[0]

@@ -10,7 +10,7 @@ import * as forKoa from 'sallyport/koa'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { connectRaw, type RawConnection } from '../support/raw-client.ts'
-import { gateOf, refusing } from './helpers.ts'
+import { closeOf, deferred, gateOf, refusing } from './helpers.ts'
 
 type Attached = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -112,6 +112,25 @@ test('engine.io: who is let in gets the WebSocket, with the headers of the pass'
   expect(head.headers).toMatchObject({ 'set-cookie': 'sid=renewed', 'cache-control': 'private' })
   expect(await connection.until('ann')).toContain('hello ann')
   await connection.close()
+})
+
+test('engine.io: a client that goes away by a reset while a gate decides does not end the process', async () => {
+  const asked = deferred<Duplex>()
+  const decision = deferred<Outcome>()
+  const gate = gateOf(() => decision.promise)
+  const attached = engine(gate)
+  const connection = await start((request, socket, head) => {
+    attached(request, socket, head)
+    asked.resolve(socket)
+  })
+  connection.send({ headers: HANDSHAKE })
+  const closed = closeOf(await asked.promise)
+  connection.socket.resetAndDestroy()
+  await closed
+  const body = new PassThrough()
+  const dropped = closeOf(body)
+  decision.resolve({ kind: 'reply', reply: { status: 401, body } })
+  await dropped
 })
 
 test('koa-websocket: a refused WebSocket is ended', async () => {

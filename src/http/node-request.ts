@@ -67,7 +67,8 @@ export class NodeRequest implements GateRequest {
   ) {
     this.method = method
     this.target = target
-    this.rawHeaders = rawHeaders
+    // What makes requests out of something else (serverless-http) may leave the list empty: without a host, other routes would match.
+    this.rawHeaders = (rawHeaders?.length ?? 0) > 0 ? rawHeaders : linesOf(message.headers)
     this.host = host
     this.#message = message
     this.#answer = answer
@@ -148,6 +149,16 @@ export class NodeRequest implements GateRequest {
     this.#signal ??= signalOf(this.gone)
     return this.#signal
   }
+}
+
+/** Names and values in turn. */
+function linesOf(headers: IncomingHttpHeaders): string[] {
+  const lines: string[] = []
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (Array.isArray(value)) for (const line of value) lines.push(name, String(line))
+    else if (value !== undefined && value !== null) lines.push(name, String(value))
+  }
+  return lines
 }
 
 /** Body parsers of Express 4 and Koa leave an empty object also where the body is none of theirs, and has not been read. */

@@ -29,6 +29,8 @@ const OF_THE_BODY = [
 const OF_THE_CONNECTION = new Set(['keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding'])
 /** Those that HTTP/1.1 has a use for: the end of a connection, and what a 426 asks for. HTTP/2 has none (RFC 9113 §8.2.2). */
 const OF_HTTP_1 = new Set(['connection', 'upgrade'])
+/** RFC 9113 §7. */
+const INTERNAL_ERROR = 2
 /** Statuses whose answers have no body (RFC 9110 §6.4.1). */
 const BODYLESS = new Set([204, 304])
 
@@ -51,7 +53,7 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
 /** A bare 500 in place of an answer that could not be sent; where that cannot be sent either, the connection ends. */
 function giveUp(response: ServerResponse): void {
   try {
-    if (response.headersSent) response.destroy()
+    if (response.headersSent) breakOff(response)
     else {
       for (const name of response.getHeaderNames()) response.removeHeader(name)
       // What the failed answer was to be decides no more about how long this one is.
@@ -62,6 +64,13 @@ function giveUp(response: ServerResponse): void {
   } catch {
     endConnection(response)
   }
+}
+
+/** Of an HTTP/2 response that is only destroyed, a client believes that it is whole. */
+function breakOff(response: ServerResponse): void {
+  const { stream } = response as { readonly stream?: { close(code: number): void } }
+  if (stream === undefined) response.destroy()
+  else stream.close(INTERNAL_ERROR)
 }
 
 /** Also for what only looks like a response. */
@@ -79,6 +88,8 @@ function write(response: ServerResponse, reply: Reply, inherited: InheritedHeade
   const stream = body instanceof Readable ? body : undefined
   if (response.headersSent || isClosed(response.req, response)) {
     stream?.destroy()
+    // Begun by something in front, which has left the rest to others: none of them will end it now.
+    if (response.headersSent && !response.writableEnded) breakOff(response)
     return
   }
   // A framework's reason phrase is that of the answer it had in mind. HTTP/2 has none.

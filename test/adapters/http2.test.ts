@@ -8,7 +8,7 @@ import { authOf, sallyport } from 'sallyport/node'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { readAll } from '../support/servers.ts'
-import { closeOf, deferred, gateOf, passing } from './helpers.ts'
+import { closeOf, deferred, gateOf, passing, refusing } from './helpers.ts'
 import { selfSigned } from './self-signed.ts'
 
 const credentials = { authorization: `Basic ${Buffer.from('hello:world').toString('base64')}` }
@@ -134,6 +134,24 @@ test('a POST that is refused before its body has come leaves the session usable'
   stream.end('the rest')
   await readAll(stream)
   expect((await ask({ ':path': '/open' })).status).toBe(200)
+})
+
+test('a refusal behind an answer that has been begun resets the stream: the client does not take it for whole', async () => {
+  const guarded = sallyport(refusing(401))(() => {})
+  server = createServer((req, res) => {
+    res.writeHead(200)
+    res.write('begun')
+    guarded(req as never, res as never)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const stream = session
+    .request({ ':path': '/' })
+    .on('error', () => {})
+    .resume()
+  await once(stream, 'response')
+  await closeOf(stream)
+  expect(stream.rstCode).not.toBe(0)
 })
 
 describe('a reply that is a stream', () => {

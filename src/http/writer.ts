@@ -2,7 +2,7 @@
  * Writes answers. One writer serves every adapter, so that a reply reaches the
  * client in the same way through Express, Koa, Fastify and node:http.
  */
-import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import { messageOf } from '../core/errors.ts'
 import { warn } from '../core/warnings.ts'
@@ -50,6 +50,14 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
   }
 }
 
+/**
+ * Reads what is left of a body that nobody reads. For HTTP/1 Node does so itself. In HTTP/2 it would stay in the memory of the session
+ * until that is full, and Node refuses every further stream of everybody on it.
+ */
+function readAway(request: IncomingMessage): void {
+  if (request.listenerCount('data') === 0 && request.listenerCount('readable') === 0) request.resume()
+}
+
 /** A bare 500 in place of an answer that could not be sent; where that cannot be sent either, the connection ends. */
 function giveUp(response: ServerResponse): void {
   try {
@@ -91,6 +99,11 @@ function write(response: ServerResponse, reply: Reply, inherited: InheritedHeade
     // Begun by something in front, which has left the rest to others: none of them will end it now.
     if (response.headersSent && !response.writableEnded) breakOff(response)
     return
+  }
+  // Before the answer ends, since Node closes the stream then. One that is a stream may be made of what the request still sends.
+  if (response.req.httpVersionMajor > 1) {
+    if (stream === undefined || response.req.method === 'HEAD' || BODYLESS.has(reply.status)) readAway(response.req)
+    else stream.once('end', () => readAway(response.req))
   }
   // A framework's reason phrase is that of the answer it had in mind. HTTP/2 has none.
   if (response.req.httpVersionMajor === 1 && response.statusMessage) response.statusMessage = ''

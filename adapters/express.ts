@@ -1,4 +1,7 @@
-/** sallyport for Express 4 and 5 (and anything else with connect's middleware signature). */
+/**
+ * sallyport for Express 4 and 5. Not for what else takes such middleware: Connect serves `/admin.x` under a mount of `/admin`. A target
+ * with scheme and host stays as it is: Express finds its path, and a mounted router puts back what it has cut off by that length.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { findAuth, readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
@@ -48,7 +51,7 @@ function headOf(req: IncomingMessage): Head {
   return { method, target, rawHeaders: read(req, 'rawHeaders') } as Head
 }
 
-/** Express's own place for what is known of a request; other connect-like frameworks have none. */
+/** Express's own place for what is known of a request; engine.io has none. */
 function localsOf(res: unknown): object | undefined {
   const locals = typeof res === 'object' && res !== null ? read(res, 'locals') : undefined
   return typeof locals === 'object' && locals !== null ? locals : undefined

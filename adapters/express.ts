@@ -1,4 +1,7 @@
-/** sallyport for Express 4 and 5 (and anything else with connect's middleware signature). */
+/**
+ * sallyport for Express 4 and 5. Not for what else takes such middleware: Connect serves `/admin.x` under a mount of `/admin`. A target
+ * with scheme and host stays as it is: Express finds its path, and a mounted router puts back what it has cut off by that length.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { findAuth, readAuth } from '../src/http/auth-of.ts'
 import { carryOut } from '../src/http/carry-out.ts'
@@ -40,7 +43,7 @@ export function sallyport(...gates: Gate[]): Middleware {
   return (req, res, next) => {
     if (typeof next !== 'function' || read(req, 'headers') === undefined) throw notFrom('Express')
     const request = new NodeRequest(req, res, headOf(req), req, req as BodyHolder)
-    void decideInTurn(gates, request, (outcome) => carryOut(outcome, localsOf(res) ?? req, res, next))
+    void decideInTurn(gates, request, (outcome) => carryOut(outcome, localsOf(res) ?? req, req, res, next))
   }
 }
 
@@ -51,7 +54,7 @@ function headOf(req: IncomingMessage): Head {
   return { method, target, rawHeaders: read(req, 'rawHeaders') } as Head
 }
 
-/** Express's own place for what is known of a request; other connect-like frameworks have none. */
+/** Express's own place for what is known of a request; engine.io has none. */
 function localsOf(res: unknown): object | undefined {
   const locals = typeof res === 'object' && res !== null ? read(res, 'locals') : undefined
   return typeof locals === 'object' && locals !== null ? locals : undefined

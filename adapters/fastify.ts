@@ -7,6 +7,7 @@ import { checkGates, decideInTurn } from '../src/http/decide.ts'
 import type { Auth, Gate, Outcome } from '../src/http/gate.ts'
 import { type BodyHolder, headOf, NodeRequest } from '../src/http/node-request.ts'
 import { notFrom } from '../src/http/not-from.ts'
+import { standInFront } from '../src/http/upgrade.ts'
 
 export type {
   AbortSource,
@@ -38,6 +39,7 @@ export function sallyport(...gates: Gate[]): FastifyPluginCallback {
   checkGates(gates)
   const plugin = (app: FastifyInstance, _options: unknown, done: (error?: Error) => void): void => {
     if (typeof app?.hasRequestDecorator !== 'function') throw notFrom('Fastify')
+    standInFront(app.server)
     // A second plugin, here or on a parent, adds its gates to the first one's.
     if (!app.hasRequestDecorator('sallyport')) app.decorateRequest('sallyport')
     app.addHook('onRequest', (request, reply, next) => {
@@ -62,7 +64,7 @@ export function sallyport(...gates: Gate[]): FastifyPluginCallback {
 function settle(outcome: Outcome, request: FastifyRequest, reply: FastifyReply, next: () => void): void {
   const answers = outcome.kind === 'reply'
   if (answers) reply.hijack()
-  carryOut(outcome, request, reply.raw, next, answers ? reply.getHeaders() : undefined)
+  carryOut(outcome, request, request.raw, reply.raw, next, answers ? reply.getHeaders() : undefined)
 }
 
 /**

@@ -50,14 +50,16 @@ export function sallyport(...gates: Gate[]): KoaMiddleware {
   checkGates(gates)
   return (ctx, next) => {
     if (ctx?.req === undefined) throw notFrom('Koa')
-    const request = new NodeRequest(ctx.req, ctx.res, headOf(ctx.req, ctx.originalUrl), ctx, ctx.request as BodyHolder)
+    // koa-websocket has no response.
+    const answer = ctx.res ?? ctx.req.socket
+    const request = new NodeRequest(ctx.req, answer, headOf(ctx.req, ctx.originalUrl), ctx, ctx.request as BodyHolder)
     return decideInTurn(gates, request, (outcome) => settle(outcome, ctx, next))
   }
 }
 
 function settle(outcome: Outcome, ctx: KoaContext, next: () => Promise<unknown>): Promise<unknown> {
   if (outcome.kind === 'reply') ctx.respond = false
-  return carryOut(outcome, ctx.state, ctx.res, next) ?? Promise.resolve()
+  return carryOut(outcome, ctx.state, ctx.req, ctx.res, next) ?? Promise.resolve()
 }
 
 /**

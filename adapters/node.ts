@@ -43,7 +43,7 @@ export function sallyport(...gates: Gate[]): (handler: RequestListener) => Reque
         toOriginForm(req)
         handler(req, res)
       }
-      void decideInTurn(gates, request, (outcome) => carryOut(outcome, req, res, proceed))
+      void decideInTurn(gates, request, (outcome) => carryOut(outcome, req, req, res, proceed))
     }
   }
 }

@@ -72,12 +72,12 @@ export async function decideInTurn<T>(
   request: NodeRequest,
   carryOut: (outcome: Outcome) => T | Promise<T>,
 ): Promise<T> {
-  request.holdBody()
+  request.hold()
   await endOfTurn()
   // Waited for also where it is there: so all of the turn are decided before the first application runs.
   const outcome = await decide(gates, request)
   // What comes of it comes after this turn: whoever reads it listens by then, as it would be without a gate.
-  request.releaseBody()
+  request.release()
   return carryOut(outcome.kind !== 'reply' && request.isGone ? NOBODY : outcome)
 }
 

@@ -1,5 +1,8 @@
 /** The answer to an upgrade that is refused: nothing reads HTTP from its socket any more, so it is the connection's last. */
-import type { ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import { type Duplex, Readable } from 'node:stream'
+import type { Reply } from './gate.ts'
+import { writeReply } from './writer.ts'
 
 /** How long a refused client has to close its side. */
 const LINGER_MS = 1_000
@@ -18,6 +21,34 @@ export function closeAfter(response: ServerResponse): void {
     const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
     socket.once('close', () => clearTimeout(timer))
   })
+}
+
+/** Answers an upgrade on the bare socket and closes it. */
+export function answerOnSocket(request: IncomingMessage, socket: Duplex, reply: Reply): void {
+  const response = new ServerResponse(request)
+  try {
+    response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
+  } catch {
+    // An earlier answer is still on the socket: no client that wants to upgrade asks for something else right before.
+    breakOff(socket, reply)
+    return
+  }
+  closeAfter(response)
+  writeReply(response, reply)
+}
+
+/**
+ * Answers an upgrade whose `response` is none of Node's: engine.io has one for middleware that sends nothing, and koa-websocket,
+ * which asks middleware when the socket speaks WebSocket already, has none.
+ */
+export function answerUpgrade(request: IncomingMessage, response: unknown, reply: Reply): void {
+  if (response === undefined) breakOff(request.socket, reply)
+  else answerOnSocket(request, request.socket, reply)
+}
+
+function breakOff(socket: Duplex, { body }: Reply): void {
+  if (body instanceof Readable) body.destroy()
+  socket.destroy()
 }
 
 function ignore(): void {}

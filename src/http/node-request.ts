@@ -52,6 +52,8 @@ export class NodeRequest implements GateRequest {
   readonly #address: string
   readonly #encrypted: boolean
   #holds = false
+  /** Whether it listens for errors of the socket. */
+  #heeds = false
   #gone: Gone | undefined
   #signal: AbortSignal | undefined
 
@@ -65,7 +67,8 @@ export class NodeRequest implements GateRequest {
   ) {
     this.method = method
     this.target = target
-    this.rawHeaders = rawHeaders
+    // What makes requests out of something else (serverless-http) may leave the list empty: without a host, other routes would match.
+    this.rawHeaders = (rawHeaders?.length ?? 0) > 0 ? rawHeaders : linesOf(message.headers)
     this.host = host
     this.#message = message
     this.#answer = answer
@@ -100,16 +103,26 @@ export class NodeRequest implements GateRequest {
   }
 
   /**
-   * Keeps back a body that flows already, since something in front listens to it: what came while a gate decides would be lost
-   * for the application.
+   * Until {@link release}: keeps back a body that flows already, since something in front listens to it, and what came while a gate
+   * decides would be lost for the application. To the socket of an upgrade nobody else may listen: an unheard error, such as a reset
+   * by the client, would end the process.
    */
-  holdBody(): void {
+  hold(): void {
+    if (isUpgrade(this.#message)) {
+      this.#heeds = true
+      this.#socket.on('error', ignore)
+    }
     if (this.method === 'GET' || this.#message.readableFlowing !== true || this.#message.readableEnded) return
     this.#message.pause()
     this.#holds = true
   }
 
-  releaseBody(): void {
+  release(): void {
+    if (this.#heeds && !this.#socket.destroyed) this.#socket.off('error', ignore)
+    this.#releaseBody()
+  }
+
+  #releaseBody(): void {
     if (this.#holds) this.#message.resume()
     this.#holds = false
   }
@@ -119,7 +132,7 @@ export class NodeRequest implements GateRequest {
     if (this.kind === 'upgrade' || !hasContent(this.#message)) return { kind: 'none' }
     const { body: value, rawBody: raw } = this.#bodyHolder ?? {}
     if (value === undefined || isLeftAlone(this.#message, value)) {
-      this.releaseBody()
+      this.#releaseBody()
       return { kind: 'stream', stream: this.#message }
     }
     if (raw instanceof Uint8Array) return { kind: 'parsed', value, raw }
@@ -136,6 +149,16 @@ export class NodeRequest implements GateRequest {
     this.#signal ??= signalOf(this.gone)
     return this.#signal
   }
+}
+
+/** Names and values in turn. */
+function linesOf(headers: IncomingHttpHeaders): string[] {
+  const lines: string[] = []
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (Array.isArray(value)) for (const line of value) lines.push(name, String(line))
+    else if (value !== undefined && value !== null) lines.push(name, String(value))
+  }
+  return lines
 }
 
 /** Body parsers of Express 4 and Koa leave an empty object also where the body is none of theirs, and has not been read. */
@@ -158,3 +181,5 @@ function signalOf(gone: AbortSource): AbortSignal {
   gone.addEventListener('abort', () => controller.abort())
   return controller.signal
 }
+
+function ignore(): void {}

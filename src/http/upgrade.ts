@@ -6,17 +6,23 @@
  */
 import diagnostics_channel from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { type Duplex, Readable } from 'node:stream'
 import { keepAuth } from './auth-of.ts'
 import { checkGates, decide } from './decide.ts'
-import type { Gate, Outcome, Reply } from './gate.ts'
-import { closeAfter } from './last-answer.ts'
+import type { Gate, Outcome } from './gate.ts'
+import { answerOnSocket } from './last-answer.ts'
 import { headOf, NodeRequest } from './node-request.ts'
-import { writeReply } from './writer.ts'
 
 /** A listener of a server's `upgrade` event. */
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/** Lets a request through to `proceed`, or answers it. */
+type Judge = (request: IncomingMessage, socket: Duplex, proceed: () => void) => void
+
+/** What a guarded listener is known by, and a server that has been seen to; the same in all copies of this module. */
+const JUDGE: unique symbol = Symbol.for('sallyport.upgrade.judge')
+const DOOR: unique symbol = Symbol.for('sallyport.upgrade.door')
 
 /** Published by Node for each connection that a server accepts, before anything is read from it. */
 const CONNECTION_CHANNEL = 'net.server.socket'
@@ -37,7 +43,6 @@ export function guardUpgrade(gate: Gate | readonly Gate[], handler: UpgradeListe
   }
   const gates = checkGates(isList(gate) ? gate : [gate], 'guardUpgrade')
   const admitted = new WeakSet<IncomingMessage>()
-  const guarded = new WeakSet<Server>()
 
   /** Calls `proceed` if the gates let the request pass, else answers it. */
   function judge(request: IncomingMessage, socket: Duplex, proceed: () => void): void {
@@ -57,71 +62,79 @@ export function guardUpgrade(gate: Gate | readonly Gate[], handler: UpgradeListe
     } else settle(outcome, request, socket, proceed)
   }
 
-  function standInFront(server: Server): void {
-    if (guarded.has(server) || !server.listeners('upgrade').includes(listener)) return
-    guarded.add(server)
-    const emit: (event: string, ...args: unknown[]) => boolean = server.emit.bind(server)
-    server.emit = (event: string, ...args: unknown[]): boolean => {
-      const [request, socket] = args as [IncomingMessage, Duplex]
-      if (event !== 'upgrade' || !server.listeners('upgrade').includes(listener)) return emit(event, ...args)
-      judge(request, socket, () => {
-        admitted.add(request)
-        emit(event, ...args)
-      })
-      return true
-    }
-  }
-
-  const door = { standInFront }
   function listener(this: unknown, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (admitted.has(request)) {
       handler(request, socket, head)
       return
     }
     // Another listener may have called it, as one that chooses by path does; that one decides who else hears of it.
-    if (this instanceof EventEmitter) door.standInFront(this as Server)
+    if (this instanceof EventEmitter) standInFront(this as Server)
     judge(request, socket, () => handler(request, socket, head))
   }
-  onConnection(new WeakRef(door))
-  return listener
+  const atTheDoor: Judge = (request, socket, proceed) =>
+    judge(request, socket, () => {
+      admitted.add(request)
+      proceed()
+    })
+  const guarded: UpgradeListener = Object.assign(listener, { [JUDGE]: atTheDoor })
+  onConnection(new WeakRef(guarded))
+  return guarded
 }
 
-/** Shows the door every server that accepts a connection, for as long as the listener (which holds the door) is in use. */
-function onConnection(held: WeakRef<{ standInFront(server: Server): void }>): void {
+/**
+ * Makes every `upgrade` event of `server` one that comes only once all guarded listeners that are on it by then have let the request
+ * pass. Whoever has kept or bound `server.emit` before goes past that, so Fastify's plugin calls this before the server listens:
+ * for the other addresses of `localhost` Fastify has servers that hand their upgrades to a bound `emit` of the first.
+ */
+export function standInFront(server: Server & { [DOOR]?: true }): void {
+  if (server[DOOR] === true) return
+  server[DOOR] = true
+  const { emit } = server
+  // Every event goes through here; this costs half of a bound function and parameters of their own.
+  server.emit = (...args: unknown[]): boolean => {
+    if (args[0] !== 'upgrade') return Reflect.apply(emit, server, args)
+    const [, request, socket] = args as [string, IncomingMessage, Duplex]
+    let proceed = (): void => Reflect.apply(emit, server, args)
+    for (const judge of judgesOf(server)) {
+      const next = proceed
+      proceed = () => judge(request, socket, next)
+    }
+    proceed()
+    return true
+  }
+}
+
+/** Those of the guarded listeners of `server`. */
+function judgesOf(server: Server): Set<Judge> {
+  const judges = new Set<Judge>()
+  for (const { [JUDGE]: judge } of server.listeners('upgrade') as { readonly [JUDGE]?: Judge }[]) {
+    if (judge !== undefined) judges.add(judge)
+  }
+  return judges
+}
+
+/** Stands in front of every server that accepts a connection and has the listener, for as long as that is in use. */
+function onConnection(held: WeakRef<UpgradeListener>): void {
   const watch = (message: unknown): void => {
-    const door = held.deref()
-    if (door === undefined) {
+    const listener = held.deref()
+    if (listener === undefined) {
       diagnostics_channel.unsubscribe(CONNECTION_CHANNEL, watch)
       return
     }
-    const { server } = (message as { socket: { server?: Server } }).socket
-    if (server !== undefined) door.standInFront(server)
+    const { server } = (message as { socket: { server?: Server & { [DOOR]?: true } } }).socket
+    if (server === undefined || server[DOOR] === true) return
+    if (server.listeners('upgrade').includes(listener)) standInFront(server)
   }
   diagnostics_channel.subscribe(CONNECTION_CHANNEL, watch)
 }
 
 function settle(outcome: Outcome, request: IncomingMessage, socket: Duplex, proceed: () => void): void {
   if (outcome.kind === 'reply') {
-    refuse(request, socket, outcome.reply)
+    answerOnSocket(request, socket, outcome.reply)
     return
   }
   if (outcome.kind === 'pass') keepAuth(request, outcome.auth)
   proceed()
-}
-
-/** Answers on the bare socket and closes it. */
-function refuse(request: IncomingMessage, socket: Duplex, reply: Reply): void {
-  const response = new ServerResponse(request)
-  try {
-    response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
-  } catch {
-    // An earlier answer is still on the socket: no client that wants to upgrade asks for something else right before.
-    if (reply.body instanceof Readable) reply.body.destroy()
-    socket.destroy()
-    return
-  }
-  closeAfter(response)
-  writeReply(response, reply)
 }
 
 function isList(gate: Gate | readonly Gate[]): gate is readonly Gate[] {

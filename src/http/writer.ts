@@ -2,7 +2,7 @@
  * Writes answers. One writer serves every adapter, so that a reply reaches the
  * client in the same way through Express, Koa, Fastify and node:http.
  */
-import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import { messageOf } from '../core/errors.ts'
 import { warn } from '../core/warnings.ts'
@@ -29,6 +29,8 @@ const OF_THE_BODY = [
 const OF_THE_CONNECTION = new Set(['keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding'])
 /** Those that HTTP/1.1 has a use for: the end of a connection, and what a 426 asks for. HTTP/2 has none (RFC 9113 §8.2.2). */
 const OF_HTTP_1 = new Set(['connection', 'upgrade'])
+/** RFC 9113 §7. */
+const INTERNAL_ERROR = 2
 /** Statuses whose answers have no body (RFC 9110 §6.4.1). */
 const BODYLESS = new Set([204, 304])
 
@@ -48,10 +50,18 @@ export function writeReply(response: ServerResponse, reply: Reply, inherited?: I
   }
 }
 
+/**
+ * Reads what is left of a body that nobody reads. For HTTP/1 Node does so itself. In HTTP/2 it would stay in the memory of the session
+ * until that is full, and Node refuses every further stream of everybody on it.
+ */
+function readAway(request: IncomingMessage): void {
+  if (request.listenerCount('data') === 0 && request.listenerCount('readable') === 0) request.resume()
+}
+
 /** A bare 500 in place of an answer that could not be sent; where that cannot be sent either, the connection ends. */
 function giveUp(response: ServerResponse): void {
   try {
-    if (response.headersSent) response.destroy()
+    if (response.headersSent) breakOff(response)
     else {
       for (const name of response.getHeaderNames()) response.removeHeader(name)
       // What the failed answer was to be decides no more about how long this one is.
@@ -60,7 +70,24 @@ function giveUp(response: ServerResponse): void {
       response.end()
     }
   } catch {
-    response.destroy()
+    endConnection(response)
+  }
+}
+
+/** Of an HTTP/2 response that is only destroyed, a client believes that it is whole. */
+function breakOff(response: ServerResponse): void {
+  const { stream } = response as { readonly stream?: { close(code: number): void } }
+  if (stream === undefined) response.destroy()
+  else stream.close(INTERNAL_ERROR)
+}
+
+/** Also for what only looks like a response. */
+function endConnection(response: Partial<Pick<ServerResponse, 'destroy' | 'req'>>): void {
+  try {
+    if (typeof response.destroy === 'function') response.destroy()
+    else response.req?.socket.destroy()
+  } catch {
+    // Nothing is left to end.
   }
 }
 
@@ -69,7 +96,14 @@ function write(response: ServerResponse, reply: Reply, inherited: InheritedHeade
   const stream = body instanceof Readable ? body : undefined
   if (response.headersSent || isClosed(response.req, response)) {
     stream?.destroy()
+    // Begun by something in front, which has left the rest to others: none of them will end it now.
+    if (response.headersSent && !response.writableEnded) breakOff(response)
     return
+  }
+  // Before the answer ends, since Node closes the stream then. One that is a stream may be made of what the request still sends.
+  if (response.req.httpVersionMajor > 1) {
+    if (stream === undefined || response.req.method === 'HEAD' || BODYLESS.has(reply.status)) readAway(response.req)
+    else stream.once('end', () => readAway(response.req))
   }
   // A framework's reason phrase is that of the answer it had in mind. HTTP/2 has none.
   if (response.req.httpVersionMajor === 1 && response.statusMessage) response.statusMessage = ''
@@ -172,7 +206,7 @@ export function addHeadersOnSend(response: ServerResponse, headers: ReplyHeaders
     // Only now, since headers that cannot be sent make the application's error handler write the head instead.
     response.writeHead = writeHead
     for (const [name, value] of Object.entries(headers)) {
-      if (ADDITIVE.has(name.toLowerCase()) || !response.hasHeader(name)) addHeader(response, name, value)
+      if (ADDITIVE.has(name.toLowerCase()) || response.getHeader(name) === undefined) addHeader(response, name, value)
       if (name.toLowerCase() === 'set-cookie') keepPrivate(response)
     }
     if (typeof rest[0] === 'string') response.statusMessage = rest[0]

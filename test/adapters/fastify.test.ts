@@ -1,11 +1,13 @@
 /** What is Fastify's own: encapsulation, the order of registration, 404 handlers, `inject`, hooks. */
+import dns from 'node:dns'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { PassThrough, Writable } from 'node:stream'
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
 import { createGuard, type Gate } from 'sallyport'
-import { authOf, sallyport } from 'sallyport/fastify'
-import { afterEach, describe, expect, test } from 'vitest'
+import { authOf, guardUpgrade, sallyport } from 'sallyport/fastify'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { askRaw, connectRaw } from '../support/raw-client.ts'
 import { frameworks } from '../support/servers.ts'
 import { gateOf, passing, refusing } from './helpers.ts'
@@ -24,6 +26,42 @@ describe.each(versions)('$name', ({ fastify }) => {
   const answering = async () => 'reached'
 
   afterEach(() => app.close())
+
+  test.each([
+    ['before', true],
+    ['after', false],
+  ])(
+    'B12 a refused upgrade reaches no listener on any address of localhost, one put on %s the guarded',
+    async (_when, before) => {
+      // Two IPv4 addresses, since not every machine has `::1`.
+      const addresses = [1, 2].map((last) => ({ address: `127.0.0.${last}`, family: 4 }))
+      const ask = dns.lookup as unknown as (...args: unknown[]) => void
+      const lookup = vi.spyOn(dns, 'lookup').mockImplementation(((...args: unknown[]) => {
+        const [host, options, answer] = args as [string, { all?: boolean }, (error: null, found: unknown) => void]
+        if (host === 'localhost' && options.all) process.nextTick(answer, null, addresses)
+        else ask(...args)
+      }) as never)
+      onTestFinished(() => lookup.mockRestore())
+      const heard: unknown[] = []
+      const other = () => heard.push('other')
+      app = fastify()
+      await app.register(sallyport(passing))
+      if (before) app.server.on('upgrade', other)
+      app.server.on(
+        'upgrade',
+        guardUpgrade(refusing(403), () => heard.push('handler')),
+      )
+      if (!before) app.server.on('upgrade', other)
+      await app.listen({ port: 0 })
+      const { port } = app.server.address() as AddressInfo
+      for (const { address } of addresses) {
+        const [, answer] = await once(new WebSocket(`ws://${address}:${port}/`), 'unexpected-response')
+        answer.resume()
+        expect(answer.statusCode).toBe(403)
+      }
+      expect(heard).toEqual([])
+    },
+  )
 
   describe('everything in the instance is guarded', () => {
     const targets = [

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { type ClientHttp2Session, connect, createSecureServer, createServer, type Http2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
-import { createGuard, type Gate, type GateRequest, type Outcome } from 'sallyport'
+import { createGuard, type Gate, type GateRequest, type Outcome, type Reply } from 'sallyport'
 import { authOf, sallyport } from 'sallyport/node'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { readAll } from '../support/servers.ts'
-import { closeOf, deferred, gateOf, passing } from './helpers.ts'
+import { closeOf, deferred, gateOf, passing, refusing } from './helpers.ts'
 import { selfSigned } from './self-signed.ts'
 
 const credentials = { authorization: `Basic ${Buffer.from('hello:world').toString('base64')}` }
@@ -134,6 +134,56 @@ test('a POST that is refused before its body has come leaves the session usable'
   stream.end('the rest')
   await readAll(stream)
   expect((await ask({ ':path': '/open' })).status).toBe(200)
+})
+
+test('a refusal behind an answer that has been begun resets the stream: the client does not take it for whole', async () => {
+  const guarded = sallyport(refusing(401))(() => {})
+  server = createServer((req, res) => {
+    res.writeHead(200)
+    res.write('begun')
+    guarded(req as never, res as never)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const stream = session
+    .request({ ':path': '/' })
+    .on('error', () => {})
+    .resume()
+  await once(stream, 'response')
+  await closeOf(stream)
+  expect(stream.rstCode).not.toBe(0)
+})
+
+test.each<[string, Reply]>([
+  ['a text', { status: 401, body: 'refused' }],
+  ['a stream', { status: 401, body: Readable.from([]) }],
+])('bodies that are refused with %s unread do not use up the session for others', async (_what, reply) => {
+  const gate = gateOf((request) => {
+    if (request.target === '/open') return passing.handle(request)
+    return {
+      kind: 'reply',
+      reply: reply.body instanceof Readable ? { ...reply, body: Readable.from(['refused']) } : reply,
+    }
+  })
+  await start([gate])
+  for (let round = 0; round < 80; round++) {
+    const stream = session.request({ ':method': 'POST', ':path': '/' })
+    stream.end(Buffer.alloc(200_000))
+    await readAll(stream)
+  }
+  expect((await ask({ ':path': '/open' })).status).toBe(200)
+})
+
+test('a reply can be made of the body as it comes', async () => {
+  const gate = gateOf(({ body }) => {
+    const source = body.kind === 'stream' ? body.stream : Readable.from([])
+    const lazily = async function* () {
+      for await (const piece of source) yield String(piece).toUpperCase()
+    }
+    return { kind: 'reply', reply: { status: 200, body: Readable.from(lazily()) } }
+  })
+  await start([gate])
+  expect((await ask({ ':method': 'POST', ':path': '/' }, 'as it comes')).text).toBe('AS IT COMES')
 })
 
 describe('a reply that is a stream', () => {

@@ -96,6 +96,19 @@ describe.each(Object.entries(APPS))('%s', (_name, app) => {
     await expect.poll(() => warnings.map(String).join()).toMatch(/an answer could not be written: a hook in front/)
   })
 
+  it('breaks off an answer that something in front has begun and nobody will end', async () => {
+    let ends = false
+    const url = await start((_req, res) => {
+      res.writeHead(200)
+      if (ends) res.end('from in front')
+      else res.write('begun')
+    }, refusing(401))
+    await expect(post(url, 'hello').then((answer) => answer.text())).rejects.toThrow()
+    // What is ended is left alone.
+    ends = true
+    expect(await (await post(url, 'hello')).text()).toBe('from in front')
+  })
+
   it('breaks off a body of neither text nor bytes', async () => {
     let body: Readable = Readable.from([{ a: 1 }])
     const url = await start(

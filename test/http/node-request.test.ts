@@ -1,10 +1,10 @@
 /** What is known of a client that has gone away: events are told of it afterwards, and nothing is decided by what is not known. */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer, IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { duplexPair } from 'node:stream'
-import type { GateRequest } from 'sallyport'
+import { duplexPair, PassThrough } from 'node:stream'
+import { createGuard, type GateRequest } from 'sallyport'
 import { sallyport } from 'sallyport/node'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { headOf, NodeRequest } from '../../src/http/node-request.ts'
@@ -99,6 +99,47 @@ test('a connection that is no socket has no address, and is served', async () =>
   const [message, response] = await arrived
   const steps = await asked({ message, response })
   expect(steps).toEqual(['gate: 0 ', 'application'])
+})
+
+/** As serverless-http and the like make it out of an event. */
+function made(headers: Record<string, unknown>): NodeRequest {
+  const socket = Object.assign(new PassThrough(), { remoteAddress: '203.0.113.7', encrypted: true })
+  const message = new IncomingMessage(socket as unknown as Socket)
+  Object.assign(message, { method: 'GET', url: '/', headers })
+  return new NodeRequest(message, new ServerResponse(message), headOf(message), message)
+}
+
+describe('a request with headers and without raw lines', () => {
+  test('is judged by the headers that it has', () => {
+    const request = made({
+      host: 'Admin.example.com',
+      authorization: 'Basic YTpi',
+      'content-length': 0,
+      cookie: undefined,
+    })
+    expect(request.rawHeaders).toEqual([
+      ...['host', 'Admin.example.com', 'authorization', 'Basic YTpi'],
+      ...['content-length', '0'],
+    ])
+    expect(normalise(request)).toMatchObject({ host: 'admin.example.com', authorization: 'Basic YTpi' })
+  })
+
+  test('that holds several values of a field has several lines', () => {
+    expect(normalise(made({ host: ['a.example.com', 'b.example.com'] }))).toBe('duplicate_header')
+    expect(normalise(made({ host: 'a.example.com', Host: 'b.example.com' }))).toBe('duplicate_header')
+  })
+
+  test('does not reach the route for any host', async () => {
+    const guard = createGuard({
+      routes: [
+        { host: 'admin.example.com', auth: { type: 'basic', username: 'a', password: 'b' } },
+        { path: '/', auth: { type: 'none' } },
+      ],
+    })
+    expect(await guard.handle(made({ host: 'admin.example.com' }))).toMatchObject({ reply: { status: 401 } })
+    const authorization = `Basic ${Buffer.from('a:b').toString('base64')}`
+    expect(await guard.handle(made({ host: 'admin.example.com', authorization }))).toMatchObject({ kind: 'pass' })
+  })
 })
 
 function ask(port: number): () => void {

@@ -1,6 +1,17 @@
-/** Pages of records of which some do not open: for those who can do without them, and must not fail for good by one. */
+/** Records that do not open or cannot be read: for those who can do without them, and must not fail for good by one. */
 import { SealError } from '../core/errors.ts'
-import type { Key, Page } from './token-store.ts'
+import { type Key, keyText, type Page, type TokenStore } from './token-store.ts'
+
+/** A record does not open (`ERR_SEAL`). A key that is missing altogether is another error, and has no such version. */
+export class UnopenedRecord extends SealError {
+  /** Its own: whoever writes records whole can write over it, and over nothing that has come in its place. */
+  readonly version: string
+
+  constructor(message: string, version: string, options?: ErrorOptions) {
+    super(message, options)
+    this.version = version
+  }
+}
 
 /** Some records of a page do not open (`ERR_SEAL`). A key that is missing altogether is another error, and has no such page. */
 export class UnopenedRecords extends SealError {
@@ -24,6 +35,42 @@ export async function readable(reading: Promise<Page>, lost: (error: UnopenedRec
     lost(error)
     return error.page
   }
+}
+
+/** A record that is there, though perhaps nobody can read it. */
+export interface Replaceable<Value> {
+  /** `undefined` where it does not open, or makes no sense. */
+  readonly value: Value | undefined
+  readonly version: string
+}
+
+/**
+ * A record that is written whole; `undefined` where there is none. `lost` is told of one that nobody can read, and never of what is in it.
+ *
+ * @param decode - what is in it; `undefined` for what makes no sense
+ */
+export async function readReplaceable<Value>(
+  store: Pick<TokenStore, 'get'>,
+  key: Key,
+  decode: (value: Uint8Array) => Value | undefined,
+  lost: (problem: { readonly message: string }) => void = () => {},
+): Promise<Replaceable<Value> | undefined> {
+  try {
+    const found = await store.get(key)
+    if (found === undefined) return undefined
+    const value = decode(found.value)
+    if (value === undefined) lost(unreadable(key))
+    return { value, version: found.version }
+  } catch (error) {
+    if (!(error instanceof UnopenedRecord)) throw error
+    lost(error)
+    return { value: undefined, version: error.version }
+  }
+}
+
+/** What is said of a record that opens and makes no sense. */
+export function unreadable(key: Key): { readonly message: string } {
+  return { message: `the record ${keyText(key)} cannot be read` }
 }
 
 /** Takes a record that does not open for one that is not there, where nothing depends on it but what is shown. */

@@ -1,5 +1,6 @@
 /** Records that do not open or cannot be read: for those who can do without them, and must not fail for good by one. */
 import { SealError } from '../core/errors.ts'
+import { warn } from '../core/warnings.ts'
 import { type Key, keyText, type Page, type TokenStore } from './token-store.ts'
 
 /** A record does not open (`ERR_SEAL`). A key that is missing altogether is another error, and has no such version. */
@@ -68,9 +69,28 @@ export async function readReplaceable<Value>(
   }
 }
 
+/** The object in a record of JSON; `undefined` where there is none. */
+export function objectIn<Value extends object>(value: Uint8Array): Partial<Value> | undefined {
+  try {
+    const found: unknown = JSON.parse(Buffer.from(value).toString('utf8'))
+    return typeof found === 'object' && found !== null ? found : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** What is said of a record that opens and makes no sense. */
 export function unreadable(key: Key): { readonly message: string } {
   return { message: `the record ${keyText(key)} cannot be read` }
+}
+
+/** Warns of the first record that nobody can read: only the operator can do anything about it. `what` becomes of such records. */
+export function warnOnce(what: string): (problem: { readonly message: string }) => void {
+  let isWarned = false
+  return ({ message }) => {
+    if (!isWarned) warn('SALLYPORT_GATEWAY', `${what}: ${message}`)
+    isWarned = true
+  }
 }
 
 /** Takes a record that does not open for one that is not there, where nothing depends on it but what is shown. */

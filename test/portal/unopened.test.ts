@@ -73,3 +73,16 @@ test('a time of last use that does not open is not shown, and takes nothing away
   expect(headingOf(question)).toBe('Revoke the connection to Notes?')
   expect((await bob.submit(question, {})).status).toBe(200)
 })
+
+test('a virtual account that does not open takes no page away, and can be deleted', async () => {
+  const world = await open()
+  await world.store.put({ space: 'virtual-accounts', owner: 'broken', id: 'account' }, JUNK, { ifVersion: null })
+  const bob = await world.signIn('bob')
+  const root = await world.signIn('root')
+  for (const path of ['', '/tokens']) expect((await bob.load(world.page(path))).status).toBe(200)
+  for (const path of ['/admin/accounts', '/admin/connections', '/admin/access']) {
+    expect((await root.load(world.page(path))).status).toBe(200)
+  }
+  expect(await world.gateway.virtualAccounts.delete('broken')).toBe(true)
+  expect(await world.gateway.virtualAccounts.create('broken')).toMatchObject({ name: 'broken' })
+})

@@ -1,7 +1,6 @@
 /** Connections in the store: tokens by owner and server, refreshed in time, told of without ever being shown (G9, G13, G14). */
 import type { Clock } from '../core/clock.ts'
 import { messageOf, SealError } from '../core/errors.ts'
-import { warn } from '../core/warnings.ts'
 import { createLastUse, type LastUseOptions } from '../identity/last-use.ts'
 import { AuthorizationError } from '../oauth/authorization-error.ts'
 import { everyRecord } from '../store/every-record.ts'
@@ -9,7 +8,7 @@ import { RedeemError } from '../store/redeem-error.ts'
 import type { RefreshEvent, RefreshTimes } from '../store/refresh-settings.ts'
 import { createRefresher, type FoundTokens, HalfEnded } from '../store/refresher.ts'
 import type { Key, Page, TokenStore } from '../store/token-store.ts'
-import { readable, type UnopenedRecords } from '../store/unopened.ts'
+import { readable, type UnopenedRecords, warnOnce } from '../store/unopened.ts'
 import type { BoundClient } from './bound-client.ts'
 import type { Broker, Connection, ConnectionEvent, OwnedConnection, StepUp, TokenOptions } from './broker.ts'
 import { describeConnection, readConnectionRecord } from './describe-connection.ts'
@@ -69,7 +68,7 @@ const MOVED: FoundTokens<UpstreamTokens> = Object.freeze({ kind: 'unavailable', 
 export function createConnections({ store, clock, times, client, servers, tell }: ConnectionSettings): Connections {
   const keyOf = (owner: string, server: string): Key => ({ space: SPACE, owner, id: server })
   const lastUse = createLastUse(store, clock, LAST_USE)
-  let isWarned = false
+  const leftOut = warnOnce('connections are left out')
   const refresher = createRefresher<UpstreamTokens>({
     store,
     clock,
@@ -182,12 +181,6 @@ export function createConnections({ store, clock, times, client, servers, tell }
     }
   }
 
-  /** Nobody but the operator can do anything about records that are left out for everybody. */
-  function warnOnce({ message }: UnopenedRecords): void {
-    if (!isWarned) warn('SALLYPORT_GATEWAY', `connections are left out: ${message}`)
-    isWarned = true
-  }
-
   function noted(owner: string, server: string, found: FoundTokens<UpstreamTokens>): FoundTokens<UpstreamTokens> {
     if (found.kind === 'tokens') lastUse.note(owner, server)
     return found
@@ -240,7 +233,7 @@ export function createConnections({ store, clock, times, client, servers, tell }
       const connections: OwnedConnection[] = []
       let next = after
       for (let scans = 0; scans < MAX_SCANS; scans++) {
-        const page = await readable(store.scan(SPACE, next === undefined ? {} : { after: next }), warnOnce)
+        const page = await readable(store.scan(SPACE, next === undefined ? {} : { after: next }), leftOut)
         const wanted = page.records.filter(({ key }) => servers?.includes(key.id) ?? true)
         for (const found of await Promise.all(wanted.map(known))) if (found !== undefined) connections.push(found)
         next = page.next

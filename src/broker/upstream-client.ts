@@ -19,7 +19,10 @@ export interface UpstreamClient {
   readonly callbackPath: string | undefined
   /** As this process has known it last; `undefined` where nothing is settled yet. */
   current(): BoundClient | undefined
-  /** As all processes know it, or did some seconds ago unless that will not do (`fresh`). Asks nobody but the store. */
+  /**
+   * As all processes know it, or did some seconds ago unless that will not do (`fresh`). Asks nobody but the store, unless what
+   * that has cannot be read any more.
+   */
   known(fresh?: boolean): Promise<BoundClient | undefined>
   /**
    * What people are told before they agree.

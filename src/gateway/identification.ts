@@ -6,8 +6,7 @@ import type { Caller } from '../identity/caller.ts'
 import { personWith } from '../identity/find-people.ts'
 import type { People } from '../identity/people.ts'
 import type { Identity } from '../identity/sign-in.ts'
-import type { VirtualAccount } from '../identity/virtual-account.ts'
-import type { VirtualAccounts } from '../identity/virtual-accounts.ts'
+import type { OwnVirtualAccounts } from '../identity/virtual-accounts.ts'
 import type { PersonSubject, Subject } from './gateway.ts'
 import { GatewayError } from './gateway-error.ts'
 import { callerOfAccount, callerOfIdentity } from './identity-caller.ts'
@@ -48,7 +47,7 @@ export interface Identification {
 /** What it works with. */
 export interface IdentificationParts {
   readonly live: LiveStates
-  readonly accounts: Pick<VirtualAccounts, 'get' | 'list'>
+  readonly accounts: Pick<OwnVirtualAccounts, 'get' | 'withId'>
   /** Of people who have signed in. */
   readonly records: Pick<People, 'read'>
   readonly permissions: Permissions
@@ -94,10 +93,6 @@ export function createIdentification(parts: IdentificationParts): Identification
     return false
   }
 
-  async function accountOfId(id: string): Promise<VirtualAccount | undefined> {
-    return (await accounts.list()).find((account) => account.id === id)
-  }
-
   return {
     async identify(authorization) {
       return (await authenticate(authorization))?.identity ?? null
@@ -123,7 +118,7 @@ export function createIdentification(parts: IdentificationParts): Identification
       if (identity !== null && identity.id === owner) {
         return mayUse(callerOfIdentity(identity, live.current.externalIdentities), server)
       }
-      const account = await accountOfId(owner)
+      const account = await accounts.withId(owner)
       if (account !== undefined) {
         return (identity === null || isOwner(account, identity)) && (await mayUse(callerOfAccount(account), server))
       }

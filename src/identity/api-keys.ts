@@ -60,11 +60,11 @@ export interface ApiKeys {
    * @throws ApiKeyError (`ERR_API_KEY`) for a bad name or time, an option that does not exist, or too many keys.
    */
   create(request: KeyRequest): Promise<NewApiKey>
-  /** The owner's keys, oldest first; expired ones too, for 30 days. */
+  /** The owner's keys, oldest first; expired ones too, for 30 days. Without those whose records cannot be read. */
   list(owner: KeyOwner): Promise<ApiKey[]>
   /** Ends a key; `false` where the owner has none of this id. Done again after a failure, it finishes the work. */
   revoke(owner: KeyOwner, id: string): Promise<boolean>
-  /** Ends all keys of the owner; how many. */
+  /** Ends all keys of the owner; how many. What the index cannot tell stays: for owners that are gone, whose keys are worthless anyway. */
   revokeAll(owner: KeyOwner): Promise<number>
   /** Finds a key. Others' revocations are noticed within `cacheMs`, mostly at once where the store tells of changes. */
   verify(key: string): Promise<KeyVerification>
@@ -142,7 +142,7 @@ export function createApiKeys(settings: ApiKeySettings): ApiKeys {
 
     async list(owner) {
       const [entries, used] = await Promise.all([records.entries(owner), lastUse.read(ownerText(owner))])
-      const found = await Promise.all(entries.map(({ digest }) => records.read(digest)))
+      const found = await Promise.all(entries.map(({ digest }) => records.readable(digest)))
       return found
         .filter((record) => record !== undefined)
         .map(({ owner: _, ...known }) => {

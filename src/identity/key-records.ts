@@ -7,7 +7,8 @@ import type { Clock } from '../core/clock.ts'
 import { StoreError } from '../core/errors.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import { everyRecord } from '../store/every-record.ts'
-import type { Key, TokenStore } from '../store/token-store.ts'
+import type { Key, PageRequest, TokenStore } from '../store/token-store.ts'
+import { objectIn, readable, readReplaceable, unreadable, warnOnce } from '../store/unopened.ts'
 import { ApiKeyError } from './identity-errors.ts'
 import { type KeyOwner, ownerText } from './key-owner.ts'
 import type { LastUse } from './last-use.ts'
@@ -33,8 +34,11 @@ export interface KeyEntry {
 
 /** See the top of the file. Methods reject with a `StoreError` where the store fails. */
 export interface KeyRecords {
+  /** Rejects where the record cannot be read: such a key lets nobody in. */
   read(digest: string): Promise<KeyRecord | undefined>
-  /** What the index has of an owner's keys, of some that are no longer or not yet there, too. */
+  /** The same for lists, which leave out what cannot be read. */
+  readable(digest: string): Promise<KeyRecord | undefined>
+  /** What the index has of an owner's keys, of some that are no longer or not yet there, too; not what cannot be read. */
   entries(owner: KeyOwner): Promise<KeyEntry[]>
   entry(owner: KeyOwner, id: string): Promise<KeyEntry | undefined>
   /**
@@ -72,15 +76,27 @@ const ORPHAN_AGE_MS = 60 * WRITE_WITHIN_MS
 export function createKeyRecords(settings: KeyRecordSettings): KeyRecords {
   const { store, clock, maxKeysPerOwner, lastUse, onChange } = settings
 
+  const leftOut = warnOnce('API keys are left out')
+
   async function read(digest: string): Promise<KeyRecord | undefined> {
     const found = await store.get(recordKey(digest))
-    return found && deepFreeze(decode<KeyRecord>(found.value))
+    if (found === undefined) return undefined
+    const record = decodeRecord(found.value)
+    if (record === undefined) throw new StoreError(unreadable(recordKey(digest)).message)
+    return deepFreeze(record)
+  }
+
+  async function readableRecord(digest: string): Promise<KeyRecord | undefined> {
+    return (await readReplaceable(store, recordKey(digest), decodeRecord, leftOut))?.value
   }
 
   async function entries(owner: KeyOwner): Promise<KeyEntry[]> {
     const found: KeyEntry[] = []
-    for await (const { key, value } of everyRecord((page) => store.list(BY_OWNER, ownerText(owner), page))) {
-      found.push({ ...decode<Omit<KeyEntry, 'id'>>(value), id: key.id })
+    const list = (page: PageRequest) => readable(store.list(BY_OWNER, ownerText(owner), page), leftOut)
+    for await (const { key, value } of everyRecord(list)) {
+      const entry = decodeEntry(value)
+      if (entry === undefined) leftOut(unreadable(key))
+      else found.push({ ...entry, id: key.id })
     }
     return found
   }
@@ -90,7 +106,7 @@ export function createKeyRecords(settings: KeyRecordSettings): KeyRecords {
     const found = await entries(owner)
     const gone = await Promise.all(
       found.map(async (entry) => {
-        const record = await read(entry.digest)
+        const record = await readableRecord(entry.digest)
         const over =
           record === undefined ? clock.now() - entry.createdAt > ORPHAN_AGE_MS : isExpired(record, clock.now())
         if (over) await remove(owner, entry)
@@ -155,10 +171,15 @@ export function createKeyRecords(settings: KeyRecordSettings): KeyRecords {
 
   return {
     read,
+    readable: readableRecord,
     entries,
     async entry(owner, id) {
       const found = await store.get(entryKey(owner, id))
-      return found && { ...decode<Omit<KeyEntry, 'id'>>(found.value), id }
+      if (found === undefined) return undefined
+      const entry = decodeEntry(found.value)
+      // Nobody is told that a key has ended of which nobody knows which it is.
+      if (entry === undefined) throw new StoreError(unreadable(entryKey(owner, id)).message)
+      return { ...entry, id }
     },
     add,
     remove,
@@ -183,6 +204,14 @@ function entryKey(owner: KeyOwner, id: string): Key {
   return { space: BY_OWNER, owner: ownerText(owner), id }
 }
 
-function decode<Value>(value: Uint8Array): Value {
-  return JSON.parse(Buffer.from(value).toString('utf8'))
+function decodeEntry(value: Uint8Array): Omit<KeyEntry, 'id'> | undefined {
+  const entry = objectIn<KeyEntry>(value)
+  return typeof entry?.digest === 'string' && entry.digest !== '' ? (entry as KeyEntry) : undefined
+}
+
+function decodeRecord(value: Uint8Array): KeyRecord | undefined {
+  const { id, owner, name, createdAt, expiresAt } = objectIn<KeyRecord>(value) ?? {}
+  const isNamed = typeof id === 'string' && typeof name === 'string' && typeof owner?.kind === 'string'
+  const hasTimes = typeof createdAt === 'number' && ['number', 'undefined'].includes(typeof expiresAt)
+  return isNamed && hasTimes ? (objectIn<KeyRecord>(value) as KeyRecord) : undefined
 }

@@ -1,12 +1,14 @@
 /**
  * When something was last used (an API key, a connection): in records of their own, so that what is used is never written by
- * those who use it. Written now and then, behind the request's back; what cannot be written is given up.
+ * those who use it. Written now and then, behind the request's back; what cannot be written is given up. What cannot be read is
+ * as if it were not there, and is written over.
  */
 import { setImmediate as afterThis } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
 import { everyRecord } from '../store/every-record.ts'
-import type { Key, TokenStore } from '../store/token-store.ts'
+import type { Key, PageRequest, TokenStore } from '../store/token-store.ts'
+import { readable, readReplaceable } from '../store/unopened.ts'
 
 /** See the top of the file. */
 export interface LastUse {
@@ -47,7 +49,7 @@ export function createLastUse(store: TokenStore, clock: Clock, options: LastUseO
   async function write(key: Key, at: number): Promise<void> {
     // A store in this process works at once; the request goes first.
     await afterThis()
-    const before = await store.get(key)
+    const before = await readReplaceable(store, key, timeIn)
     // Somebody else who is faster has about the same to say.
     await store.put(key, Buffer.from(String(at)), { ifVersion: before?.version ?? null, ttlMs: KEPT_MS })
   }
@@ -67,13 +69,15 @@ export function createLastUse(store: TokenStore, clock: Clock, options: LastUseO
     },
     async read(owner) {
       const times = new Map<string, number>()
-      for await (const { key, value } of everyRecord((page) => store.list(space, owner, page)))
-        times.set(key.id, timeIn(value))
+      const list = (page: PageRequest) => readable(store.list(space, owner, page), () => {})
+      for await (const { key, value } of everyRecord(list)) {
+        const time = timeIn(value)
+        if (time !== undefined) times.set(key.id, time)
+      }
       return times
     },
     async at(owner, id) {
-      const found = await store.get(keyOf(owner, id))
-      return found && timeIn(found.value)
+      return (await readReplaceable(store, keyOf(owner, id), timeIn))?.value
     },
     async forget(owner, id) {
       written.get(owner)?.delete(id)
@@ -87,6 +91,7 @@ export function createLastUse(store: TokenStore, clock: Clock, options: LastUseO
   }
 }
 
-function timeIn(value: Uint8Array): number {
-  return Number(Buffer.from(value).toString('latin1'))
+function timeIn(value: Uint8Array): number | undefined {
+  const time = Number(Buffer.from(value).toString('latin1'))
+  return Number.isFinite(time) ? time : undefined
 }

@@ -2,7 +2,7 @@
 import type { Clock } from '../core/clock.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import type { TokenStore } from '../store/token-store.ts'
-import { getOrRemove } from '../store/unopened.ts'
+import { readReplaceable } from '../store/unopened.ts'
 import { createReadCache, forgetOnChange } from './read-cache.ts'
 import type { Identity } from './sign-in.ts'
 
@@ -50,10 +50,10 @@ export function createPeople(store: TokenStore, clock: Clock, cacheMs = 0): Peop
       const value = Buffer.from(JSON.stringify(person))
       try {
         for (let tries = 0; tries < MAX_TRIES; tries++) {
-          // One that does not open is removed: whoever signs in would else be locked out for good.
-          const before = await getOrRemove(store, keyOf(person.id))
+          // One that does not open is written over: whoever signs in would else be locked out for good.
+          const before = await readReplaceable(store, keyOf(person.id), personIn)
           // Two sign-ins at once: the later one counts. One that is yet to come is of a machine whose clock was ahead.
-          const { seenAt = 0, integration }: Partial<Person> = (before && personIn(before.value)) ?? {}
+          const { seenAt = 0, integration }: Partial<Person> = before?.value ?? {}
           const since = integration === person.integration ? person.seenAt : Math.min(signedInAt, person.seenAt)
           if (seenAt > since && seenAt <= clock.now()) return
           const written = await store.put(keyOf(person.id), value, { ifVersion: before?.version ?? null })

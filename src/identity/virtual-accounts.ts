@@ -1,12 +1,14 @@
 /**
  * Virtual accounts: services with an identity of their own. Those of the configuration come first and are changed
- * there; others are made and deleted at runtime and live in the store.
+ * there; others are made and deleted at runtime and live in the store. One whose record nobody can read may not be used, not
+ * even by a configuration of its name, whose keys may be others; deleting it is the way out.
  */
 import type { Clock } from '../core/clock.ts'
 import { ConfigError, type ConfigProblem, StoreError } from '../core/errors.ts'
 import { deepFreeze } from '../core/freeze.ts'
 import { everyRecord } from '../store/every-record.ts'
-import type { Key, TokenStore } from '../store/token-store.ts'
+import type { Key, PageRequest, TokenStore } from '../store/token-store.ts'
+import { objectIn, readable, readReplaceable, unreadable, warnOnce } from '../store/unopened.ts'
 import { newVersion } from '../store/version.ts'
 import type { ApiKeys } from './api-keys.ts'
 import { accountNameProblem, checkVirtualAccount } from './check-virtual-accounts.ts'
@@ -22,12 +24,12 @@ export interface VirtualAccounts {
    * Makes an account in the store. It has no connection that an account of its name had before.
    *
    * @throws ConfigError (`ERR_CONFIG`) with every problem of name and account.
-   * @throws VirtualAccountError (`ERR_VIRTUAL_ACCOUNT`) for a name that is taken.
+   * @throws VirtualAccountError (`ERR_VIRTUAL_ACCOUNT`) for a name that is taken, also by a record that cannot be read.
    */
   create(name: string, account?: VirtualAccountConfig): Promise<VirtualAccount>
-  /** The account, or `undefined`. Believed for `cacheMs`, or until the store tells of a change. */
+  /** The account, or `undefined`. Believed for `cacheMs`, or until the store tells of a change. Rejects where its record cannot be read. */
   get(name: string): Promise<VirtualAccount | undefined>
-  /** All accounts by name. */
+  /** All accounts by name, without those whose record cannot be read. */
   list(): Promise<VirtualAccount[]>
   /**
    * Deletes an account of the store: its keys are worthless at once, and are taken away then, as are its connections. `false`
@@ -42,6 +44,8 @@ export interface VirtualAccounts {
 export interface OwnVirtualAccounts extends VirtualAccounts {
   /** As `list`, believed as long as what `get` finds: every page of a person asks for it. */
   known(): Promise<readonly VirtualAccount[]>
+  /** The account with this id. Rejects where its record cannot be read. */
+  withId(id: string): Promise<VirtualAccount | undefined>
   /** Takes over accounts of a changed configuration, which have been checked. */
   reconfigure(configured: VirtualAccountSettings['configured'], integrations: readonly string[]): void
   /** No longer listens to the store. */
@@ -87,9 +91,12 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
   let integrations = settings.integrations
   const cache = createReadCache(async (name) => {
     const found = await store.get(keyOf(name))
-    return describe(name, found && decode(found.value))
+    const record = found && decode(found.value)
+    if (found !== undefined && record === undefined) throw new StoreError(unreadable(keyOf(name)).message)
+    return describe(name, record)
   }, cacheMs)
   const all = createReadCache(() => list(), cacheMs)
+  const leftOut = warnOnce('virtual accounts are left out')
   const unsubscribe = forgetOnChange(store, SPACE, { forget, forgetAll })
 
   function forget(name: string): void {
@@ -139,10 +146,26 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
     }
   }
 
-  async function list(): Promise<VirtualAccount[]> {
+  /** `lost` is told of those that are left out. */
+  async function list(lost: (name: string) => void = () => {}): Promise<VirtualAccount[]> {
     const names = new Map<string, StoredAccount | undefined>([...configured.keys()].map((name) => [name, undefined]))
-    for await (const { key, value } of everyRecord((page) => store.scan(SPACE, page)))
-      names.set(key.owner, decode(value))
+    const leave = (key: Key) => {
+      names.delete(key.owner)
+      lost(key.owner)
+    }
+    const scan = (page: PageRequest) =>
+      readable(store.scan(SPACE, page), (problem) => {
+        leftOut(problem)
+        problem.keys.forEach(leave)
+      })
+    for await (const { key, value } of everyRecord(scan)) {
+      const record = decode(value)
+      if (record !== undefined) names.set(key.owner, record)
+      else {
+        leftOut(unreadable(key))
+        leave(key)
+      }
+    }
     return [...names]
       .map(([name, record]) => describe(name, record))
       .filter((account) => account !== undefined)
@@ -159,8 +182,12 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
       refuseConfigured(name, 'nothing has to be made')
       const record = { ...structuredClone(account), createdAt: clock.now(), incarnation: newVersion() }
       for (let tries = 0; tries < MAX_TRIES; tries++) {
-        const found = await store.get(keyOf(name))
-        const before = found && decode(found.value)
+        const found = await readReplaceable(store, keyOf(name), decode)
+        const before = found?.value
+        if (found !== undefined && before === undefined) {
+          const message = `there is a virtual account "${name}" already, and its record cannot be read: delete it first`
+          throw new VirtualAccountError('exists', message)
+        }
         if (before !== undefined && before.deleting !== true) break
         // Somebody has not finished deleting it.
         if (before !== undefined) await keys.revokeAll(ownerOf(name, before))
@@ -177,16 +204,23 @@ export function createVirtualAccounts(settings: VirtualAccountSettings): OwnVirt
       return cache.read(name)
     },
 
-    list,
+    list: () => list(),
+    async withId(id) {
+      const accounts = await list((name) => {
+        if (virtualAccountId(name) === id) throw new StoreError(unreadable(keyOf(name)).message)
+      })
+      return accounts.find((account) => account.id === id)
+    },
     known: async () => (await all.read('all')) ?? [],
 
     async delete(name) {
       refuseConfigured(name, 'delete it there')
       if (accountNameProblem(name) !== undefined) return false
       for (let tries = 0; tries < MAX_TRIES; tries++) {
-        const found = await store.get(keyOf(name))
+        const found = await readReplaceable(store, keyOf(name), decode)
         if (found === undefined) return false
-        const record = decode(found.value)
+        // Keys of a life that nobody knows are good for nothing once the record is gone: another one has another.
+        const record = found.value ?? { createdAt: clock.now(), incarnation: newVersion() }
         // First of all: no key of it is good from here on, whatever becomes of the rest.
         const version =
           record.deleting === true ? found.version : await write(name, { ...record, deleting: true }, found.version)
@@ -212,6 +246,15 @@ function keyOf(name: string): Key {
   return { space: SPACE, owner: name, id: 'account' }
 }
 
-function decode(value: Uint8Array): StoredAccount {
-  return JSON.parse(Buffer.from(value).toString('utf8'))
+/** What was written by `create`, or checked like it; nothing else has rights. */
+function decode(value: Uint8Array): StoredAccount | undefined {
+  const record = objectIn<StoredAccount>(value)
+  const { incarnation, createdAt, description, owners, groups } = record ?? {}
+  const isText = typeof incarnation === 'string' && ['string', 'undefined'].includes(typeof description)
+  const isWhole = isText && typeof createdAt === 'number' && [owners, groups].every(isListOfTexts)
+  return isWhole ? (record as StoredAccount) : undefined
+}
+
+function isListOfTexts(value: unknown): boolean {
+  return value === undefined || (Array.isArray(value) && value.every((each) => typeof each === 'string'))
 }

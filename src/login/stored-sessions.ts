@@ -11,7 +11,7 @@ import type { Sealer } from '../core/sealing.ts'
 import { readCookie } from '../http/cookies.ts'
 import type { FoundTokens, Refresher } from '../store/refresher.ts'
 import { type Key, keyText, type TokenStore } from '../store/token-store.ts'
-import { everyKey, getOrRemove } from '../store/unopened.ts'
+import { everyKey, readReplaceable } from '../store/unopened.ts'
 import { createEndings } from './endings.ts'
 import type { Places } from './places.ts'
 import { type FoundSession, jsonOf, type SessionPlace, type Sessions, type SessionTokens } from './session.ts'
@@ -359,7 +359,7 @@ export async function noteProviderSession(
   try {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       // There already where another session of theirs has got it: it must last as long as this one, too.
-      const ifVersion = (await getOrRemove(store, index))?.version ?? null
+      const ifVersion = (await readReplaceable(store, index, (value) => value))?.version ?? null
       if ((await store.put(index, Buffer.from(owner), { ifVersion, ttlMs })) !== 'conflict') return fresh
     }
     return unnamed

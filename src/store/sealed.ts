@@ -7,7 +7,7 @@ import { messageOf, SealError, StoreError } from '../core/errors.ts'
 import { createSealer, type Sealer } from '../core/sealing.ts'
 import { everyRecord } from './every-record.ts'
 import { assertKey, type Key, keyText, type Page, type StoredRecord, type TokenStore } from './token-store.ts'
-import { UnopenedRecords } from './unopened.ts'
+import { UnopenedRecord, UnopenedRecords } from './unopened.ts'
 
 /** A store that seals. */
 export interface SealedStore extends TokenStore {
@@ -87,7 +87,7 @@ export function sealed(store: TokenStore, keys: readonly string[]): SealedStore 
     } catch (error) {
       // A record that does not open is never taken for one that is not there.
       const reason = error instanceof Error ? error.message : String(error)
-      throw new SealError(`the record ${keyText(key)} does not open: ${reason}`, { cause: error })
+      throw new UnopenedRecord(`the record ${keyText(key)} does not open: ${reason}`, record.version, { cause: error })
     }
   }
 

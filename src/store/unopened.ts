@@ -1,7 +1,19 @@
-/** Pages of records of which some do not open: for those who can do without them, and must not fail for good by one. */
+/** Records that do not open or cannot be read: for those who can do without them, and must not fail for good by one. */
 import { SealError } from '../core/errors.ts'
+import { warn } from '../core/warnings.ts'
 import { everyRecord } from './every-record.ts'
-import type { Key, Page, PageRequest, StoredRecord, TokenStore } from './token-store.ts'
+import { type Key, keyText, type Page, type PageRequest, type TokenStore } from './token-store.ts'
+
+/** A record does not open (`ERR_SEAL`). A key that is missing altogether is another error, and has no such version. */
+export class UnopenedRecord extends SealError {
+  /** Its own: whoever writes records whole can write over it, and over nothing that has come in its place. */
+  readonly version: string
+
+  constructor(message: string, version: string, options?: ErrorOptions) {
+    super(message, options)
+    this.version = version
+  }
+}
 
 /** Some records of a page do not open (`ERR_SEAL`). A key that is missing altogether is another error, and has no such page. */
 export class UnopenedRecords extends SealError {
@@ -36,17 +48,58 @@ export async function* everyKey(
   for (const key of unopened) yield { key }
 }
 
-/** The record, for whoever writes it anew. One that does not open is removed, and is none then. */
-export async function getOrRemove(
-  store: Pick<TokenStore, 'get' | 'delete'>,
+/** A record that is there, though perhaps nobody can read it. */
+export interface Replaceable<Value> {
+  /** `undefined` where it does not open, or makes no sense. */
+  readonly value: Value | undefined
+  readonly version: string
+}
+
+/**
+ * A record that is written whole; `undefined` where there is none. `lost` is told of one that nobody can read, and never of what is in it.
+ *
+ * @param decode - what is in it; `undefined` for what makes no sense
+ */
+export async function readReplaceable<Value>(
+  store: Pick<TokenStore, 'get'>,
   key: Key,
-): Promise<StoredRecord | undefined> {
+  decode: (value: Uint8Array) => Value | undefined,
+  lost: (problem: { readonly message: string }) => void = () => {},
+): Promise<Replaceable<Value> | undefined> {
   try {
-    return await store.get(key)
+    const found = await store.get(key)
+    if (found === undefined) return undefined
+    const value = decode(found.value)
+    if (value === undefined) lost(unreadable(key))
+    return { value, version: found.version }
   } catch (error) {
-    unlessSealed(error)
-    await store.delete(key)
+    if (!(error instanceof UnopenedRecord)) throw error
+    lost(error)
+    return { value: undefined, version: error.version }
+  }
+}
+
+/** The object in a record of JSON; `undefined` where there is none. */
+export function objectIn<Value extends object>(value: Uint8Array): Partial<Value> | undefined {
+  try {
+    const found: unknown = JSON.parse(Buffer.from(value).toString('utf8'))
+    return typeof found === 'object' && found !== null ? found : undefined
+  } catch {
     return undefined
+  }
+}
+
+/** What is said of a record that opens and makes no sense. */
+export function unreadable(key: Key): { readonly message: string } {
+  return { message: `the record ${keyText(key)} cannot be read` }
+}
+
+/** Warns of the first record that nobody can read: only the operator can do anything about it. `what` becomes of such records. */
+export function warnOnce(what: string): (problem: { readonly message: string }) => void {
+  let isWarned = false
+  return ({ message }) => {
+    if (!isWarned) warn('SALLYPORT_GATEWAY', `${what}: ${message}`)
+    isWarned = true
   }
 }
 

@@ -22,7 +22,7 @@ const HANDSHAKE = {
 }
 const passed: Outcome = {
   kind: 'pass',
-  auth: { type: 'none', route: '/', subject: 'ann' },
+  auth: { type: 'basic', id: 'x', route: '/', subject: 'ann' },
   headers: { 'set-cookie': 'sid=renewed', 'cache-control': 'private' },
 }
 

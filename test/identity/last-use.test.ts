@@ -1,3 +1,4 @@
+import { generateKey, sealed } from 'sallyport'
 import { memoryStore } from 'sallyport/stores/memory'
 import { expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts'
@@ -43,4 +44,34 @@ test('what is being written when a thing is forgotten does not bring it back', a
   await lastUse.forget('ann', 'one')
   await lastUse.close()
   expect(await lastUse.at('ann', 'one')).toBeUndefined()
+})
+
+test('a time that does not open or makes no sense is as if it were not there, hides no other, and is written over', async () => {
+  const inner = memoryStore()
+  const store = sealed(inner, [generateKey()])
+  const options = { space: 'last-use', writeEveryMs: 60_000 }
+  const before = createLastUse(store, systemClock, options)
+  before.note('ann', 'good')
+  await before.close()
+  await inner.put({ space: 'last-use', owner: 'ann', id: 'unopened' }, Buffer.from('junk'), { ifVersion: null })
+  await store.put({ space: 'last-use', owner: 'ann', id: 'senseless' }, Buffer.from('junk'), { ifVersion: null })
+  const lastUse = createLastUse(store, systemClock, options)
+  expect([...(await lastUse.read('ann')).keys()]).toEqual(['good'])
+  for (const id of ['unopened', 'senseless']) {
+    expect(await lastUse.at('ann', id)).toBeUndefined()
+    lastUse.note('ann', id)
+  }
+  await lastUse.close()
+  expect([...(await lastUse.read('ann')).keys()].sort()).toEqual(['good', 'senseless', 'unopened'])
+  expect(await lastUse.at('ann', 'unopened')).toBeTypeOf('number')
+})
+
+test('where the key itself is missing, nothing is taken for a time that is not there', async () => {
+  const inner = memoryStore()
+  const before = createLastUse(sealed(inner, [generateKey()]), systemClock)
+  before.note('ann', 'one')
+  await before.close()
+  const lastUse = createLastUse(sealed(inner, [generateKey()]), systemClock)
+  await expect(lastUse.at('ann', 'one')).rejects.toMatchObject({ code: 'ERR_SEAL' })
+  await expect(lastUse.read('ann')).rejects.toMatchObject({ code: 'ERR_SEAL' })
 })

@@ -1,4 +1,4 @@
-/** Records in the store that do not open take away no page: of a connection, of a person. */
+/** Records in the store that do not open take away no page, and not the way to be rid of them. */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { sealed } from '../../src/store/sealed.ts'
 import { open, person } from './open.ts'
@@ -53,4 +53,36 @@ test('administrators see what opens, and the operator is told once', async () =>
   await world.store.put({ space: 'people', owner: 'stranger', id: 'person' }, JUNK, { ifVersion: null })
   expect(textOf(await root.load(world.page('/admin/connections')))).toContain('somebody who is not known any more')
   expect(await world.gateway.people.get('stranger')).toBeUndefined()
+})
+
+test('a time of last use that does not open is not shown, and takes nothing away', async () => {
+  const world = await open()
+  const bob = await world.signIn('bob')
+  const root = await world.signIn('root')
+  const consent = await press(bob, await bob.load(world.page()), /\/dev\/notes\/connect$/)
+  await follow(bob, await bob.submit(consent, {}), 'bob')
+  const who = await person(world, 'bob')
+  const token = await world.gateway.keys.create(who, { name: 'laptop' })
+  await world.store.put({ space: 'connections-last-use', owner: who.id, id: 'dev/notes' }, JUNK, { ifVersion: null })
+  const ofToken = { space: 'api-keys-last-use', owner: `person:${who.id}`, id: token.id }
+  await world.store.put(ofToken, JUNK, { ifVersion: null })
+  expect(textOf(await bob.load(world.page()))).toContain('Notes dev/notes My account Connected')
+  expect(textOf(await bob.load(world.page('/tokens')))).toContain('laptop')
+  expect(textOf(await root.load(world.page('/admin/connections')))).toContain('bob@example.com corp dev/notes')
+  const question = await bob.load(world.page('/servers/dev/notes/revoke'))
+  expect(headingOf(question)).toBe('Revoke the connection to Notes?')
+  expect((await bob.submit(question, {})).status).toBe(200)
+})
+
+test('a virtual account that does not open takes no page away, and can be deleted', async () => {
+  const world = await open()
+  await world.store.put({ space: 'virtual-accounts', owner: 'broken', id: 'account' }, JUNK, { ifVersion: null })
+  const bob = await world.signIn('bob')
+  const root = await world.signIn('root')
+  for (const path of ['', '/tokens']) expect((await bob.load(world.page(path))).status).toBe(200)
+  for (const path of ['/admin/accounts', '/admin/connections', '/admin/access']) {
+    expect((await root.load(world.page(path))).status).toBe(200)
+  }
+  expect(await world.gateway.virtualAccounts.delete('broken')).toBe(true)
+  expect(await world.gateway.virtualAccounts.create('broken')).toMatchObject({ name: 'broken' })
 })

@@ -1,5 +1,9 @@
-/** Which authorization server an upstream has been found to have: remembered by all processes together, and changed by one. */
+/**
+ * Which authorization server an upstream has been found to have: remembered by all processes together, and changed by one. A
+ * record that nobody can read is as if it were not there, but for its version: it can be found out anew.
+ */
 import type { Key, TokenStore } from '../../store/token-store.ts'
+import { objectIn, readReplaceable, warnOnce } from '../../store/unopened.ts'
 import type { OAuth2Server } from '../broker.ts'
 import type { FoundAuthorization } from './find-authorization.ts'
 
@@ -15,8 +19,11 @@ export interface Binding extends FoundAuthorization {
 
 /** See the top of the file. */
 export interface Bindings {
-  /** No binding for what was found by another configuration; the version is that of whatever is there. */
-  read(): Promise<{ readonly binding: Binding | undefined; readonly version: string | null }>
+  /**
+   * No binding for what was found by another configuration; the version is that of whatever is there. `isLost`: there was a
+   * binding, and nobody can read it.
+   */
+  read(): Promise<{ readonly binding: Binding | undefined; readonly version: string | null; readonly isLost: boolean }>
   /**
    * Writes what was found, unless somebody has written since `version` was read; what counts now. So two processes that choose
    * at once have one choice.
@@ -27,6 +34,7 @@ export interface Bindings {
 /** The binding of one server, as long as its configuration names the same URL, client and authorization server. */
 export function createBindings(store: TokenStore, { id: server, url, auth }: OAuth2Server): Bindings {
   const key: Key = { space: 'authorization-servers', owner: server, id: 'binding' }
+  const lost = warnOnce('an authorization server is looked for anew')
 
   function isOurs(binding: Binding): boolean {
     const configured = binding.source === 'configured' ? binding.issuer : undefined
@@ -34,10 +42,10 @@ export function createBindings(store: TokenStore, { id: server, url, auth }: OAu
   }
 
   async function read() {
-    const found = await store.get(key)
-    if (found === undefined) return { binding: undefined, version: null }
-    const binding: Binding = JSON.parse(Buffer.from(found.value).toString('utf8'))
-    return { binding: isOurs(binding) ? binding : undefined, version: found.version }
+    const found = await readReplaceable(store, key, decode, lost)
+    if (found === undefined) return { binding: undefined, version: null, isLost: false }
+    const { value, version } = found
+    return { binding: value && isOurs(value) ? value : undefined, version, isLost: value === undefined }
   }
 
   return {
@@ -47,4 +55,9 @@ export function createBindings(store: TokenStore, { id: server, url, auth }: OAu
       return written === 'conflict' ? ((await read()).binding ?? binding) : binding
     },
   }
+}
+
+function decode(value: Uint8Array): Binding | undefined {
+  const binding = objectIn<Binding>(value)
+  return typeof binding?.issuer === 'string' && Array.isArray(binding.scopes) ? (binding as Binding) : undefined
 }

@@ -64,7 +64,13 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
   const { document } = clients
   /** What the store had last. */
   let last:
-    | { readonly at: number; readonly binding: Binding | undefined; readonly client: BoundClient | undefined }
+    | {
+        readonly at: number
+        readonly binding: Binding | undefined
+        readonly client: BoundClient | undefined
+        /** There was a binding, which nobody can read any more. */
+        readonly isLost: boolean
+      }
     | undefined
   let found: { readonly at: number; readonly server: FoundServer } | undefined
   let looking: Promise<Binding> | undefined
@@ -138,7 +144,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
       version,
     )
     if (binding.issuer === next.issuer) found = { at: clock.now(), server: next }
-    last = { at: clock.now(), binding, client: await clients.find(binding) }
+    last = { at: clock.now(), binding, client: await clients.find(binding), isLost: false }
     if (before?.issuer !== binding.issuer) {
       const kind = before === undefined ? 'authorization_server_found' : 'authorization_server_changed'
       tell({ kind, server: server.id, owner: null, detail: binding.issuer })
@@ -161,8 +167,8 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
     // That there is nothing may be otherwise at any moment: somebody consents in another process.
     if (!fresh && before?.client !== undefined && isWithin(READ_MS, before.at)) return before
     try {
-      const { binding } = await bindings.read()
-      const now = { at: clock.now(), binding, client: binding && (await clients.find(binding)) }
+      const { binding, isLost } = await bindings.read()
+      const now = { at: clock.now(), binding, client: binding && (await clients.find(binding)), isLost }
       last = now
       return now
     } catch (error) {
@@ -179,13 +185,21 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
     return stands && isWithin(FRESH_MS, binding.checkedAt) ? binding : look()
   }
 
+  /** What is lost is found out anew before anybody is asked for a consent that they have given. */
+  async function regained(): Promise<BoundClient | undefined> {
+    if (looking === undefined && isWithin(FRESH_MS, triedAt)) return undefined
+    await withinPatience(look()).catch(() => {})
+    return last?.client
+  }
+
   return {
     server,
     callbackPath: auth.callbackPath,
     current: () => last?.client,
 
     async known(fresh) {
-      const { binding, client } = await remembered(fresh)
+      const { binding, client, isLost } = await remembered(fresh)
+      if (isLost) return regained()
       const isDue = binding !== undefined && !isWithin(STALE_MS, binding.checkedAt) && !isWithin(STALE_MS, triedAt)
       if (isDue) look().catch(() => {})
       return client
@@ -203,7 +217,7 @@ export function createDiscoveredClient(server: OAuth2Server, settings: Discovere
     async bind() {
       const binding = await settled()
       const client = await clients.obtain(binding)
-      last = { at: clock.now(), binding, client }
+      last = { at: clock.now(), binding, client, isLost: false }
       return client
     },
 

@@ -1,12 +1,14 @@
 /**
  * Clients that authorization servers have registered for us (RFC 7591), by issuer: one for all servers, people and processes of a
- * gateway. No client is ever used at another issuer than the one that made it.
+ * gateway. No client is ever used at another issuer than the one that made it. A record that nobody can read is as if it were
+ * not there: another client is registered in its place.
  */
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { StoreError } from '../../core/errors.ts'
 import type { RegisteredClient } from '../../oauth/register-client.ts'
 import type { Key, TokenStore } from '../../store/token-store.ts'
+import { objectIn, type Replaceable, readReplaceable, warnOnce } from '../../store/unopened.ts'
 
 /** One, as it is stored. */
 export interface Registration extends RegisteredClient {
@@ -47,9 +49,10 @@ export function createRegistrations(store: TokenStore, origin: string, now: () =
     id: 'client',
   })
 
-  async function read(issuer: string): Promise<{ readonly made: Registration; readonly version: string } | undefined> {
-    const found = await store.get(keyOf(issuer))
-    return found && { made: JSON.parse(Buffer.from(found.value).toString('utf8')), version: found.version }
+  const lost = warnOnce('another OAuth client is registered with the next consent')
+
+  function read(issuer: string): Promise<Replaceable<Registration> | undefined> {
+    return readReplaceable(store, keyOf(issuer), decode, lost)
   }
 
   /** Whether one can be used, and goes on to be for a while. */
@@ -61,26 +64,27 @@ export function createRegistrations(store: TokenStore, origin: string, now: () =
 
   return {
     async find(issuer, redirectUri) {
-      const found = await read(issuer)
-      return found !== undefined && isGood(found.made, issuer, redirectUri, 0) ? found.made : undefined
+      const made = (await read(issuer))?.value
+      return made !== undefined && isGood(made, issuer, redirectUri, 0) ? made : undefined
     },
 
     async obtain(issuer, redirectUri, register) {
       const key = keyOf(issuer)
       const until = performance.now() + PATIENCE_MS
       while (performance.now() < until) {
-        const before = await read(issuer)
-        if (before !== undefined && isGood(before.made, issuer, redirectUri, LEAST_LEFT_MS)) return before.made
+        const before = (await read(issuer))?.value
+        if (before !== undefined && isGood(before, issuer, redirectUri, LEAST_LEFT_MS)) return before
         const lease = await store.lease(key, LEASE_MS)
         if (lease === undefined) {
           await pause(50 + Math.random() * 100)
           continue
         }
         try {
-          const current = await read(issuer)
-          if (current !== undefined && isGood(current.made, issuer, redirectUri, LEAST_LEFT_MS)) return current.made
+          const found = await read(issuer)
+          const current = found?.value
+          if (current !== undefined && isGood(current, issuer, redirectUri, LEAST_LEFT_MS)) return current
           // What other servers of this issuer use stays, or two of them would take the client from each other for ever.
-          const others = current?.made.redirectUris.filter((each) => each.startsWith(`${origin}/`)) ?? []
+          const others = current?.redirectUris.filter((each) => each.startsWith(`${origin}/`)) ?? []
           const redirectUris = [...new Set([redirectUri, ...others])].slice(0, MAX_REDIRECT_URIS)
           const made: Registration = {
             ...(await register(redirectUris)),
@@ -89,7 +93,7 @@ export function createRegistrations(store: TokenStore, origin: string, now: () =
             registeredAt: Math.round(now()),
           }
           const bytes = Buffer.from(JSON.stringify(made))
-          const written = await store.put(key, bytes, { ifVersion: current?.version ?? null })
+          const written = await store.put(key, bytes, { ifVersion: found?.version ?? null })
           if (written !== 'conflict') return made
           // Sealed anew or forgotten meanwhile: whatever is there now decides.
         } finally {
@@ -101,7 +105,14 @@ export function createRegistrations(store: TokenStore, origin: string, now: () =
 
     async forget(issuer, clientId) {
       const found = await read(issuer)
-      if (found?.made.clientId === clientId) await store.delete(keyOf(issuer), { ifVersion: found.version })
+      if (found?.value?.clientId === clientId) await store.delete(keyOf(issuer), { ifVersion: found.version })
     },
   }
+}
+
+function decode(value: Uint8Array): Registration | undefined {
+  const made = objectIn<Registration>(value)
+  const isWhole =
+    typeof made?.clientId === 'string' && typeof made.issuer === 'string' && Array.isArray(made.redirectUris)
+  return isWhole ? (made as Registration) : undefined
 }

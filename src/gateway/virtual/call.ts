@@ -106,7 +106,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     request: RequestMessage,
     find: () => Promise<Route | undefined>,
   ): Promise<VirtualAnswer> {
-    const abort = abortWith(new Abort(), goneOf(context))
+    const abort = abortWithBody(new Abort(), context)
     const done = running.add(context, request.id, abort)
     let goesOn = false
     try {
@@ -242,7 +242,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
       return tooOld(request)
     }
     relyOn(context, member, now.credential)
-    const abort = abortWith(found.abort, goneOf(context))
+    const abort = abortWithBody(found.abort, context)
     const under: CallUnderWay = { context, member, original, peer, link, request, memberId, messages, abort }
     for (const response of responsesIn(request, found)) await respond(under, response)
     return { kind: 'many', messages: watched(under), end: RELAYED }
@@ -282,6 +282,11 @@ async function* finallyDone(messages: AsyncGenerator<Uint8Array>, done: () => vo
   } finally {
     done()
   }
+}
+
+/** Has a call end with its client, and with the answer to the body that it came in. */
+function abortWithBody(abort: Abort, context: VirtualContext): Abort {
+  return abortWith(abortWith(abort, goneOf(context)), context.abort)
 }
 
 /** Nobody would end what a failure leaves behind. */

@@ -1,5 +1,6 @@
 /** What clients send that no single member answers: responses to what members ask, cancellations, and what all members are told. */
 
+import { Abort } from '../../http/abort.ts'
 import { isLogLevel } from '../../mcp/asked-of-clients.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
@@ -10,6 +11,7 @@ import type { ClientAnswers } from './answers-of-clients.ts'
 import type { VirtualCall } from './call.ts'
 import type { VirtualContext } from './context.ts'
 import type { VirtualMembers } from './members.ts'
+import { abortWith } from './running-calls.ts'
 import type { VirtualSessions } from './sessions.ts'
 
 /** See the top of the file. */
@@ -64,11 +66,12 @@ export function createClientMessages(parts: ClientMessageParts): ClientMessages 
       [...known.keys()].map(async (name) => {
         const member = virtual.byName.get(name)
         if (member === undefined) return
-        const quick = AbortSignal.timeout(TELL_MS)
+        const quick = abortWith(new Abort(), AbortSignal.timeout(TELL_MS))
         if (id === undefined) return members.tell(context, member, { kind: 'other', method, bytes }, quick)
         const message = { kind: 'request', id, method, params: undefined, bytes } as const
-        const sent = await members.send(context, member, () => message, quick)
-        if (sent.kind === 'sent' && sent.result.kind === 'messages') void sent.result.messages.return(undefined)
+        await members.send(context, member, () => message, quick)
+        // Of an answer that nobody has begun to read, nothing else ends the connection.
+        quick.abort()
       }),
     )
   }

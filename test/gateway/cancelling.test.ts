@@ -1,6 +1,8 @@
 /** B6: who can give a call up by `notifications/cancelled`: the client that has made it, at any moment. */
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
+import { type ClientMessageParts, createClientMessages } from '../../src/gateway/virtual/client-messages.ts'
+import type { VirtualContext } from '../../src/gateway/virtual/context.ts'
 import { event, listen, modern, type Stub, startStub } from './attack-parts.ts'
 import { open, startVirtual } from './virtual-parts.ts'
 import { callTool, openSession, rpc, send } from './world.ts'
@@ -95,4 +97,40 @@ test('a call of a batch that is given up while another one is not answered ends,
   expect(await batch.ended).toBe('whole')
   expect(batch.text()).toContain('"id":1')
   expect(batch.text()).not.toContain('"id":2')
+})
+
+test('a call ends at once, however slow another member of the session is to take the note', async () => {
+  const { stub, waiting } = await startSlow()
+  const other = await startStub()
+  // Never answered.
+  other.answer = (_request, _response, body) => body.includes('notifications/cancelled')
+  const { url, token } = await startVirtual(
+    { 'dev/one': open(stub.url, { era: 'legacy' }), 'dev/two': open(other.url, { era: 'legacy' }) },
+    { tools: { 'dev/one': ['stream'], 'dev/two': ['ok'] } },
+  )
+  const headers = await openSession(url, token)
+  await rpc(url, { token, headers, body: callTool('ok', {}, 1) })
+  const call = listen(await send(url, { token, headers, body: callTool('stream', {}, 2) }))
+  await expect.poll(call.text).toContain('progress')
+  const leaving = new AbortController()
+  const note = rpc(url, { token, headers, body: cancel(2), signal: leaving.signal }).catch(() => {})
+  // The other member is given ten seconds.
+  await expect.poll(() => waiting.has('stream'), { timeout: 8_000 }).toBe(false)
+  await expect.poll(stub.methods).toContain('notifications/cancelled')
+  leaving.abort()
+  await note
+})
+
+test('a call ends also where nobody can find out which members to tell', async () => {
+  const cancelled: unknown[] = []
+  const parts = {
+    sessions: { links: () => Promise.reject(new Error('the store is away')) },
+    calls: { cancel: (_context: unknown, id: unknown) => cancelled.push(id) },
+  } as unknown as ClientMessageParts
+  const context = { session: {}, virtual: {} } as unknown as VirtualContext
+  const params = { requestId: 2 }
+  const raw = Buffer.from(JSON.stringify(cancel(2)))
+  const message = { kind: 'notification', method: 'notifications/cancelled', params, raw } as const
+  await createClientMessages(parts).take(context, message)
+  expect(cancelled).toEqual([2])
 })

@@ -98,11 +98,11 @@ export function createClientMessages(parts: ClientMessageParts): ClientMessages 
   ): Promise<void> {
     const requestId = params?.requestId
     if (typeof requestId !== 'string' && typeof requestId !== 'number') return
-    if (context.session !== undefined) {
-      const edited = spliceJson(raw, [{ path: ['params', 'requestId'], json: JSON.stringify(memberIdOf(requestId)) }])
-      await tellMembers(context, edited, 'notifications/cancelled')
-    }
     calls.cancel(context, requestId)
+    if (context.session === undefined) return
+    const edited = spliceJson(raw, [{ path: ['params', 'requestId'], json: JSON.stringify(memberIdOf(requestId)) }])
+    // It is over here already: what else is in the body must not fail because a member cannot be told.
+    await tellMembers(context, edited, 'notifications/cancelled').catch(() => {})
   }
 
   return { setLevel, take }

@@ -134,3 +134,34 @@ test('a call ends also where nobody can find out which members to tell', async (
   await createClientMessages(parts).take(context, message)
   expect(cancelled).toEqual([2])
 })
+
+test('a modern client that goes away while its answers are brought to a legacy member has that told', async () => {
+  const stub = await startStub()
+  const answered: unknown[] = []
+  stub.answer = (_request, response, body) => {
+    const { id, method } = JSON.parse(body || '{}')
+    // Taken, and not confirmed.
+    if (method === undefined && body !== '') return answered.push(id) > 0
+    if (method !== 'tools/call') return false
+    const params = { message: 'Sure?', requestedSchema: { type: 'object', properties: {} } }
+    const question = (key: string) => event({ jsonrpc: '2.0', id: key, method: 'elicitation/create', params })
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    return response.write(question('q1') + question('q2')) || true
+  }
+  const { url, token } = await startVirtual(
+    { 'dev/one': open(stub.url, { era: 'legacy' }) },
+    { tools: { 'dev/one': '*' } },
+  )
+  const call = (more: object) =>
+    modern('tools/call', { name: 'ok', ...more }, { capabilities: { elicitation: { form: {} } } })
+  const { requestState, inputRequests } = (await rpc(url, { token, ...call({}) })).json.result
+  const inputResponses = Object.fromEntries(Object.keys(inputRequests).map((key) => [key, { action: 'decline' }]))
+  const leaving = new AbortController()
+  const { signal } = leaving
+  const gone = rpc(url, { token, ...call({ requestState, inputResponses }), signal }).catch(() => {})
+  // Neither waits for the other, which would be ten seconds.
+  await expect.poll(() => answered, { timeout: 8_000 }).toHaveLength(2)
+  leaving.abort()
+  await expect.poll(stub.methods, { timeout: 8_000 }).toContain('notifications/cancelled')
+  await gone
+})

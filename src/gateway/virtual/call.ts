@@ -226,6 +226,8 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request)
     const found = parked.take(state, owner)
     if (found === undefined) return tooOld(request)
+    // From here on, and not from when its answer is read: the client may go before.
+    const unwatch = givingUp.watch(context, () => found)
     const { member, original, peer, link, messages, memberId } = found
     const { name } = member.server
     const isThere = route !== undefined && isSameServer(route.member, member) && route.original === original
@@ -244,8 +246,8 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     relyOn(context, member, now.credential)
     const abort = abortWithBody(found.abort, context)
     const under: CallUnderWay = { context, member, original, peer, link, request, memberId, messages, abort }
-    for (const response of responsesIn(request, found)) await respond(under, response)
-    return { kind: 'many', messages: watched(under), end: RELAYED }
+    await Promise.all(responsesIn(request, found).map((response) => respond(under, response)))
+    return { kind: 'many', messages: finallyDone(crossing(crossingParts, under), unwatch), end: RELAYED }
   }
 
   async function respond({ peer, link }: CallUnderWay, bytes: Uint8Array): Promise<void> {

@@ -3,12 +3,11 @@
  * machinery of virtual servers, as if it were the one member of one. Which way is told by what is known of the server; one that
  * nothing is known of is asked first, by a probe in the modern era and by the handshake itself in the legacy one.
  */
-import { Readable } from 'node:stream'
 import { eraOf, eraWithoutBody } from '../mcp/eras.ts'
 import { isInitialize } from '../mcp/messages.ts'
 import type { KnownEras, UpstreamPeer } from '../mcp/upstream-peer.ts'
 import type { CallStep } from './call-step.ts'
-import type { Ended } from './ending.ts'
+import { discard, type Ended } from './ending.ts'
 import type { Exchange, ReadMessages } from './exchange.ts'
 import type { LiveServer } from './live-server.ts'
 import { type LiveVirtualServer, toBridged } from './virtual/live.ts'
@@ -71,7 +70,7 @@ export function createBridgeStep({ call, virtualCall, eras }: BridgeParts): Call
     const found = await eras.find(peer)
     if ('kind' in found || found.era === 'legacy') return ended
     eras.refusesLegacy(peer, found)
-    if (ended.reply.body instanceof Readable) ended.reply.body.destroy()
+    discard(ended.reply)
     return bridged(exchange, server, body)
   }
 

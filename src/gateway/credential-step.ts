@@ -2,7 +2,6 @@
  * The last part of a request's path: the credential, the relay, one more try where the upstream refuses a token that may be
  * renewed, and what the caller is told where somebody has to consent first.
  */
-import { Readable } from 'node:stream'
 import type { Broker, StepUp } from '../broker/broker.ts'
 import { consentNeed } from '../broker/consent-need.ts'
 import {
@@ -13,7 +12,6 @@ import {
   isRenewable,
 } from '../broker/credential.ts'
 import type { RefusedTokens } from '../broker/refused-tokens.ts'
-import type { Reply } from '../http/gate.ts'
 import { GatewayCode, JsonRpcCode } from '../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
 import type { Relay, RelayResult } from '../mcp/relay-call.ts'
@@ -21,7 +19,7 @@ import type { RequestStates } from '../mcp/request-state.ts'
 import { authorizationSignal, takesRequestState } from '../mcp/signal.ts'
 import { isInsufficientScope, readBearerChallenge } from '../oauth/challenge-parameters.ts'
 import type { Call } from './call-step.ts'
-import { type Ended, failure, unavailable } from './ending.ts'
+import { discard, type Ended, failure, unavailable } from './ending.ts'
 import { DecideError, type Permissions } from './permissions.ts'
 import { signalSituation } from './signal-situation.ts'
 
@@ -197,11 +195,6 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
 function noted({ exchange }: Call, result: RelayResult): RelayResult {
   exchange.upstreamStatus = result.upstreamStatus
   return result
-}
-
-/** Nothing will read it. */
-function discard({ body }: Reply): void {
-  if (body instanceof Readable) body.destroy()
 }
 
 /** An authorization server does not take the gateway, or what it asks for: 502, since the caller can do nothing about it. */

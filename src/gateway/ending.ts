@@ -1,4 +1,5 @@
 /** How exchanges end: an answer, and what the audit says of it. */
+import { Readable } from 'node:stream'
 import { isOutage, messageOf } from '../core/errors.ts'
 import type { Reply } from '../http/gate.ts'
 import { problem } from '../http/replies.ts'
@@ -24,4 +25,9 @@ export function unavailable(reason: string, detail: string | null, retryAfterMs 
 export function failure(error: unknown, body?: MessageBody): Ended {
   if (isOutage(error)) return { ...unavailable('unavailable', messageOf(error), undefined, body), error }
   return { reply: problem(500), outcome: 'failed', reason: 'error', detail: messageOf(error), error }
+}
+
+/** A reply that gives way to another: nothing will read it, and nothing else would end what it comes from. */
+export function discard({ body }: Reply): void {
+  if (body instanceof Readable) body.destroy()
 }

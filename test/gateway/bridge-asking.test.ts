@@ -188,4 +188,26 @@ describe.each(WAY_NAMES)('%s', (way) => {
     const { json } = await rpc(url, { token, ...call('ok') })
     expect(json.error.code).toBe(-32603)
   })
+
+  test('B6 -32042 with more pages than may be asked at once fails the call', async () => {
+    const stub = await startStub()
+    let pages = 0
+    stub.answer = (_request, response, body) => {
+      const { id, method } = JSON.parse(body || '{}')
+      if (method === 'server/discover') return done(response.writeHead(400).end())
+      if (method !== 'tools/call') return false
+      const elicitations = Array.from({ length: pages }, (_, page) => ({ mode: 'url', url: `${PAGE}&page=${page}` }))
+      const error = { code: -32042, message: 'visit', data: { elicitations } }
+      response.writeHead(200, { 'content-type': 'application/json' })
+      return done(response.end(JSON.stringify({ jsonrpc: '2.0', id, error })))
+    }
+    const { url, token } = await WAYS[way](stub.url)
+    for (const capabilities of [CAN, { elicitation: {} }]) {
+      pages = 33
+      expect((await rpc(url, { token, ...call('ok', capabilities) })).json.error.code).toBe(5021)
+    }
+    pages = 32
+    const { inputRequests } = (await rpc(url, { token, ...call('ok') })).json.result
+    expect(Object.keys(inputRequests)).toHaveLength(32)
+  })
 })

@@ -1,5 +1,6 @@
 /** Answers of a virtual server to single requests, and the one HTTP answer that they become: JSON, a batch of it, or events. */
 import { Readable } from 'node:stream'
+import type { Abort } from '../../http/abort.ts'
 import type { Reply } from '../../http/gate.ts'
 import { writtenReply } from '../../mcp/json-rpc-reply.ts'
 import { type ErrorResponse, errorResponse, type RequestId } from '../../mcp/messages.ts'
@@ -35,8 +36,8 @@ export function errorAnswer(
   return oneAnswer(error, end, status)
 }
 
-/** The HTTP answer to a body with these answers, in the order of its requests. */
-export function endedOf(answers: readonly VirtualAnswer[], batch: boolean): Ended {
+/** The HTTP answer to a body with these answers, in the order of its requests. `abort` as for {@link eventsReply}. */
+export function endedOf(answers: readonly VirtualAnswer[], batch: boolean, abort?: Abort): Ended {
   const [first] = answers
   if (first === undefined) return { reply: { status: 202 }, outcome: 'relayed' }
   const worst = answers.find(({ end }) => end.outcome !== 'relayed') ?? first
@@ -49,7 +50,7 @@ export function endedOf(answers: readonly VirtualAnswer[], batch: boolean): Ende
   if (answers.every((each) => each.kind === 'one')) {
     return withReply(worst.end, writtenReply(200, `[${answers.map(textOf).join(',')}]`))
   }
-  return withReply(worst.end, eventsReply(merged(answers)))
+  return withReply(worst.end, eventsReply(merged(answers), abort))
 }
 
 /** Not spread: in Node 20 that would stay until a full collection, with all that it refers to. */
@@ -57,8 +58,8 @@ function withReply({ outcome, reason = null, detail = null }: Omit<Ended, 'reply
   return { outcome, reason, detail, reply }
 }
 
-/** An answer that is a stream of messages. */
-export function eventsReply(messages: AsyncGenerator<Uint8Array>): Reply {
+/** An answer that is a stream of messages. Destroyed before its end, it aborts `abort`. */
+export function eventsReply(messages: AsyncGenerator<Uint8Array>, abort?: Abort): Reply {
   return {
     status: 200,
     headers: {
@@ -67,24 +68,30 @@ export function eventsReply(messages: AsyncGenerator<Uint8Array>): Reply {
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
     },
-    body: readableOf(eventsOf(messages)),
+    body: readableOf(eventsOf(messages), abort),
   }
 }
 
 /**
  * Unlike `Readable.from`, its end does not wait for the generator, which may be waiting for members: whoever has lost access must
- * not have the stream until one of them says something.
+ * not have the stream until one of them says something. Nor does a generator hear of it that has not begun: `abort` ends its call.
  */
-function readableOf(events: AsyncGenerator<Uint8Array>): Readable {
+function readableOf(events: AsyncGenerator<Uint8Array>, abort: Abort | undefined): Readable {
+  let isWhole = false
   return new Readable({
     highWaterMark: 64 * 1024,
     read() {
       events.next().then(
-        ({ value, done }) => this.push(done === true ? null : value),
+        ({ value, done }) => {
+          isWhole = done === true
+          this.push(isWhole ? null : value)
+        },
         (error) => this.destroy(error),
       )
     },
     destroy(error, callback) {
+      // Behind its end, calls may wait for the client to come back.
+      if (!isWhole) abort?.abort()
       events.return(undefined).catch(() => {})
       callback(error)
     },

@@ -9,7 +9,7 @@ import { isJsonObject } from '../../mcp/messages.ts'
 import { elicitationIdOf } from '../../mcp/signal.ts'
 import { ofUpstream, type UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
-import { type CallUnderWay, inputsOf, MAX_ASKED } from './call-under-way.ts'
+import { type CallUnderWay, inputsOf, MAX_ASKED, TOO_MUCH_ASKED } from './call-under-way.ts'
 import { abortWith } from './running-calls.ts'
 
 /** What goes to the member with the next try; a text says why there is none. */
@@ -22,7 +22,7 @@ export async function* askClient(
   if (session === undefined) return 'asks for something, and without a session there is no way to answer'
   const inputs = inputsOf(message) ?? {}
   const keys = Object.keys(inputs)
-  if (keys.length > MAX_ASKED) return `asks for more than ${MAX_ASKED} things at once`
+  if (keys.length > MAX_ASKED) return TOO_MUCH_ASKED
   const sent = memberBytes(ofUpstream(() => valueBytes(message.bytes, ['result', 'inputRequests'])) ?? NONE)
   const asked: { readonly key: string; readonly id: string; readonly request: Uint8Array }[] = []
   for (const key of keys) {

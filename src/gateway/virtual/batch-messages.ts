@@ -1,4 +1,5 @@
 /** The messages of one body at a virtual server, each carried out by itself, and so with a place of its own where it is a request. */
+import type { Abort } from '../../http/abort.ts'
 import { GatewayCode } from '../../mcp/error-codes.ts'
 import type { Message, MessageBody, RequestMessage } from '../../mcp/messages.ts'
 import { tooManyText } from '../caller-places.ts'
@@ -15,11 +16,13 @@ export interface MessageWork {
 /**
  * The answers, in the order of the requests. These are carried out at once, as many as there are places of the caller: the others
  * are answered as if each had come by itself. What asks for no answer must not be lost, so it goes on one after the other.
+ * Where one of them rejects nobody gets the answers to the others: `abort` ends their calls.
  */
 export async function answersTo(
   exchange: Exchange,
   { messages }: MessageBody,
   { request, other }: MessageWork,
+  abort: Abort,
 ): Promise<readonly VirtualAnswer[]> {
   const requests = messages.reduce((sum, { kind }) => sum + (kind === 'request' ? 1 : 0), 0)
   // The first has the place of the body.
@@ -30,7 +33,14 @@ export async function answersTo(
     told = told.then(() => other(message))
     return told
   })
-  return (await Promise.all(done)).flatMap((each) => each ?? [])
+  try {
+    return (await Promise.all(done)).flatMap((each) => each ?? [])
+  } catch (error) {
+    abort.abort()
+    // Not while something goes on: the places of the body are given back behind this.
+    await Promise.allSettled(done)
+    throw error
+  }
 }
 
 const REFUSED = { outcome: 'refused', reason: 'too_many_calls', detail: 'calls' } as const

@@ -36,6 +36,8 @@ export function inputsOf(message: UpstreamMessage): JsonObject | undefined {
 
 /** So much may be asked of a client at once: each question costs something for as long as it waits. */
 export const MAX_ASKED = 32
+/** What a member does that wants more. */
+export const TOO_MUCH_ASKED = `asks for more than ${MAX_ASKED} things at once`
 
 /** Messages of a call that nobody waits for. */
 export async function* nothing(): AsyncGenerator<never> {}

@@ -106,7 +106,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     request: RequestMessage,
     find: () => Promise<Route | undefined>,
   ): Promise<VirtualAnswer> {
-    const abort = abortWith(new Abort(), goneOf(context))
+    const abort = abortWithBody(new Abort(), context)
     const done = running.add(context, request.id, abort)
     let goesOn = false
     try {
@@ -226,6 +226,8 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     const owner = parkedOwner(context.asker.caller.identity.id, context.virtual.name, request)
     const found = parked.take(state, owner)
     if (found === undefined) return tooOld(request)
+    // From here on, and not from when its answer is read: the client may go before.
+    const unwatch = givingUp.watch(context, () => found)
     const { member, original, peer, link, messages, memberId } = found
     const { name } = member.server
     const isThere = route !== undefined && isSameServer(route.member, member) && route.original === original
@@ -242,10 +244,10 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
       return tooOld(request)
     }
     relyOn(context, member, now.credential)
-    const abort = abortWith(found.abort, goneOf(context))
+    const abort = abortWithBody(found.abort, context)
     const under: CallUnderWay = { context, member, original, peer, link, request, memberId, messages, abort }
-    for (const response of responsesIn(request, found)) await respond(under, response)
-    return { kind: 'many', messages: watched(under), end: RELAYED }
+    await Promise.all(responsesIn(request, found).map((response) => respond(under, response)))
+    return { kind: 'many', messages: finallyDone(crossing(crossingParts, under), unwatch), end: RELAYED }
   }
 
   async function respond({ peer, link }: CallUnderWay, bytes: Uint8Array): Promise<void> {
@@ -282,6 +284,11 @@ async function* finallyDone(messages: AsyncGenerator<Uint8Array>, done: () => vo
   } finally {
     done()
   }
+}
+
+/** Has a call end with its client, and with the answer to the body that it came in. */
+function abortWithBody(abort: Abort, context: VirtualContext): Abort {
+  return abortWith(abortWith(abort, goneOf(context)), context.abort)
 }
 
 /** Nobody would end what a failure leaves behind. */

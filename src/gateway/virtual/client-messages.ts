@@ -1,5 +1,6 @@
 /** What clients send that no single member answers: responses to what members ask, cancellations, and what all members are told. */
 
+import { Abort } from '../../http/abort.ts'
 import { isLogLevel } from '../../mcp/asked-of-clients.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
@@ -10,6 +11,7 @@ import type { ClientAnswers } from './answers-of-clients.ts'
 import type { VirtualCall } from './call.ts'
 import type { VirtualContext } from './context.ts'
 import type { VirtualMembers } from './members.ts'
+import { abortWith } from './running-calls.ts'
 import type { VirtualSessions } from './sessions.ts'
 
 /** See the top of the file. */
@@ -64,11 +66,12 @@ export function createClientMessages(parts: ClientMessageParts): ClientMessages 
       [...known.keys()].map(async (name) => {
         const member = virtual.byName.get(name)
         if (member === undefined) return
-        const quick = AbortSignal.timeout(TELL_MS)
+        const quick = abortWith(new Abort(), AbortSignal.timeout(TELL_MS))
         if (id === undefined) return members.tell(context, member, { kind: 'other', method, bytes }, quick)
         const message = { kind: 'request', id, method, params: undefined, bytes } as const
-        const sent = await members.send(context, member, () => message, quick)
-        if (sent.kind === 'sent' && sent.result.kind === 'messages') void sent.result.messages.return(undefined)
+        await members.send(context, member, () => message, quick)
+        // Of an answer that nobody has begun to read, nothing else ends the connection.
+        quick.abort()
       }),
     )
   }
@@ -95,11 +98,11 @@ export function createClientMessages(parts: ClientMessageParts): ClientMessages 
   ): Promise<void> {
     const requestId = params?.requestId
     if (typeof requestId !== 'string' && typeof requestId !== 'number') return
-    if (context.session !== undefined) {
-      const edited = spliceJson(raw, [{ path: ['params', 'requestId'], json: JSON.stringify(memberIdOf(requestId)) }])
-      await tellMembers(context, edited, 'notifications/cancelled')
-    }
     calls.cancel(context, requestId)
+    if (context.session === undefined) return
+    const edited = spliceJson(raw, [{ path: ['params', 'requestId'], json: JSON.stringify(memberIdOf(requestId)) }])
+    // It is over here already: what else is in the body must not fail because a member cannot be told.
+    await tellMembers(context, edited, 'notifications/cancelled').catch(() => {})
   }
 
   return { setLevel, take }

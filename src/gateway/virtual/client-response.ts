@@ -9,11 +9,11 @@ import { filterByJudge } from '../../mcp/list-judge.ts'
 import { errorResponse, isJsonObject, type JsonObject, resultResponse } from '../../mcp/messages.ts'
 import type { RequestStates } from '../../mcp/request-state.ts'
 import { authorizationSignal } from '../../mcp/signal.ts'
-import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
+import { type UpstreamMessage, UpstreamReadError } from '../../mcp/upstream-messages.ts'
 import { toClient } from '../../mcp/virtual/crossing.ts'
 import { readListPage } from '../../mcp/virtual/list-page.ts'
 import type { Permissions } from '../permissions.ts'
-import { type CallUnderWay, TAKES_INPUT } from './call-under-way.ts'
+import { type CallUnderWay, MAX_ASKED, TAKES_INPUT, TOO_MUCH_ASKED } from './call-under-way.ts'
 import { serverInfoOf } from './context.ts'
 import { annotated } from './member-list.ts'
 
@@ -22,7 +22,7 @@ export type AnsweredCall = Pick<CallUnderWay, 'context' | 'member' | 'link' | 'r
 
 type Response = Extract<UpstreamMessage, { kind: 'response' }>
 
-/** A response for the client. Rejects where the user's `decide` fails. */
+/** A response for the client. Rejects where the user's `decide` fails, and with `UpstreamReadError` where too much is asked. */
 export type ClientResponse = (call: AnsweredCall, response: Response) => Promise<Uint8Array>
 
 /** What responses are made with. */
@@ -122,10 +122,11 @@ interface Visit {
 /** Nothing but http(s) may be offered to be opened, and a space would end a URL in a text. */
 const URL_FORM = /^https?:\/\/[!-~]+$/
 
-/** The pages of a URLElicitationRequiredError (2025-11-25, Elicitation). */
+/** The pages of a URLElicitationRequiredError (2025-11-25, Elicitation). @throws UpstreamReadError */
 function visitsIn({ error }: JsonObject): readonly Visit[] {
   if (!isJsonObject(error) || error.code !== McpCode.URL_ELICITATION_REQUIRED) return []
   const all = isJsonObject(error.data) && Array.isArray(error.data.elicitations) ? error.data.elicitations : []
+  if (all.length > MAX_ASKED) throw new UpstreamReadError('nonsense', TOO_MUCH_ASKED)
   return all.flatMap((each: unknown) => {
     const { url, message } = isJsonObject(each) ? each : {}
     if (typeof url !== 'string' || !URL_FORM.test(url) || !URL.canParse(url)) return []

@@ -1,5 +1,6 @@
 /** What a request to a virtual server is answered with: who asks, in which era, for whom, and what was settled before. */
 import type { CredentialKind } from '../../broker/credential.ts'
+import type { Abort } from '../../http/abort.ts'
 import type { Era, LegacyRevision } from '../../mcp/eras.ts'
 import type { JsonObject } from '../../mcp/messages.ts'
 import type { UpstreamAbout, UpstreamClientInfo } from '../../mcp/upstream-peer.ts'
@@ -31,6 +32,8 @@ export interface VirtualContext {
   /** Absent in the modern era, and for clients that have none. */
   readonly session: VirtualSession | undefined
   readonly client: UpstreamClientInfo
+  /** Of one HTTP body, and of all calls for it: aborts where the answer to it is thrown away, though the client is there. */
+  readonly abort: Abort
 }
 
 /** Whether a request is of nobody in particular, and of no session: all these have one identity, and nothing of one is another's. */

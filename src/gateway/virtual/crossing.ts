@@ -16,7 +16,7 @@ import { faultReason, ofUpstream, type UpstreamMessage, UpstreamReadError } from
 import { placeOwner } from '../caller-places.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { askClient } from './ask-client.ts'
-import { type CallUnderWay, inputsOf, MAX_ASKED, TAKES_INPUT } from './call-under-way.ts'
+import { type CallUnderWay, inputsOf, MAX_ASKED, TAKES_INPUT, TOO_MUCH_ASKED } from './call-under-way.ts'
 import type { ClientResponse } from './client-response.ts'
 import { serverInfoOf } from './context.ts'
 import type { VirtualLists } from './lists.ts'
@@ -137,7 +137,6 @@ type UpstreamRequest = Extract<UpstreamMessage, { kind: 'request' }>
 
 /** Members that want to know several things ask for them one right after the other; a modern client is told of all at once. */
 const TOGETHER_MS = 50
-const TOO_MUCH_ASKED = `asks for more than ${MAX_ASKED} things at once`
 
 /** Without a session there is no way for the answer of a legacy client, and most methods of the modern era have none. */
 function canBeAsked({ context, request }: CallUnderWay, { method, value }: UpstreamRequest): boolean {

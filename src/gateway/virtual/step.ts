@@ -2,6 +2,7 @@
  * A request to a virtual server: session and era, access by the grants on the virtual server, and then each message by its method.
  * The handshake, `ping` and the lists are answered here; what names something goes to the member that has it.
  */
+import { Abort } from '../../http/abort.ts'
 import { type Era, META } from '../../mcp/eras.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { errorsReply } from '../../mcp/json-rpc-reply.ts'
@@ -12,13 +13,13 @@ import type { RequestStates } from '../../mcp/request-state.ts'
 import { listenProblem } from '../../mcp/subscription-filter.ts'
 import { targetsOf } from '../../mcp/targets.ts'
 import { type Call, type CallStep, createCallStep } from '../call-step.ts'
-import { type Ended, unavailable } from '../ending.ts'
+import { discard, type Ended, unavailable } from '../ending.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Asker, DecideError, type Permissions } from '../permissions.ts'
 import { endedOf, errorAnswer, eventsReply, oneAnswer, type VirtualAnswer } from './answer.ts'
 import type { ClientAnswers } from './answers-of-clients.ts'
 import { createBatchBound } from './batch-bound.ts'
-import { answersTo } from './batch-messages.ts'
+import { answersTo, type MessageWork } from './batch-messages.ts'
 import type { VirtualCall } from './call.ts'
 import { createClientMessages } from './client-messages.ts'
 import { clientInfoOf, type VirtualContext, type VirtualSession } from './context.ts'
@@ -73,15 +74,16 @@ export function createVirtualStep(parts: VirtualStepParts): VirtualStep {
     const made = contextOf(exchange, virtual, asker, era, session, first)
     if (isInitialize(body.messages)) return opening.initialize(made, first as RequestMessage)
     const bounded = batch ? createBatchBound(parts.maxAnswerBytes) : undefined
-    const done = await answersTo(exchange, body.messages, {
+    const work: MessageWork = {
       async request(message) {
         const one = await answerRequest(made, message)
         return bounded?.(message, one) ?? one
       },
       other: (message) => clientMessages.take(made, message),
-    })
-    const ended = endedOf(done, batch)
+    }
+    const ended = endedOf(await answersTo(exchange, body.messages, work, made.abort), batch, made.abort)
     if (ended.reason !== 'anonymous') return ended
+    discard(ended.reply)
     // Somebody who has not said who they are may be anybody.
     const reply = exchange.state.protectedResource.unauthenticated(exchange.endpoint)
     return { reply, outcome: 'unauthenticated', reason: 'no_credentials' }
@@ -176,5 +178,5 @@ function contextOf(
   const params = message === undefined || message.kind === 'response' ? undefined : message.params
   const info = isJsonObject(params?._meta) ? params._meta[META.clientInfo] : undefined
   const client = session?.client ?? clientInfoOf(info, era.era === 'modern' ? era.capabilities : undefined)
-  return { exchange, virtual, asker, era, session, client }
+  return { exchange, virtual, asker, era, session, client, abort: new Abort() }
 }

@@ -35,7 +35,7 @@ export interface VirtualCall {
 }
 
 /** What it works with. */
-export interface VirtualCallParts extends Pick<CrossingParts, 'answers' | 'parked' | 'respondTo'> {
+export interface VirtualCallParts extends Pick<CrossingParts, 'updates' | 'answers' | 'parked' | 'respondTo'> {
   readonly members: VirtualMembers
   readonly lists: VirtualLists
   readonly sessions: UpstreamSessions
@@ -44,10 +44,10 @@ export interface VirtualCallParts extends Pick<CrossingParts, 'answers' | 'parke
 
 /** Puts it together. */
 export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
-  const { members, lists, sessions, signal, answers, parked, respondTo } = parts
+  const { members, lists, sessions, signal, updates, answers, parked, respondTo } = parts
   const running = createRunningCalls()
   const givingUp = createGivingUp(sessions)
-  const crossingParts: CrossingParts = { lists, answers, parked, again, respond, respondTo }
+  const crossingParts: CrossingParts = { lists, updates, answers, parked, again, respond, respondTo }
 
   async function send(
     context: VirtualContext,

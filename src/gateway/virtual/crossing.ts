@@ -22,10 +22,12 @@ import { serverInfoOf } from './context.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
 import { type ParkedCalls, parkedOwner } from './parked.ts'
+import type { ResourceUpdates } from './resource-updates.ts'
 
 /** What messages cross with. */
 export interface CrossingParts {
   readonly lists: Pick<VirtualLists, 'changed'>
+  readonly updates: ResourceUpdates
   readonly answers: ClientAnswers
   readonly parked: ParkedCalls
   /** Sends the call again, with the answers to what the member has asked (2026-07-28). */
@@ -114,7 +116,7 @@ async function* messagesOf(
       return 'done'
     }
     if (message.kind === 'notification') {
-      const told = notificationFor(parts, call, message)
+      const told = await notificationFor(parts, call, message)
       if (told !== undefined) yield told
       continue
     }
@@ -174,13 +176,16 @@ export function missingFor(
 }
 
 /** A notification as the client takes it; `undefined` where it is none of its business here. */
-function notificationFor(
-  { lists }: Pick<CrossingParts, 'lists'>,
+async function notificationFor(
+  { lists, updates }: Pick<CrossingParts, 'lists' | 'updates'>,
   { context, member, request }: CallUnderWay,
   message: Extract<UpstreamMessage, { kind: 'notification' }>,
-): Uint8Array | undefined {
+): Promise<Uint8Array | undefined> {
   if (LIST_CHANGED.test(message.method)) lists.changed(member.server.name)
-  if (context.era.era === 'legacy') return notificationForLegacy(member, message)
+  if (context.era.era === 'legacy') {
+    const told = notificationForLegacy(member, message)
+    return told && updates(context, member, message, told)
+  }
   if (!OF_REQUEST.has(message.method)) return undefined
   if (message.method !== 'notifications/message') return message.bytes
   const meta = request.params?._meta

@@ -5,7 +5,7 @@
 
 import { isLoggedAt, mayBeAsked, neededFor } from '../../mcp/asked-of-clients.ts'
 import { META, missingCapability } from '../../mcp/eras.ts'
-import { GatewayCode } from '../../mcp/error-codes.ts'
+import { GatewayCode, JsonRpcCode } from '../../mcp/error-codes.ts'
 import { type JsonEdit, spliceJson } from '../../mcp/json-splice.ts'
 import { valueBytes } from '../../mcp/json-values.ts'
 import { errorResponse, isJsonObject, type MessageProblem, resultResponse } from '../../mcp/messages.ts'
@@ -30,8 +30,11 @@ export interface CrossingParts {
   readonly updates: ResourceUpdates
   readonly answers: ClientAnswers
   readonly parked: ParkedCalls
-  /** Sends the call again, with the answers to what the member has asked (2026-07-28). */
-  again(call: CallUnderWay, edits: readonly JsonEdit[]): Promise<CallUnderWay | undefined>
+  /**
+   * Sends the call again, with the answers to what the member has asked (2026-07-28). `too_old`: the caller has another account
+   * there by now.
+   */
+  again(call: CallUnderWay, edits: readonly JsonEdit[]): Promise<CallUnderWay | 'too_old' | undefined>
   /** What the client is answered in the end. */
   readonly respondTo: ClientResponse
   /** Sends a response of ours to a request of the member. */
@@ -61,6 +64,7 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
       if (call.abort.aborted) return
       if (typeof edits === 'string') return yield failure(call, edits)
       const next = await parts.again(call, edits)
+      if (next === 'too_old') return yield tooOld(call)
       if (next === undefined) break
       call = next
     }
@@ -77,6 +81,13 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
       call.abort.abort()
       void call.messages.return(undefined)
     }
+  }
+
+  function tooOld({ member: { server } }: CallUnderWay): Uint8Array {
+    const detail = `${server.name}: the account has changed while the client was asked`
+    context.exchange.failure = { outcome: 'refused', reason: 'request_state', detail }
+    const words = `Invalid params: the account at ${server.name} is another one than the call began with; call again`
+    return Buffer.from(JSON.stringify(errorResponse(request.id, JsonRpcCode.INVALID_PARAMS, words)))
   }
 
   function failure({ member }: CallUnderWay, what: string): Uint8Array {

@@ -140,6 +140,7 @@ function createFrom(config: GatewayConfig): Gateway {
     applied: () => void streams.check(),
   })
   broker.setServers(oauth2Servers(live.current.config.servers))
+  const access = () => live.current.access
 
   const sessionIds = createSessionIds(sealer('session-id'), {
     clock,
@@ -169,6 +170,7 @@ function createFrom(config: GatewayConfig): Gateway {
     limits,
     sessionMs: (config.sessionSeconds ?? 86_400) * 1000,
     permissions,
+    access,
     requestStates,
     answerSealer: sealer('client-answer'),
     broker,
@@ -197,7 +199,7 @@ function createFrom(config: GatewayConfig): Gateway {
           openSession: (id, { server, identity }, { relay }) =>
             sessionIds.open(id, { server, identity, endpoint: relay.url.href }),
           requestStates,
-          next: createCredentialStep({ permissions, relay, requestStates, broker, refusedTokens }),
+          next: createCredentialStep({ permissions, access, relay, requestStates, broker, refusedTokens }),
         }),
         virtualCall: virtual.step,
         eras: virtual.eras,

@@ -2,6 +2,7 @@
  * The last part of a request's path: the credential, the relay, one more try where the upstream refuses a token that may be
  * renewed, and what the caller is told where somebody has to consent first.
  */
+import type { Access } from '../access/access.ts'
 import type { Broker, StepUp } from '../broker/broker.ts'
 import { consentNeed } from '../broker/consent-need.ts'
 import {
@@ -14,18 +15,20 @@ import {
 import type { RefusedTokens } from '../broker/refused-tokens.ts'
 import { GatewayCode, JsonRpcCode } from '../mcp/error-codes.ts'
 import { errorsReply, jsonReply } from '../mcp/json-rpc-reply.ts'
-import type { Relay, RelayResult } from '../mcp/relay-call.ts'
+import type { ListJudge, Relay, RelayResult } from '../mcp/relay-call.ts'
 import type { RequestStates } from '../mcp/request-state.ts'
 import { authorizationSignal, takesRequestState } from '../mcp/signal.ts'
 import { isInsufficientScope, readBearerChallenge } from '../oauth/challenge-parameters.ts'
 import type { Call } from './call-step.ts'
 import { discard, type Ended, failure, unavailable } from './ending.ts'
-import { DecideError, type Permissions } from './permissions.ts'
+import { type Asker, DecideError, type Permissions } from './permissions.ts'
 import { signalSituation } from './signal-situation.ts'
 
 /** What the step works with. */
 export interface CredentialStepParts {
   readonly permissions: Permissions
+  /** The grants that count now. */
+  readonly access: () => Access
   readonly relay: Relay
   readonly requestStates: Pick<RequestStates, 'seal'>
   readonly broker: Pick<Broker, 'connectUrl' | 'stepUp'>
@@ -37,7 +40,7 @@ type Found = Extract<CredentialResult, { kind: 'credential' }>
 
 /** Puts the step together. */
 export function createCredentialStep(parts: CredentialStepParts): (call: Call) => Promise<Ended> {
-  const { permissions, relay, requestStates, broker, refusedTokens } = parts
+  const { permissions, access, relay, requestStates, broker, refusedTokens } = parts
 
   function resolve(
     { exchange, server, asker }: Call,
@@ -65,8 +68,15 @@ export function createCredentialStep(parts: CredentialStepParts): (call: Call) =
       place,
       body,
       credential,
-      lists: permissions.lists(asker),
+      lists: request.method === 'GET' ? listsOfStream(asker) : permissions.lists(asker),
     })
+  }
+
+  /** Of a stream that outlives grants. One that nothing was left out of is ended where something would be (`judge-stream.ts`). */
+  function listsOfStream(asker: Asker): ListJudge | undefined {
+    if (permissions.lists(asker) === undefined) return undefined
+    const now = () => permissions.lists({ ...asker, access: access() })
+    return { allows: (list, name) => now()?.allows(list, name) ?? true }
   }
 
   async function sealedState({ body, place }: Call): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 /**
- * Takes out of a list what the caller may not know of (G15). Done on the bytes: what
- * stays is not printed anew, so that numbers of 64 bits and unknown members survive.
+ * Takes out of a list what the caller may not know of (G15), and the news of resources that would not be in it. Done on the
+ * bytes: what stays is not printed anew, so that numbers of 64 bits and unknown members survive.
  * Readers differ, and so every reading is filtered: `Tools` like `tools`, both of two.
  */
 import { isUtf8 } from 'node:buffer'
@@ -36,6 +36,8 @@ export interface ListFilter {
 export type FilteredAnswer =
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'changed'; readonly bytes: Uint8Array; readonly removed: number }
+  /** Nothing of it may go on: all that it tells is that resources have changed which the caller may not know of. */
+  | { readonly kind: 'dropped' }
   /** It cannot be read, so it must not go on: 502. */
   | { readonly kind: 'refused'; readonly detail: string }
 
@@ -49,6 +51,9 @@ const LISTS: ReadonlyMap<string, ListName> = new Map([
 /** All there are. */
 export const ALL_LISTS: ReadonlySet<ListName> = new Set(LISTS.values())
 
+/** Names a resource as lists do, and nobody has asked for it: some servers tell everybody. */
+export const RESOURCE_UPDATED = 'notifications/resources/updated'
+
 /** The list that a method asks for, if any. */
 export function listOf(method: string): ListName | undefined {
   return LISTS.get(method)
@@ -58,8 +63,8 @@ export function listOf(method: string): ListName | undefined {
 export const ANSWER_LIMITS: JsonLimits = { maxDepth: 512, maxNumberBytes: 4096 }
 
 /**
- * Filters the lists in an answer: one JSON-RPC response, or a batch of them. Entries without a name that could be
- * asked for go too.
+ * Filters the lists in an answer: one JSON-RPC message, or a batch of them. Entries without a name that could be
+ * asked for go too, and where resources are looked for so does what says that another one has changed.
  */
 export function filterAnswer(
   bytes: Uint8Array,
@@ -107,18 +112,64 @@ class AnswerFilter {
   }
 
   run(): FilteredAnswer {
-    if (this.#reader.next() === OPEN_BRACKET) this.#reader.array(1, () => this.#response(2))
-    else this.#response(1)
+    const stays = this.#reader.next() === OPEN_BRACKET ? this.#batch() : this.#message(1)
     this.#reader.end()
+    if (!stays) return { kind: 'dropped' }
     if (this.#edits.length === 0) return { kind: 'unchanged' }
     return { kind: 'changed', bytes: applied(this.#reader.bytes, this.#edits), removed: this.#removed }
   }
 
-  #response(depth: number): void {
-    this.#object(depth, (key) => {
-      if (key === 'result') this.#result(depth + 1)
-      else this.#reader.skipValue(depth + 1)
+  /** Whether anything of it stays. */
+  #batch(): boolean {
+    /** Where the first message begins that goes, as long as all do; and where the last one ends once one has stayed. */
+    let first: number | undefined
+    let behind: number | undefined
+    this.#reader.array(1, () => {
+      const from = this.#reader.at
+      const edits = this.#edits.length
+      const stays = this.#message(2)
+      if (!stays) {
+        this.#edits.length = edits
+        this.#removed++
+        if (behind === undefined) first ??= from
+        else this.#edits.push({ start: behind, end: this.#reader.at, pieces: [] })
+      } else if (behind === undefined && first !== undefined) {
+        this.#edits.splice(edits, 0, { start: first, end: from, pieces: [] })
+      }
+      if (stays || behind !== undefined) behind = this.#reader.at
     })
+    return behind !== undefined || first === undefined
+  }
+
+  /** Goes past a message; whether it stays. */
+  #message(depth: number): boolean {
+    let isUpdate = false
+    const uris: string[] = []
+    this.#object(depth, (key) => {
+      const from = this.#reader.at
+      if (key === 'result') this.#result(depth + 1)
+      else if (key === 'params') this.#params(depth + 1, uris)
+      else this.#reader.skipValue(depth + 1)
+      if (key === 'method' && this.#reader.bytes[from] === QUOTE) {
+        isUpdate ||= this.#reader.textOf(from, this.#reader.at) === RESOURCE_UPDATED
+      }
+    })
+    if (!isUpdate || !this.#filter.lists.has('resources')) return true
+    return uris.length > 0 && uris.every((uri) => this.#isAllowed('resources', uri))
+  }
+
+  /** Goes past the parameters of a message, each `uri` of which goes to `uris`; an empty one for what is no text. */
+  #params(depth: number, uris: string[]): void {
+    this.#object(depth, (key) => {
+      const from = this.#reader.at
+      const isText = this.#reader.next() === QUOTE
+      this.#reader.skipValue(depth + 1)
+      if (key === 'uri') uris.push(isText ? this.#reader.textOf(from, this.#reader.at) : '')
+    })
+  }
+
+  #isAllowed(list: ListName, name: string): boolean {
+    return nameProblem(name) === undefined && this.#filter.allows(list, name)
   }
 
   #result(depth: number): void {
@@ -176,7 +227,7 @@ class AnswerFilter {
       if (key !== foldKey(named)) return
       const name = isText ? this.#reader.textOf(from, this.#reader.at) : ''
       found ||= text === named
-      allowed &&= nameProblem(name) === undefined && this.#filter.allows(list, name)
+      allowed &&= this.#isAllowed(list, name)
     })
     return found && allowed
   }

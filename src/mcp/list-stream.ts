@@ -70,6 +70,8 @@ export function createListStream(lists: JudgedLists, maxEventBytes: number = MAX
   function take(event: SseEvent, filtered: FilteredAnswer, out: Uint8Array[]): void {
     if (filtered.kind === 'unchanged') out.push(event.raw)
     else if (filtered.kind === 'changed') out.push(replaceData(event, filtered.bytes))
+    // Without data it is none, but its id counts (HTML standard, Server-sent events).
+    else if (filtered.kind === 'dropped') out.push(event.rest)
     else if (event.complete) problem = `an event that cannot be read: ${filtered.detail}`
   }
 

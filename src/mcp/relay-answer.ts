@@ -80,6 +80,9 @@ async function filterJson(
   if (filtered.kind === 'refused') {
     return failed(call, 'nonsense', answer.status, `a list that cannot be read: ${filtered.detail}`)
   }
+  if (filtered.kind === 'dropped') {
+    return failed(call, 'nonsense', answer.status, 'an answer without a response')
+  }
   const body = filtered.kind === 'changed' ? filtered.bytes : whole.bytes
   return { kind: 'answer', reply: replyOf(answer, 'json', body), upstreamStatus: answer.status }
 }

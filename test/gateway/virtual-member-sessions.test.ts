@@ -52,6 +52,30 @@ test('another one is begun for another credential, and each goes on with its own
   await expect.poll(() => seen.slice(4)).toEqual(['end Bearer everybody session-2'])
 })
 
+test('those that are begun at the same moment are all kept', async () => {
+  const { stub, seen } = await startCounting()
+  const answer = stub.answer
+  const waiting: (() => void)[] = []
+  stub.answer = (request, response, body) => {
+    if (!body.includes('"initialize"')) return answer(request, response, body)
+    waiting.push(() => void answer(request, response, body))
+    if (waiting.length === 4) for (const goOn of waiting) goOn()
+    return true
+  }
+  const members = { 'dev/one': { url: stub.url, era: 'legacy' as const, auth: { type: 'none' as const } } }
+  const { url, token } = await startVirtual(members, { tools: { 'dev/one': '*' } })
+  const headers = await openSession(url, token)
+  const call = (index: number) => {
+    const own = { 'x-tfy-mcp-headers': JSON.stringify({ 'dev/one': { authorization: `Bearer ${index}` } }) }
+    return rpc(url, { token, headers: { ...headers, ...own }, body: callTool('ok', {}, index) })
+  }
+  await Promise.all([0, 1, 2, 3].map(call))
+  const first = [...seen].sort()
+  for (const index of [0, 1, 2, 3]) await call(index)
+  expect(seen.slice(4)).toEqual(first)
+  expect(waiting).toHaveLength(4)
+})
+
 test('it goes on when a token says the same of the same person', async () => {
   const { stub, seen } = await startCounting()
   const members = { 'dev/one': { url: stub.url, era: 'legacy' as const, auth: { type: 'passthrough' as const } } }

@@ -13,6 +13,7 @@ const filter = (allowed: readonly string[], changes: Partial<ListFilter> = {}): 
 const filtered = (text: string, how: ListFilter) => {
   const answer = filterAnswer(Buffer.from(text), how)
   if (answer.kind === 'refused') throw new Error(answer.detail)
+  if (answer.kind === 'dropped') throw new Error('there is nothing left')
   return answer.kind === 'changed' ? Buffer.from(answer.bytes).toString() : text
 }
 const result = (members: string) => `{"jsonrpc":"2.0","id":1,"result":{${members}}}`
@@ -158,6 +159,46 @@ describe('G15 what can be read in two ways is filtered in both', () => {
   it('names that nobody could call', () => {
     const text = result('"tools":[{"name":""},{"name":"a\\u0000"},{"name":"a\\ud800"},{"name":"a\\r\\nb"}]')
     expect(filtered(text, filter([], { allows: () => true }))).toBe(result('"tools":[]'))
+  })
+})
+
+describe('G15 the news of a resource', () => {
+  const news = (...uris: string[]) => {
+    const params = uris.map((uri) => `"uri":"${uri}"`).join()
+    return `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{${params}}}`
+  }
+  const kindOf = (text: string) => filterAnswer(Buffer.from(text), filter(['a'])).kind
+
+  it('goes on for those who may have it', () => {
+    expect(kindOf(news('a'))).toBe('unchanged')
+  })
+
+  it.each([
+    ['another', news('b')],
+    ['one of two', news('a', 'b')],
+    ['none', '{"method":"notifications/resources/updated"}'],
+    ['what is no text', '{"method":"notifications/resources/updated","params":{"uri":["a"]}}'],
+    ['another, by other letters', '{"Method":"notifications\\/resources\\/updated","params":{"uri":"a","URI":"b"}}'],
+    ['another, in parameters that come first', '{"params":{"uri":"b"},"method":"notifications/resources/updated"}'],
+    ['others, in a batch', `[${news('b')},${news('c')}]`],
+  ])('of %s does not', (_, text) => {
+    expect(kindOf(text)).toBe('dropped')
+  })
+
+  it.each([
+    [`[${news('b')}, ${news('a')},${news('a')}]`, `[${news('a')},${news('a')}]`],
+    [`[${news('a')} ,${news('b')},${news('c')}]`, `[${news('a')}]`],
+    [`[${news('b')},${news('c')},${news('a')},${news('b')}, ${news('a')}]`, `[${news('a')}, ${news('a')}]`],
+    [
+      `[${news('b')},${result('"tools":[{"name":"b"},{"name":"a"}]')},${news('b')}]`,
+      `[${result('"tools":[{"name":"a"}]')}]`,
+    ],
+  ])('goes out of a batch: %s', (text, left) => {
+    expect(filtered(text, filter(['a']))).toBe(left)
+  })
+
+  it('stays where resources are not looked for', () => {
+    expect(filterAnswer(Buffer.from(news('b')), filter(['a'], { lists: new Set(['tools']) })).kind).toBe('unchanged')
   })
 })
 

@@ -32,6 +32,13 @@ describe('an answer that may hold a list', () => {
   })
 })
 
+it.each([
+  '{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a"}}',
+  '[{"Me\\u0074hod":"notifications\\/resources\\/updated"}]',
+])('the news of a resource: %s', (text) => {
+  expect(may(text)).toBe(true)
+})
+
 describe('an answer without one', () => {
   it.each([
     result('"content":[{"type":"text","text":"tools: [\\"a\\"]"}],"structuredContent":{"tools":[{"name":"a"}]}'),
@@ -40,6 +47,7 @@ describe('an answer without one', () => {
     `{"jsonrpc":"2.0","method":"notifications/x","params":{"tools":${ENTRIES}}}`,
     '[]',
     '{"result":[]}',
+    '{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}',
     '7',
   ])('%s', (text) => {
     expect(may(text)).toBe(false)

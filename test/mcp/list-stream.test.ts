@@ -51,6 +51,12 @@ describe('G15 lists in a stream', () => {
       expect(run(outside, size).text).toBe(`data: ${kept.replace('"id"', '\ndata:   "id"')}\n\n`)
   })
 
+  it('and so is the news of resources: of an event without data only the id is left', () => {
+    const news = (uri: string) => `data: {"method":"notifications/resources/updated","params":{"uri":"${uri}"}}\n`
+    const stream = `event: message\nid: 1\n${news('no')}\nid: 2\n${news('ok')}\n`
+    for (const size of SIZES) expect(run(stream, size).text).toBe(`event: message\nid: 1\n\nid: 2\n${news('ok')}\n`)
+  })
+
   it('with the line ends of the stream', () => {
     for (const end of ['\n', '\r', '\r\n']) {
       for (const size of SIZES) {

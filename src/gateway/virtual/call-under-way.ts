@@ -2,9 +2,10 @@
 import type { Abort } from '../../http/abort.ts'
 import { isJsonObject, type JsonObject, type MessageProblem, type RequestMessage } from '../../mcp/messages.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
-import type { UpstreamLink, UpstreamPeer } from '../../mcp/upstream-peer.ts'
+import type { UpstreamLink } from '../../mcp/upstream-peer.ts'
 import type { VirtualContext } from './context.ts'
 import type { LiveMember } from './live.ts'
+import type { MemberPeer } from './members.ts'
 
 /** A call that is under way. */
 export interface CallUnderWay {
@@ -12,7 +13,7 @@ export interface CallUnderWay {
   readonly member: LiveMember
   /** What it calls what was asked for: found once, for the name that access was judged by. */
   readonly original: string
-  readonly peer: UpstreamPeer
+  readonly peer: MemberPeer
   readonly link: UpstreamLink
   /** The client's. */
   readonly request: RequestMessage

@@ -19,7 +19,7 @@ import { type CrossingParts, crossing, isFailure, missingFor, refuse } from './c
 import { createGivingUp, goneOf, type MemberRequest } from './giving-up.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
-import type { VirtualMembers } from './members.ts'
+import { OtherSourceError, type VirtualMembers } from './members.ts'
 import { parkedOwner, responsesIn } from './parked.ts'
 import { type Route, routeOf } from './routes.ts'
 import { abortWith, createRunningCalls } from './running-calls.ts'
@@ -35,7 +35,7 @@ export interface VirtualCall {
 }
 
 /** What it works with. */
-export interface VirtualCallParts extends Pick<CrossingParts, 'answers' | 'parked' | 'respondTo'> {
+export interface VirtualCallParts extends Pick<CrossingParts, 'updates' | 'answers' | 'parked' | 'respondTo'> {
   readonly members: VirtualMembers
   readonly lists: VirtualLists
   readonly sessions: UpstreamSessions
@@ -44,10 +44,10 @@ export interface VirtualCallParts extends Pick<CrossingParts, 'answers' | 'parke
 
 /** Puts it together. */
 export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
-  const { members, lists, sessions, signal, answers, parked, respondTo } = parts
+  const { members, lists, sessions, signal, updates, answers, parked, respondTo } = parts
   const running = createRunningCalls()
   const givingUp = createGivingUp(sessions)
-  const crossingParts: CrossingParts = { lists, answers, parked, again, respond, respondTo }
+  const crossingParts: CrossingParts = { lists, updates, answers, parked, again, respond, respondTo }
 
   async function send(
     context: VirtualContext,
@@ -56,6 +56,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     memberId: RequestId,
     abort: Abort,
     edits: readonly JsonEdit[] = [],
+    from?: string,
   ) {
     const { member, original } = route
     // Looked up first: what is sent is made at once.
@@ -83,6 +84,7 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
           })
         },
         abort,
+        { from },
       )
     } finally {
       unwatch()
@@ -254,11 +256,18 @@ export function createVirtualCall(parts: VirtualCallParts): VirtualCall {
     await sessions.send(peer, link, { kind: 'other', method: undefined, bytes }, AbortSignal.timeout(RESPOND_MS))
   }
 
-  async function again(under: CallUnderWay, edits: readonly JsonEdit[]): Promise<CallUnderWay | undefined> {
-    const { context, member, original, request, abort } = under
+  async function again(under: CallUnderWay, edits: readonly JsonEdit[]): ReturnType<CrossingParts['again']> {
+    const { context, member, original, request, abort, peer: before } = under
     if (!TAKES_INPUT.has(request.method)) return undefined
     const memberId = ownId()
-    const sent = await send(context, request, { member, original }, memberId, abort, edits)
+    let sent: Awaited<ReturnType<typeof send>>
+    try {
+      // What was begun with one account, and answered for it, is not for another.
+      sent = await send(context, request, { member, original }, memberId, abort, edits, before.source)
+    } catch (error) {
+      if (error instanceof OtherSourceError) return 'too_old'
+      throw error
+    }
     if (sent.kind !== 'sent' || sent.result.kind === 'accepted') return undefined
     const { peer, link, result } = sent
     const messages = result.kind === 'error' ? replayed(result.message) : result.messages

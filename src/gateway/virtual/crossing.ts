@@ -5,7 +5,7 @@
 
 import { isLoggedAt, mayBeAsked, neededFor } from '../../mcp/asked-of-clients.ts'
 import { META, missingCapability } from '../../mcp/eras.ts'
-import { GatewayCode } from '../../mcp/error-codes.ts'
+import { GatewayCode, JsonRpcCode } from '../../mcp/error-codes.ts'
 import { type JsonEdit, spliceJson } from '../../mcp/json-splice.ts'
 import { valueBytes } from '../../mcp/json-values.ts'
 import { errorResponse, isJsonObject, type MessageProblem, resultResponse } from '../../mcp/messages.ts'
@@ -22,14 +22,19 @@ import { serverInfoOf } from './context.ts'
 import type { VirtualLists } from './lists.ts'
 import type { LiveMember } from './live.ts'
 import { type ParkedCalls, parkedOwner } from './parked.ts'
+import type { ResourceUpdates } from './resource-updates.ts'
 
 /** What messages cross with. */
 export interface CrossingParts {
   readonly lists: Pick<VirtualLists, 'changed'>
+  readonly updates: ResourceUpdates
   readonly answers: ClientAnswers
   readonly parked: ParkedCalls
-  /** Sends the call again, with the answers to what the member has asked (2026-07-28). */
-  again(call: CallUnderWay, edits: readonly JsonEdit[]): Promise<CallUnderWay | undefined>
+  /**
+   * Sends the call again, with the answers to what the member has asked (2026-07-28). `too_old`: the caller has another account
+   * there by now.
+   */
+  again(call: CallUnderWay, edits: readonly JsonEdit[]): Promise<CallUnderWay | 'too_old' | undefined>
   /** What the client is answered in the end. */
   readonly respondTo: ClientResponse
   /** Sends a response of ours to a request of the member. */
@@ -59,6 +64,7 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
       if (call.abort.aborted) return
       if (typeof edits === 'string') return yield failure(call, edits)
       const next = await parts.again(call, edits)
+      if (next === 'too_old') return yield tooOld(call)
       if (next === undefined) break
       call = next
     }
@@ -75,6 +81,13 @@ export async function* crossing(parts: CrossingParts, first: CallUnderWay): Asyn
       call.abort.abort()
       void call.messages.return(undefined)
     }
+  }
+
+  function tooOld({ member: { server } }: CallUnderWay): Uint8Array {
+    const detail = `${server.name}: the account has changed while the client was asked`
+    context.exchange.failure = { outcome: 'refused', reason: 'request_state', detail }
+    const words = `Invalid params: the account at ${server.name} is another one than the call began with; call again`
+    return Buffer.from(JSON.stringify(errorResponse(request.id, JsonRpcCode.INVALID_PARAMS, words)))
   }
 
   function failure({ member }: CallUnderWay, what: string): Uint8Array {
@@ -114,7 +127,7 @@ async function* messagesOf(
       return 'done'
     }
     if (message.kind === 'notification') {
-      const told = notificationFor(parts, call, message)
+      const told = await notificationFor(parts, call, message)
       if (told !== undefined) yield told
       continue
     }
@@ -173,13 +186,16 @@ export function missingFor(
 }
 
 /** A notification as the client takes it; `undefined` where it is none of its business here. */
-function notificationFor(
-  { lists }: Pick<CrossingParts, 'lists'>,
+async function notificationFor(
+  { lists, updates }: Pick<CrossingParts, 'lists' | 'updates'>,
   { context, member, request }: CallUnderWay,
   message: Extract<UpstreamMessage, { kind: 'notification' }>,
-): Uint8Array | undefined {
+): Promise<Uint8Array | undefined> {
   if (LIST_CHANGED.test(message.method)) lists.changed(member.server.name)
-  if (context.era.era === 'legacy') return notificationForLegacy(member, message)
+  if (context.era.era === 'legacy') {
+    const told = notificationForLegacy(member, message)
+    return told && updates(context, member, message, told)
+  }
   if (!OF_REQUEST.has(message.method)) return undefined
   if (message.method !== 'notifications/message') return message.bytes
   const meta = request.params?._meta

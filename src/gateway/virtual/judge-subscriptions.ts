@@ -12,14 +12,19 @@ import { candidatesOf } from './routes.ts'
 /** So many are judged before others get their turn. */
 const TOGETHER = 20
 
-/** Judges what a session has subscribed to at a member, by what counts for this request. @throws DecideError */
+/**
+ * Judges what a session has subscribed to at a member, by what counts for this request.
+ *
+ * @returns what has been forgotten, as the member calls it
+ * @throws DecideError
+ */
 export async function judgeSubscriptions(
   context: VirtualContext,
   session: VirtualSession,
   { server }: LiveMember,
   subscriptions: Pick<ResourceSubscriptions, 'of' | 'forget'>,
   permissions: Pick<Permissions, 'ask'>,
-): Promise<void> {
+): Promise<readonly string[]> {
   const refused: string[] = []
   let judged = 0
   for (const [original, uri] of await subscriptions.of(session, server.name)) {
@@ -33,4 +38,5 @@ export async function judgeSubscriptions(
     if (asked?.kind !== 'allowed') refused.push(original)
   }
   if (refused.length > 0) await subscriptions.forget(session, server.name, refused)
+  return refused
 }

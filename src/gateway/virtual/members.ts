@@ -36,7 +36,7 @@ export type MemberResult =
       readonly kind: 'sent'
       /** What the member took. */
       readonly credential: CredentialKind
-      readonly peer: UpstreamPeer
+      readonly peer: MemberPeer
       readonly link: UpstreamLink
       readonly result: Exclude<SendResult, UpstreamFault | { readonly kind: 'session_over' }>
     }
@@ -72,14 +72,16 @@ export interface VirtualMembers {
   ): Promise<ReachedMember | MemberProblem>
   /**
    * `make` is told what the member speaks. It is asked again where the message has to go again. `ofGateway`: the gateway asks by
-   * itself, with nothing of the caller's in it.
+   * itself, with nothing of the caller's in it. `from`: the source that the credential has to have, where more is said of a call.
+   *
+   * @throws OtherSourceError where it has another one by now; nothing has been sent then
    */
   send(
     context: VirtualContext,
     member: LiveMember,
-    make: (link: UpstreamLink, peer: UpstreamPeer) => UpstreamSend,
+    make: (link: UpstreamLink, peer: MemberPeer) => UpstreamSend,
     signal: AbortSource,
-    options?: { readonly ofGateway?: boolean },
+    options?: { readonly ofGateway?: boolean; readonly from?: string | undefined },
   ): Promise<MemberResult>
   /**
    * Sends what belongs to the session that there is: a notification, or a response, which may say what a person has answered. It
@@ -96,6 +98,9 @@ export interface VirtualMembers {
   /** Ends the sessions of clients that have none themselves, as far as members answer soon. */
   close(): Promise<void>
 }
+
+/** The caller has another account at a member by now, or another credential, than what was begun there has. */
+export class OtherSourceError extends Error {}
 
 /** What members are reached with. */
 export interface VirtualMemberParts {
@@ -196,11 +201,12 @@ export function createVirtualMembers(parts: VirtualMemberParts): VirtualMembers 
       }
       return credentials.use(context, member, reached, rejected)
     },
-    send(context, member, make, signal, { ofGateway = false } = {}) {
+    send(context, member, make, signal, { ofGateway = false, from } = {}) {
       const once = !ofGateway && isNobodys(context)
       return credentials.use(context, member, async (found): Promise<MemberResult | UpstreamFault> => {
         const { credential } = found
         const peer = peerOf(context, member, found)
+        if (from !== undefined && peer.source !== from) throw new OtherSourceError()
         let before: UpstreamLink | undefined
         for (let tries = 0; tries < MAX_TRIES; tries++) {
           const link = await (once ? linkOnce : linked)(context, peer, before)
@@ -256,7 +262,8 @@ export function isSame(one: UpstreamLink, other: UpstreamLink | undefined): bool
 }
 
 /** A member as one caller reaches it, and what the credential comes from. */
-interface MemberPeer extends UpstreamPeer {
+export interface MemberPeer extends UpstreamPeer {
+  /** See `sourceOf`. */
   readonly source: string
 }
 

@@ -9,8 +9,9 @@ import { memberBytes, valueBytes } from '../../mcp/json-values.ts'
 import { isJsonObject, type RequestId, type RequestMessage } from '../../mcp/messages.ts'
 import { requestDigest, type StatedRequest } from '../../mcp/request-state.ts'
 import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
-import type { UpstreamLink, UpstreamPeer } from '../../mcp/upstream-peer.ts'
+import type { UpstreamLink } from '../../mcp/upstream-peer.ts'
 import type { LiveMember } from './live.ts'
+import type { MemberPeer } from './members.ts'
 
 /** A call that waits. */
 export interface ParkedCall {
@@ -21,7 +22,7 @@ export interface ParkedCall {
   readonly member: LiveMember
   /** What was asked for, as the member calls it. */
   readonly original: string
-  readonly peer: UpstreamPeer
+  readonly peer: MemberPeer
   readonly link: UpstreamLink
   readonly messages: AsyncGenerator<UpstreamMessage>
   readonly abort: Abort

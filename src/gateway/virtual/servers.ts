@@ -1,4 +1,5 @@
 /** Puts the parts of virtual servers together (G5). */
+import type { Access } from '../../access/access.ts'
 import type { Broker } from '../../broker/broker.ts'
 import type { RefusedTokens } from '../../broker/refused-tokens.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -17,6 +18,7 @@ import { createVirtualLists } from './lists.ts'
 import { createVirtualMembers } from './members.ts'
 import { createParkedCalls } from './parked.ts'
 import { createResourceSubscriptions } from './resource-subscriptions.ts'
+import { createResourceUpdates } from './resource-updates.ts'
 import { createVirtualSessions } from './sessions.ts'
 import { createVirtualSignal } from './signal.ts'
 import { createVirtualStep, type VirtualStep } from './step.ts'
@@ -33,6 +35,8 @@ export interface VirtualServerParts {
   /** How long a session lasts, in milliseconds. */
   readonly sessionMs: number
   readonly permissions: Permissions
+  /** The grants that count now. */
+  readonly access: () => Access
   readonly requestStates: RequestStates
   /** Made for ids of what clients are asked. */
   readonly answerSealer: Sealer
@@ -74,14 +78,16 @@ export function createVirtualServers(parts: VirtualServerParts): VirtualServers 
   })
   const signal = createVirtualSignal(requestStates, members)
   const respondTo = createClientResponse({ permissions, requestStates })
-  const calls = createVirtualCall({ members, lists, sessions: upstream, signal, answers, parked, respondTo })
   const subscriptions = createResourceSubscriptions(store, clock)
+  const updates = createResourceUpdates({ lists, subscriptions, permissions, access: parts.access })
+  const calls = createVirtualCall({ members, lists, sessions: upstream, signal, updates, answers, parked, respondTo })
   const streams = createVirtualStreams({
     members,
     lists,
     sessions: upstream,
     kept: sessions,
     subscriptions,
+    updates,
     permissions,
   })
   const subscribe = createSubscribing({ members, lists, calls, subscriptions, signal })

@@ -46,6 +46,8 @@ const SESSION = 'session'
 /** How long a record is believed without asking the store: another replica may end a session. */
 const BELIEVED_MS = 2_000
 const MAX_CACHED = 20_000
+/** Only other requests of the same session are in the way. */
+const MAX_TRIES = 50
 const ID = /^[\w-]{43}$/
 
 /** Whether an id that a client sends looks like one of these; ids of plain servers are sealed, and longer. */
@@ -111,10 +113,11 @@ export function createVirtualSessions(store: TokenStore, clock: Clock, lifetimeM
     link,
     async keep(session, place, made, instead) {
       const key = keyOf(session.key, `member ${place.member}`)
-      const before = await store.get(key)
-      const { [place.source]: current, ...others } = before === undefined ? {} : (parse(before.value) as Links)
-      const isOld = current === undefined || current.sessionId === instead?.sessionId
-      if (isOld) {
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
+        const before = await store.get(key)
+        const { [place.source]: current, ...others } = before === undefined ? {} : (parse(before.value) as Links)
+        if (current !== undefined && current.sessionId !== instead?.sessionId) break
+        // Whoever was faster may have kept one of another source beside it.
         const options = { ifVersion: before?.version ?? null, ttlMs: left(session) }
         const latest = Object.entries(others).slice(1 - MAX_SOURCES)
         const all = Object.fromEntries([...latest, [place.source, made]])

@@ -6,10 +6,9 @@ import { Abort } from '../../http/abort.ts'
 import type { AbortSource } from '../../http/gate.ts'
 import { JsonRpcCode } from '../../mcp/error-codes.ts'
 import { spliceJson } from '../../mcp/json-splice.ts'
-import { errorResponse, isJsonObject, type RequestId, type RequestMessage, resultResponse } from '../../mcp/messages.ts'
+import { errorResponse, type RequestId, type RequestMessage, resultResponse } from '../../mcp/messages.ts'
 import { clientIdOf, ownId } from '../../mcp/request-ids.ts'
 import { acknowledged, EVERYTHING, filterOf, tagged, withoutSubscription } from '../../mcp/subscription-filter.ts'
-import type { UpstreamMessage } from '../../mcp/upstream-messages.ts'
 import type { UpstreamSessions } from '../../mcp/upstream-peer.ts'
 import type { Permissions } from '../permissions.ts'
 import { relyOn, type VirtualContext, type VirtualSession } from './context.ts'
@@ -23,6 +22,7 @@ import { fromMember, type MemberStream, whileItChanges } from './member-stream.t
 import { isSame, type ReachedMember, type VirtualMembers } from './members.ts'
 import { mergedStream, StreamOver, type VirtualStream } from './merged-stream.ts'
 import type { ResourceSubscriptions } from './resource-subscriptions.ts'
+import type { ResourceUpdates } from './resource-updates.ts'
 import { routesOf } from './routes.ts'
 import type { VirtualSessions } from './sessions.ts'
 
@@ -43,12 +43,13 @@ export interface VirtualStreamParts {
   readonly sessions: UpstreamSessions
   readonly kept: Pick<VirtualSessions, 'isOver'>
   readonly subscriptions: ResourceSubscriptions
+  readonly updates: ResourceUpdates
   readonly permissions: Pick<Permissions, 'ask'>
 }
 
 /** Puts it together. */
 export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams {
-  const { members, lists, sessions, kept, subscriptions, permissions } = parts
+  const { members, lists, sessions, kept, subscriptions, updates, permissions } = parts
 
   /** What ends the streams of each session. */
   const ofSessions = new Map<string, Set<Abort>>()
@@ -104,7 +105,8 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
 
   function ofSession(context: VirtualContext, over: AbortSource): VirtualStream {
     const { session } = context
-    const judged = new Set<LiveMember>()
+    /** What has been forgotten of each, until the member is told of it. */
+    const judged = new Map<LiveMember, readonly string[]>()
     return mergedStream(
       context,
       async function* (member, signal, listening) {
@@ -112,8 +114,7 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
         // A member ends its streams with its session: to go on would be to open another, which nobody ends.
         if (session !== undefined && (await kept.isOver(session))) throw new StreamOver()
         if (session !== undefined && !judged.has(member)) {
-          await judgeSubscriptions(context, session, member, subscriptions, permissions)
-          judged.add(member)
+          judged.set(member, await judgeSubscriptions(context, session, member, subscriptions, permissions))
         }
         // What was never listened to may have no streams at all: its session is not given up for that.
         const reached = await members.reach(context, member, { instead: again && refused, rejected })
@@ -121,10 +122,17 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
         // Until a call has found that it is over.
         if (session === undefined || isSame(reached.link, refused)) return
         relyOn(context, member, reached.credential)
+        if (reached.link.era === 'legacy') {
+          const forgotten = judged.get(member) ?? []
+          judged.set(member, [])
+          // Nothing waits for it: what the member tells all the same does not go on.
+          subscribe(reached, forgotten, signal, 'resources/unsubscribe').catch(() => {})
+        }
         for await (const message of heard(member, forSession(session, member, reached, signal, listening), again)) {
           if (message.kind === 'notification') {
             const told = notificationForLegacy(member, message)
-            if (told !== undefined) yield await withOurUri(context, member, message, withoutSubscription(told))
+            const ours = told && (await updates(context, member, message, told))
+            if (ours !== undefined) yield withoutSubscription(ours)
           } else if (message.kind === 'request') {
             const id = clientIdOf(member.server.name, message.id)
             if (message.method === 'ping') await pong(reached, message.id)
@@ -187,35 +195,17 @@ export function createVirtualStreams(parts: VirtualStreamParts): VirtualStreams 
     },
   }
 
-  /** A resource by the URI that it has here, where that is another. */
-  async function withOurUri(
-    context: VirtualContext,
-    { server }: LiveMember,
-    { method, value }: UpstreamMessage & { readonly kind: 'notification' },
-    bytes: Uint8Array,
-  ): Promise<Uint8Array> {
-    const uri = isJsonObject(value.params) ? value.params.uri : undefined
-    if (method !== 'notifications/resources/updated' || typeof uri !== 'string') return bytes
-    const { session, virtual } = context
-    if (virtual.bridged !== undefined) return bytes
-    const subscribed = session === undefined ? undefined : (await subscriptions.of(session, server.name)).get(uri)
-    const ours = subscribed ?? (await listedAs(context, server.name, uri))
-    return ours === undefined || ours === uri
-      ? bytes
-      : spliceJson(bytes, [{ path: ['params', 'uri'], json: JSON.stringify(ours) }])
-  }
-
-  async function listedAs(context: VirtualContext, member: string, uri: string): Promise<string | undefined> {
-    const { entries } = await lists.list(context, 'resources', { known: true })
-    return entries.find(({ server, original }) => server === member && original === uri)?.name
-  }
-
-  async function subscribe({ peer, link }: ReachedMember, uris: readonly string[], signal: AbortSource): Promise<void> {
+  async function subscribe(
+    { peer, link }: ReachedMember,
+    uris: readonly string[],
+    signal: AbortSource,
+    method: 'resources/subscribe' | 'resources/unsubscribe' = 'resources/subscribe',
+  ): Promise<void> {
     for (const uri of uris) {
       if (signal.aborted) return
       const id = ownId()
-      const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, method: 'resources/subscribe', params: { uri } }))
-      const message = { kind: 'request', id, method: 'resources/subscribe', params: { uri }, bytes } as const
+      const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, method, params: { uri } }))
+      const message = { kind: 'request', id, method, params: { uri }, bytes } as const
       const sent = await sessions.send(peer, link, message, signal)
       if (sent.kind === 'messages') for await (const _ of sent.messages);
     }

@@ -17,6 +17,7 @@ import { createRefresher } from '../store/refresher.ts'
 import { isSealed, type SealedStore, sealed } from '../store/sealed.ts'
 import type { LoginConfig } from './config.ts'
 import { createCookieSessions } from './cookie-sessions.ts'
+import { endTokens } from './end-tokens.ts'
 import type { LoginEvent } from './events.ts'
 import { createHandOffs } from './hand-off.ts'
 import { tenantOf, writePerson } from './identity.ts'
@@ -177,10 +178,9 @@ export function createLogin(settings: LoginSettings): Login {
           return fresh
         },
         async revoke(tokens) {
-          const { integration = '', refreshToken, accessToken } = readTokens(tokens) ?? {}
-          const client = providers.get(integration)?.client
-          if (refreshToken !== undefined) await client?.revoke(refreshToken, 'refresh_token')
-          else if (accessToken !== undefined) await client?.revoke(accessToken, 'access_token')
+          const known = readTokens(tokens)
+          const provider = providers.get(known?.integration ?? '')
+          if (known !== undefined && provider !== undefined) await endTokens(provider, known, tell)
         },
         report({ kind, detail }) {
           // A refresh that went well is told with more than is known here.

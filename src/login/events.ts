@@ -4,7 +4,8 @@
 export interface LoginEvent {
   /**
    * `started`: sent to the provider; `signed_in`; `failed`: see `reason`; `handed_off`: the session went to another of our
-   * hosts; `refreshed`: new tokens; `refresh_failed`; `signed_out`: by the person; `ended`: from afar, by the provider.
+   * hosts; `refreshed`: new tokens; `refresh_failed`; `signed_out`: by the person; `ended`: from afar, by the provider;
+   * `revocation_failed`: the provider has not ended the tokens of a session that is over here.
    */
   readonly kind:
     | 'started'
@@ -15,6 +16,7 @@ export interface LoginEvent {
     | 'refresh_failed'
     | 'signed_out'
     | 'ended'
+    | 'revocation_failed'
   /** `null` where it is not known: a refresh that failed before its session was read, a page of no integration of ours. */
   readonly integration: string | null
   /** `denied`, `expired`, `invalid`, `rejected`, `unavailable`; the same that the person reads on the page. */

@@ -32,6 +32,8 @@ export interface RogueHooks {
   /** Answers the token endpoint itself where it returns `true`. */
   token?: (sent: URLSearchParams, response: ServerResponse) => boolean | Promise<boolean>
   userInfo?: (claims: Claims) => unknown
+  /** What a revocation is refused with. */
+  revocation?: { readonly error: string }
   /** What is published as its keys. */
   keys?: (own: unknown) => unknown[]
 }
@@ -136,6 +138,7 @@ export async function startRogueProvider(clock: { now(): number }): Promise<Rogu
         return json(200, hooks.userInfo === undefined ? claims : hooks.userInfo(claims))
       }
       default:
+        if (pathname === '/revoke' && hooks.revocation !== undefined) return json(400, hooks.revocation)
         return void response.writeHead(pathname === '/revoke' || pathname === '/end' ? 200 : 404).end()
     }
   }

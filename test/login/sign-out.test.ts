@@ -120,6 +120,27 @@ describe('sign-out by the person', () => {
   })
 })
 
+describe('a provider that does not revoke', () => {
+  it.each([
+    ['says that it cannot: nothing is wrong', 'unsupported_token_type', 0],
+    ['refuses: told, with whose it was, and not as a refresh', 'unauthorized_client', 1],
+  ])('%s', async (_, error, told) => {
+    const stall = await openStall()
+    stall.provider.hooks.revocation = { error }
+    stall.provider.hooks.answer = ({ refresh_token: _, ...body }) => body
+    await stall.browser.load(`${stall.origin}/`)
+    await stall.browser.load(`${stall.origin}/.sallyport/sign-out`, { headers: click, follow: false })
+    expect(await whoIs(stall.browser, `${stall.origin}/`)).toBe(null)
+    expect(stall.logins.some(({ kind }) => kind === 'refresh_failed')).toBe(false)
+    const failed = stall.logins.filter(({ kind }) => kind === 'revocation_failed')
+    expect(failed).toMatchObject(
+      Array(told).fill({ integration: 'corp', subject: 'alice', detail: expect.stringContaining(error) }),
+    )
+    expect(failed).toHaveLength(told)
+    expect(stall.provider.count('POST /revoke')).toBe(1)
+  })
+})
+
 describe('sign-out from afar (OpenID Connect Back-Channel Logout 1.0)', () => {
   it('signing out at the provider ends the sessions that began with that sign-in, and no others', async () => {
     const { browser, origin, provider, newBrowser, logins } = await openShop()

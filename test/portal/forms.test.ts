@@ -74,11 +74,15 @@ test('a form without the cookie that it was made with is refused', async () => {
 })
 
 test('a form is good for a working day', async () => {
-  const world = await open()
+  const world = await open({ tokenSeconds: 86_400 })
   const browser = await world.signIn('bob')
   const page = await browser.load(world.page('/tokens'))
   world.advance(13 * 3_600_000)
-  expect((await press(browser, page, TOKENS, { name: 'x' })).status).toBe(403)
+  expect((await press(browser, page, TOKENS, { name: 'late', lifetime: '7' })).status).toBe(403)
+  const another = await browser.load(world.page('/tokens'))
+  world.advance(2 * 3_600_000)
+  expect((await press(browser, another, TOKENS, { name: 'in time', lifetime: '7' })).status).toBe(200)
+  expect((await keysOf(world, 'bob')).map(({ name }) => name)).toEqual(['in time'])
 })
 
 test('something else than a form is refused', async () => {

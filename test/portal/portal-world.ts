@@ -42,6 +42,8 @@ export interface PortalWorldOptions {
   readonly people?: Readonly<Record<string, Record<string, unknown>>>
   /** Of the guard's sessions. */
   readonly idleSeconds?: number
+  /** Of the tokens that people get with their sign-in. */
+  readonly tokenSeconds?: number
   /** Stands between the gateway and its store. */
   readonly wrapStore?: (store: TokenStore) => TokenStore
 }
@@ -73,6 +75,7 @@ export async function startPortal(options: PortalWorldOptions = {}): Promise<Por
 
   const corp = await startLoginProvider({
     people: options.people ?? PEOPLE,
+    ...(options.tokenSeconds === undefined ? {} : { accessTokenSeconds: options.tokenSeconds }),
     clients: [
       {
         ...CODE,
